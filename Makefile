@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everything is built below build/PROFILE, never beside the sources; `make help` lists the targets.
+# Each target first sees to the packages it needs (tests/deps.sh), so that any of them may be the
+# first command typed.  So nothing here may ask pkg-config or a compiler before a recipe runs.
+
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || \
+	echo unknown)
+PROFILE ?= release
+O       := build/$(PROFILE)
+RESULTS := $(O)/results
+
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+DESTDIR ?=
+
+PKG_CONFIG  ?= pkg-config
+INSTALL     ?= install
+JOBS        ?= $(shell nproc)
+BATS_JOBS   ?= 2
+ASAN_SUITES ?= unit golden
+DEPS        ?=
+ARGS        ?=
+
+# The packages the program links with.  Asked for once, at first use.
+PKGS       := glib-2.0 json-c
+PKG_FLAGS   = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_FLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+CHECK_FLAGS = $(eval CHECK_FLAGS := $(shell $(PKG_CONFIG) --cflags check))$(CHECK_FLAGS)
+CHECK_LIBS  = $(eval CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check))$(CHECK_LIBS)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef \
+	-Wvla -Wformat=2 -Wswitch-enum -Wconversion -Wimplicit-fallthrough \
+	-Wno-sign-conversion -Wno-missing-field-initializers
+
+CFLAGS_release  := -O2 -g -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_debug    := -Og -g3
+CFLAGS_asan     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+LDFLAGS_asan    := -fsanitize=address,undefined
+CFLAGS_cov      := -O0 -g --coverage
+LDFLAGS_cov     := --coverage
+
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS stay the user's; ours come before them.
+OUR_CPPFLAGS = -D_GNU_SOURCE -DG_LOG_DOMAIN='"exomem"' \
+	-DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_74 \
+	-DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74 -Ilib $(PKG_FLAGS)
+OUR_CFLAGS   = -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS_$(PROFILE))
+BANNED       = -include lib/base/banned.h
+COMPILE      = $(CC) $(OUR_CPPFLAGS) $(EXTRA) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
+LINK         = $(CC) $(CFLAGS) $(LDFLAGS_$(PROFILE)) $(LDFLAGS)
+# What some sources are compiled with and others not: the version only in cmd, or each commit would
+# rebuild everything.
+EXTRA        =
+VERSION_FLAG = -DVERSION='"$(VERSION)"'
+
+LIB_SRC  := $(wildcard lib/*/*.c)
+CMD_SRC  := $(wildcard cmd/*.c)
+UNIT_SRC := $(wildcard tests/unit/*.c)
+SRC      := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC)
+HDR      := $(wildcard lib/*/*.h cmd/*.h tests/unit/*.h)
+GUEST_C  := $(wildcard tests/guest/*.[ch])
+BATS     := $(wildcard tests/integration/*.bats)
+MAN      := $(wildcard man/*.[1-8])
+SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS)
+obj       = $(1:%.c=$(O)/%.o)
+
+GUEST_DIR := $(CURDIR)/build/guest
+GUEST     := $(GUEST_DIR)/tiny.elf
+LINUX     := $(CURDIR)/build/linux
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+# Another make on all processors, unless the user has said how many.
+sub  = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+
+all: $(O)/exomem ## build the program (build/release/exomem)
+
+$(O)/exomem: $(call obj,$(CMD_SRC)) $(O)/libexomem.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+$(O)/libexomem.a: $(call obj,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)$(RM) $@ && $(AR) rcs $@ $^
+$(O)/unit: $(call obj,$(UNIT_SRC)) $(O)/libexomem.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) $(LDLIBS)
+
+$(O)/%.o: %.c $(O)/.command
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(COMPILE) $(BANNED) -MMD -MP -c -o $@ $<
+$(call obj,$(CMD_SRC)): private EXTRA = $(VERSION_FLAG)
+$(call obj,$(CMD_SRC)): $(O)/.version
+$(call obj,$(UNIT_SRC)): private EXTRA = $(CHECK_FLAGS)
+$(call obj,$(UNIT_SRC)): | need-unit
+
+# A changed flag rebuilds what it touches.
+quoted = '$(subst ','\'',$(1))'
+stamp  = $(Q)mkdir -p $(@D); echo $(quoted) | cmp -s - $@ || echo $(quoted) >$@
+$(O)/.command: FORCE | need-build
+	$(call stamp,$(COMPILE))
+$(O)/.version: FORCE
+	$(call stamp,$(VERSION))
+
+# --- what must be installed ---
+
+deps: ## install with apt what is missing; DEPS="build test" for some groups only
+	@tests/deps.sh $(DEPS)
+NEEDS := $(addprefix need-,build unit test demo lint coverage valgrind clang bench dev)
+$(NEEDS): need-%:
+	@tests/deps.sh $*
+
+# --- tests ---
+
+# Runs suites one after another, whatever each says, and sums up the results they leave.
+# $(1): suites, $(2): groups of packages they need
+define run_suites
+@tests/deps.sh $(2)
+$(Q)+mkdir -p $(RESULTS); $(RM) $(1:%=$(RESULTS)/%*.tap); bad=0; \
+for suite in $(1); do $(sub) run-$$suite || bad=1; done; \
+tests/summary.sh $(1:%=$(RESULTS)/%) || bad=1; exit $$bad
+endef
+
+check: ## unit, golden and integration tests, with a summary
+	$(call run_suites,unit golden integration,build unit test)
+check-unit: ## unit tests: seconds, no root, no QEMU
+	$(call run_suites,unit,build unit)
+check-golden: ## what exomem prints; UPDATE=1 rewrites, ARGS=TOPIC/NAME for some
+	$(call run_suites,golden,build)
+check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.bats for some
+	$(call run_suites,integration,build test)
+check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
+	$(Q)$(MAKE) PROFILE=asan check-suites
+check-suites: # ASAN_SUITES, in this PROFILE
+	$(call run_suites,$(ASAN_SUITES),build unit $(if $(filter integration,$(ASAN_SUITES)),test))
+
+run-unit: $(O)/unit
+	$(Q)CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap G_DEBUG=fatal-criticals \
+		G_SLICE=always-malloc $(O)/unit
+run-golden: $(O)/exomem
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem TAP=$(RESULTS)/golden.tap tests/golden/run.sh $(ARGS)
+# bats needs GNU parallel to run files side by side; xargs does it as well.
+run-integration: $(O)/exomem guests
+	$(Q)printf '%s\n' $(or $(ARGS),$(BATS)) | EXOMEM=$(CURDIR)/$(O)/exomem \
+		GUEST=$(GUEST) LINUX=$(LINUX) RESULTS=$(RESULTS) \
+		BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
+		tap=$$RESULTS/integration-$$(basename "$$0" .bats).tap; \
+		bats --formatter tap "$$0" >"$$tap" 2>&1; \
+		rc=$$?; echo "$$0"; cat "$$tap"; exit $$rc' {}
+
+check-valgrind: need-valgrind need-unit ## unit tests under valgrind
+	$(Q)+$(sub) PROFILE=debug build/debug/unit
+	$(Q)CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 G_SLICE=always-malloc G_DEBUG=gc-friendly \
+		valgrind -q --error-exitcode=9 --leak-check=full \
+		--suppressions=/usr/share/glib-2.0/valgrind/glib.supp build/debug/unit
+coverage: need-coverage ## lines that tests reach; fails below 95 % of lib/base, lib/plan
+	$(Q)test ! -d build/cov || find build/cov -name '*.gcda' -delete
+	$(Q)$(MAKE) PROFILE=cov ASAN_SUITES='unit golden' check-suites
+	$(Q)gcovr -r . --object-directory build/cov -f lib/ -f cmd/ --json build/cov/coverage.json
+	$(Q)gcovr -r . -a build/cov/coverage.json
+	$(Q)gcovr -r . -a build/cov/coverage.json -f lib/base/ -f lib/plan/ --fail-under-line 95 \
+		>build/cov/floor; rc=$$?; echo 'lib/base and lib/plan:'; tail -n 3 build/cov/floor; \
+		exit $$rc
+
+guests: guest linux
+guest: | need-build
+	$(Q)$(MAKE) -s -C tests/guest OUT=$(GUEST_DIR)
+linux: $(LINUX)/initrd.gz
+# Without it (no network, say) the tests that want it are skipped.
+$(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-test
+	$(call say,GUEST,$(@D))
+	$(Q)mkdir -p $(@D); if tests/linux/build.sh $(@D); then touch $@; else \
+		$(RM) $@; echo 'no Linux guest: the tests that need it will be skipped' >&2; fi
+
+demo: ## boot a guest on a named memory file and look at it, in seconds
+	@tests/deps.sh build demo
+	$(Q)+$(sub) all guest
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) examples/demo.sh
+bench: ## figures as ratios to a hand-written QEMU command
+	@tests/deps.sh build bench
+	$(Q)+$(sub) all guests
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) LINUX=$(LINUX) tests/bench/bench.sh $(ARGS)
+
+# --- static checks ---
+
+LINTS := $(addprefix lint-,format headers layers tidy cppcheck man shell words docs)
+lint: $(LINTS) ## every static check; lint-tidy and the like are one each
+$(LINTS): | need-lint
+$(filter-out lint-man lint-words lint-shell,$(LINTS)): | need-build
+lint-headers: | need-unit
+lint-format:
+	$(call say,LINT,format)
+	$(Q)clang-format --dry-run -Werror $(SRC) $(HDR) $(GUEST_C)
+lint-headers: # each header compiles alone, without the one that is forced in
+	$(call say,LINT,headers)
+	$(Q)bad=0; for h in $(HDR); do $(COMPILE) $(CHECK_FLAGS) -fsyntax-only \
+		-include $$h -x c /dev/null || bad=1; done; exit $$bad
+lint-layers:
+	$(call say,LINT,layers)
+	$(Q)tests/lint/layers.sh
+lint-tidy: # it counts warnings in system headers aloud, so it is heard only when it fails
+	$(call say,LINT,tidy)
+	$(Q)printf '%s\n' $(LIB_SRC) $(CMD_SRC) | xargs -P $(JOBS) -I{} sh -c ' \
+		out=$$(clang-tidy --quiet "$$0" -- "$$@" 2>&1) || \
+			{ printf "%s\n" "$$out"; exit 1; }' \
+		{} $(OUR_CPPFLAGS) $(VERSION_FLAG) -std=gnu11
+# It does not know the cleanup attribute either; and readdir_r() is worse than readdir().
+lint-cppcheck:
+	$(call say,LINT,cppcheck)
+	$(Q)cppcheck --quiet -j $(JOBS) --std=c11 --error-exitcode=1 \
+		--enable=warning,performance,portability --inline-suppr \
+		--suppress=resourceLeak --suppress=readdirCalled \
+		--library=gtk --library=posix --library=tests/lint/cppcheck.cfg \
+		-Ilib $(LIB_SRC) $(CMD_SRC)
+lint-man:
+	$(call say,LINT,man)
+	$(Q)mandoc -Tlint -W warning $(MAN)
+lint-shell:
+	$(call say,LINT,shell)
+	$(Q)shellcheck $(SH)
+# nd: mdoc's .Nd; hda, hax: QEMU's words; mdoe, opne, flie: typing errors to be caught.
+# Recorded answers in tests/data are as QEMU spelled them.
+WORDS := nd,hda,hax,mdoe,opne,flie
+lint-words:
+	$(call say,LINT,words)
+	$(Q){ git ls-files -co --exclude-standard 2>/dev/null || \
+		find * -path build -prune -o -type f -print; } | \
+		grep -vE '^(COPYING|tests/data/.*)$$' | xargs codespell -L $(WORDS)
+lint-docs: $(O)/exomem # options in the code, in --help and in the man pages
+	$(call say,LINT,docs)
+	$(Q)tests/lint/docs.sh $(O)/exomem
+lint-analyzer: ## gcc's own path explorer, for the curious
+	$(Q)+$(sub) PROFILE=debug O=build/analyzer CFLAGS=-fanalyzer all
+format: need-lint ## rewrite the sources with clang-format
+	$(Q)clang-format -i $(SRC) $(HDR) $(GUEST_C)
+
+# --- install and release ---
+
+# Where a man page goes: by its section.
+installed = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+install: $(O)/exomem ## into DESTDIR and PREFIX (/usr/local)
+	$(INSTALL) -D $(O)/exomem $(DESTDIR)$(BINDIR)/exomem
+	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(page) $(call installed,$(page)) &&) true
+uninstall: ## remove what install put there
+	$(RM) $(DESTDIR)$(BINDIR)/exomem $(foreach page,$(MAN),$(call installed,$(page)))
+
+# The tarball holds HEAD, whatever lies about in the tree; the same commit gives the same bytes.
+DIST := exomem-$(VERSION:%-dirty=%)
+dist: ## a release tarball of HEAD, below build
+	$(Q)mkdir -p build
+	git -c tar.umask=0022 archive --prefix=$(DIST)/ \
+		--add-virtual-file=$(DIST)/VERSION:$(DIST:exomem-%=%) -o build/$(DIST).tar HEAD
+	gzip -nf9 build/$(DIST).tar
+distcheck: dist ## unpack it, build, test, install and uninstall
+	$(RM) -r build/dist && mkdir -p build/dist
+	tar -xzf build/$(DIST).tar.gz -C build/dist --strip-components=1
+	$(MAKE) -C build/dist check-unit
+	$(MAKE) -C build/dist check-golden
+	$(MAKE) -C build/dist install DESTDIR=$(CURDIR)/build/dist/root
+	build/dist/root$(BINDIR)/exomem --version | grep -F '$(DIST:exomem-%=%)'
+	$(MAKE) -C build/dist uninstall DESTDIR=$(CURDIR)/build/dist/root
+	test -z "$$(find build/dist/root ! -type d)"
+
+# --- by hand ---
+
+gdb: need-dev ## debug build under gdb; ARGS='run ...'
+	$(Q)+$(sub) PROFILE=debug all
+	G_DEBUG=fatal-criticals gdb --args build/debug/exomem $(ARGS)
+compile_commands.json: need-build need-unit need-dev ## for clangd: build/compile_commands.json
+	$(Q)mkdir -p build; for file in $(SRC); do jq -n --arg dir $(CURDIR) --arg file $$file \
+		'{directory: $$dir, file: $$file, arguments: $$ARGS.positional}' \
+		--args -- $(COMPILE) $(CHECK_FLAGS) $(VERSION_FLAG) $(BANNED) -c $$file || exit 1; \
+		done | jq -s . >build/$@
+help: ## this list
+	@grep -hE '^[a-z_.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 24
+	@echo
+	@echo 'V=1 shows the commands, WERROR=1 makes warnings errors, PROFILE=debug|asan|cov'
+	@echo 'builds there; CC, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS, PREFIX, DESTDIR are yours.'
+clean: ## remove build
+	$(RM) -r build
+
+FORCE:
+.PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-asan check-suites \
+	check-valgrind coverage run-unit run-golden run-integration guest linux guests demo bench \
+	lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
+	compile_commands.json help clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+-include $(SRC:%.c=$(O)/%.d)

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# deps.sh GROUP... - install with apt what the targets of these groups need and this machine lacks.
+# Prints nothing when nothing is missing.  Without apt it says what is missing and goes on.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+# groups (comma-separated), Debian package, what shows that it is there, why it is wanted.
+# A probe is a command, a /file, or a pkg-config module (pc:NAME).
+table() {
+	cat <<'TABLE'
+build           gcc              cc                   compiles everything
+build           libc6-dev        /usr/include/stdio.h the C library's headers
+build           make             make                 runs the Makefile
+build           pkg-config       pkg-config           finds the libraries below
+build           libglib2.0-dev   pc:glib-2.0          containers, options, cleanup
+build           libjson-c-dev    pc:json-c            every JSON read and written
+unit            check            pc:check             the unit test framework
+demo,test,bench qemu-system-x86  qemu-system-x86_64   the program all this is for
+test            bats             bats                 runs the integration tests
+test,bench,dev  jq               jq                   reads the program's JSON, writes make's
+test,bench      busybox-static   /bin/busybox         the Linux guest's user space
+test,bench      cpio             cpio                 packs the Linux guest's initramfs
+test,bench      gzip             gzip                 compresses it
+test,demo,bench procps           ps                   looks at the guests that run
+test,bench      strace           strace               watches what happens before exec
+test,bench      util-linux       flock                takes locks from outside
+lint            clang-format     clang-format         lint-format, format
+lint            clang-tidy       clang-tidy           lint-tidy
+lint            cppcheck         cppcheck             lint-cppcheck
+lint            mandoc           mandoc               lint-man
+lint            shellcheck       shellcheck           lint-shell
+lint            codespell        codespell            lint-words
+coverage        gcovr            gcovr                counts the lines that tests reach
+valgrind        valgrind         valgrind             check-valgrind
+clang           clang            clang                the second compiler of .ci/run
+dev             gdb              gdb                  make gdb
+TABLE
+}
+
+present() {
+	case $1 in
+	/*) [ -e "$1" ] ;;
+	pc:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pc:}" ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+# Sets $missing to the packages of these groups that are not there, $reasons to a line for each.
+look() {
+	missing='' reasons=''
+	while read -r groups package probe why; do
+		for group in "$@"; do
+			case ,$groups, in *,"$group",*) ;; *) continue ;; esac
+			present "$probe" && break
+			missing="$missing $package"
+			reasons="$reasons$(printf '  %-18s %s' "$package" "$why")
+"
+			break
+		done
+	done <<TABLE
+$(table)
+TABLE
+	missing=${missing# }
+}
+
+[ $# -gt 0 ] || set -- build unit test demo lint coverage valgrind clang bench dev
+look "$@"
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null; then
+	echo "deps: no apt here, so if something fails install it your way: $missing" >&2
+	exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	printf 'deps: missing here:\n%s' "$reasons" >&2
+	echo "deps: run this as root, then make again:" >&2
+	echo "apt-get update && apt-get install -y --no-install-recommends $missing" >&2
+	exit 1
+fi
+
+# Two targets of one `make -j` may both come here: the second finds nothing left to do.
+exec 9<"$0"
+flock 9
+look "$@"
+[ -n "$missing" ] || exit 0
+log=build/deps.log
+mkdir -p build
+printf 'deps: installing with apt (log: %s):\n%s' "$log" "$reasons"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update >"$log" 2>&1 9<&- || echo "deps: apt-get update failed, trying without" >&2
+# shellcheck disable=SC2086 # one word for each package
+if ! apt-get install -y --no-install-recommends $missing </dev/null >>"$log" 2>&1 9<&-; then
+	tail -n 20 "$log" >&2
+	echo "deps: apt-get install failed, see $log" >&2
+	exit 1
+fi
+look "$@"
+if [ -n "$missing" ]; then
+	echo "deps: apt has installed them, yet these are not found: $missing" >&2
+	exit 1
+fi

@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# summary.sh PREFIX... - sum up the TAP files PREFIX.tap and PREFIX-*.tap.
+# Lists what failed and what was skipped, and why; the last line has the counts.  A suite that left
+# no result, or fewer than it planned, is a failure; so is a skip whose reason names a word of
+# $EXOMEM_MUST (EXOMEM_MUST="qemu linux": what this machine is known to have).
+set -eu
+for prefix in "$@"; do
+	found=0
+	for file in "$prefix".tap "$prefix"-*.tap; do
+		[ -e "$file" ] || continue
+		found=1
+		echo "# file $file"
+		# Whatever a file holds, its last line ends.
+		cat "$file" && echo
+	done
+	[ "$found" = 1 ] || printf '# file %s\n# missing\n' "$prefix"
+done | awk -v must="${EXOMEM_MUST:-}" '
+function finish() {
+	if (suite != "" && !lost && planned != ran)
+		failure(suite ": " ran " of " planned " tests ran")
+	planned = ran = lost = shown = 0
+}
+function failure(text) {
+	failed++
+	print "FAILED   " text
+}
+function required(reason,    i) {
+	for (i = 1; i <= words; i++)
+		if (tolower(" " reason " ") ~ "[^a-z0-9_]" word[i] "[^a-z0-9_]")
+			return 1
+	return 0
+}
+BEGIN { words = split(tolower(must), word, " ") }
+/^# file / {
+	finish()
+	suite = $3
+	sub(/^.*build\//, "", suite); sub(/results\//, "", suite); sub(/\.tap$/, "", suite)
+	next
+}
+/^# missing$/ { lost = 1; failure(suite ": left no result"); next }
+/^1\.\.[0-9]+/ { planned = substr($1, 4) + 0; shown = 0; next }
+/^(not )?ok / {
+	ran++
+	shown = 0
+	text = $0
+	sub(/^(not )?ok [0-9]* *(- )?/, "", text)
+	if ($1 == "not") {
+		failure(suite ": " text)
+		shown = 8
+	} else if (match(text, /# *[Ss][Kk][Ii][Pp]/)) {
+		reason = substr(text, RSTART + RLENGTH)
+		sub(/^[^ ]* */, "", reason)
+		text = suite ": " substr(text, 1, RSTART - 1) "(" reason ")"
+		if (required(reason)) {
+			failure(text ": may not be skipped here")
+		} else {
+			skipped++
+			print "skipped  " text
+		}
+	} else {
+		passed++
+	}
+	next
+}
+/^#/ && shown > 0 { print "         " $0; shown--; next }
+END {
+	finish()
+	printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+	exit failed > 0
+}'
