@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fd.c - Descriptors that close themselves, and whole files read and written */
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/**
+ * exm_fd_clear() - Close a descriptor, if it is one, and forget it
+ * @fd: the descriptor, or -1; it is -1 afterwards
+ *
+ * Leaves errno alone.
+ */
+void exm_fd_clear(int *fd)
+{
+	const int errnum = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = errnum;
+}
+
+/* No size is asked for first: files of /proc and /sys do not know theirs. */
+static bool read_all(int fd, const char *name, char **ret_text, size_t *ret_length, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	char chunk[16384];
+	ssize_t got;
+
+	while ((got = TEMP_FAILURE_RETRY(read(fd, chunk, sizeof(chunk)))) > 0)
+		g_string_append_len(text, chunk, got);
+	if (got < 0)
+		return exm_throw_errno(error, errno, "cannot read %s", name);
+	if (ret_length != NULL)
+		*ret_length = text->len;
+	*ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+	return true;
+}
+
+/**
+ * exm_fd_read_all() - Read a descriptor to its end
+ * @fd:         the descriptor; it stays open
+ * @ret_text:   (transfer full): what was read, and a NUL behind it
+ * @ret_length: its length without that NUL; may be NULL
+ * @error:      as exm_throw_errno() sets it
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_fd_read_all(int fd, char **ret_text, size_t *ret_length, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("descriptor %d", fd);
+
+	return read_all(fd, name, ret_text, ret_length, error);
+}
+
+/**
+ * exm_file_read() - Read a whole file
+ * @path:       its path
+ * @ret_text:   (transfer full): what was read, and a NUL behind it
+ * @ret_length: its length without that NUL; may be NULL
+ * @error:      as exm_throw_errno() sets it
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_file_read(const char *path, char **ret_text, size_t *ret_length, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("'%s'", path);
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "cannot open %s", name);
+	return read_all(fd, name, ret_text, ret_length, error);
+}
+
+static bool fill_file(int fd, const char *text, size_t length, mode_t mode)
+{
+	while (length > 0) {
+		const ssize_t put = TEMP_FAILURE_RETRY(write(fd, text, length));
+
+		if (put < 0)
+			return false;
+		text += put;
+		length -= (size_t)put;
+	}
+	return fchmod(fd, mode) == 0 && fsync(fd) == 0;
+}
+
+/**
+ * exm_file_write_atomic() - Write a whole file so that a reader sees the old one or the new one
+ * @path:   its path; what is there is replaced, also where it is a symbolic link
+ * @text:   what the file shall hold
+ * @length: length of @text
+ * @mode:   permissions of the file, whatever the umask
+ * @error:  as exm_throw_errno() sets it
+ *
+ * The text goes into a new file beside @path that is synced, then renamed. A failure leaves what
+ * was at @path and nothing beside it.
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_file_write_atomic(const char *path, const char *text, size_t length, int mode, GError **error)
+{
+	/* mkstemp: O_EXCL and a random end, another one where that is taken. */
+	g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
+	exm_autofd int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
+	int errnum;
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
+	if (fill_file(fd, text, length, (mode_t)mode) && rename(temporary, path) == 0)
+		return true;
+	errnum = errno;
+	unlink(temporary);
+	return exm_throw_errno(error, errnum, "cannot write '%s'", path);
+}

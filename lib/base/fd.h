@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A descriptor that is closed when it goes out of scope; hand it on with g_steal_fd(). */
+#define exm_autofd __attribute__((cleanup(exm_fd_clear)))
+
+void exm_fd_clear(int *fd);
+bool exm_fd_read_all(int fd, char **ret_text, size_t *ret_length, GError **error);
+bool exm_file_read(const char *path, char **ret_text, size_t *ret_length, GError **error);
+bool exm_file_write_atomic(const char *path, const char *text, size_t length, int mode,
+                           GError **error);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - Runs the unit tests; check's CK_* variables choose which and how */
+
+#include <stdio.h>
+
+#include "suite.h"
+
+static Suite *(*const suites[])(void) = {
+	error_suite, size_suite, keyval_suite, enumtab_suite,
+	quote_suite, fd_suite,   json_suite,   trace_suite,
+};
+
+int main(void)
+{
+	SRunner *runner = srunner_create(NULL);
+	int failed, run;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(suites); i++)
+		srunner_add_suite(runner, suites[i]());
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	run = srunner_ntests_run(runner);
+	srunner_free(runner);
+	/* A CK_RUN_CASE that names nothing must not look like a success. */
+	if (run == 0)
+		fprintf(stderr, "unit: no test was run\n");
+	return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

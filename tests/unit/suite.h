@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <check.h>
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/*
+ * A suite and its one test case are named after the module they test, so that CK_RUN_CASE=size
+ * runs tests/unit/test_size.c. A new suite is declared here and listed in main.c.
+ */
+Suite *error_suite(void);
+Suite *size_suite(void);
+Suite *keyval_suite(void);
+Suite *enumtab_suite(void);
+Suite *quote_suite(void);
+Suite *fd_suite(void);
+Suite *json_suite(void);
+Suite *trace_suite(void);
+
+/* The call that was to succeed did. */
+#define assert_no_error(error) \
+	ck_assert_msg((error) == NULL, "%s", (error) == NULL ? "" : (error)->message)
+
+/* The error is exomem's, has this code, and its message contains this text. */
+#define assert_error(error, wanted, part)                                                         \
+	do {                                                                                      \
+		ck_assert_msg((error) != NULL, "no error where '%s' was to come", (part));        \
+		ck_assert_msg((error)->domain == EXM_ERROR && (error)->code == (int)(wanted),     \
+		              "code %d instead of %d: %s", (error)->code, (int)(wanted),          \
+		              (error)->message);                                                  \
+		ck_assert_msg(strstr((error)->message, (part)) != NULL, "no '%s' in: %s", (part), \
+		              (error)->message);                                                  \
+	} while (0)
+
+/* The text is this one; it is freed, for functions that return a new one. */
+#define assert_text_and_free(call, wanted)                \
+	do {                                              \
+		g_autofree char *text_to_free = (call);   \
+		ck_assert_str_eq(text_to_free, (wanted)); \
+	} while (0)
