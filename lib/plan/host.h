@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+
+/**
+ * struct ExmHost - What the host has, read once at the start of a command
+ * @euid:              effective user
+ * @page_size:         bytes
+ * @ram_total:         bytes of memory (MemTotal)
+ * @ram_available:     bytes that can be had without swapping (MemAvailable)
+ * @swap_total:        bytes of swap
+ * @commit_limit:      bytes that may be promised where @overcommit_memory is 2 (CommitLimit)
+ * @commit_used:       bytes promised so far (Committed_AS)
+ * @overcommit_memory: vm.overcommit_memory: 0 guesses, 1 always, 2 never
+ * @nodes:             online NUMA nodes in the kernel's list format: "0-1,4"
+ * @first_fd:          a descriptor number from which on none is in use
+ */
+typedef struct {
+	uint64_t euid;
+	uint64_t page_size;
+	uint64_t ram_total;
+	uint64_t ram_available;
+	uint64_t swap_total;
+	uint64_t commit_limit;
+	uint64_t commit_used;
+	uint64_t overcommit_memory;
+	char *nodes;
+	uint64_t first_fd;
+} ExmHost;
+
+/**
+ * enum ExmPlaceKind - What stands at the path of a memory option
+ * @EXM_PLACE_MISSING:       nothing
+ * @EXM_PLACE_DIRECTORY:     a directory
+ * @EXM_PLACE_DAX:           a device-DAX node
+ * @EXM_PLACE_FILE:          a plain file
+ * @EXM_PLACE_DANGLING_LINK: a symbolic link to nothing
+ * @EXM_PLACE_FOREIGN_LINK:  the way leads over a symbolic link of another user
+ * @EXM_PLACE_OTHER:         a socket, pipe or other device
+ * @EXM_PLACE_UNREACHABLE:   the kernel says no: name too long, search permission, link loop
+ */
+typedef enum {
+	EXM_PLACE_MISSING,
+	EXM_PLACE_DIRECTORY,
+	EXM_PLACE_DAX,
+	EXM_PLACE_FILE,
+	EXM_PLACE_DANGLING_LINK,
+	EXM_PLACE_FOREIGN_LINK,
+	EXM_PLACE_OTHER,
+	EXM_PLACE_UNREACHABLE,
+} ExmPlaceKind;
+
+/**
+ * struct ExmPlace - Facts of the directory or device that memory shall live in
+ * @path:           as the user wrote it, made absolute
+ * @kind:           what stands there
+ * @detail:         the link in question, or the kernel's reason; else NULL
+ * @writable:       this user may create files in it (or write the device)
+ * @others_write:   group or others may write to it and it is not sticky
+ * @shared_sticky:  others may write to it, but it is sticky, like /tmp
+ * @file_system:    "ext4", "tmpfs", "hugetlbfs", "nfs", …; "devdax" for a device
+ * @in_memory:      its blocks are memory: tmpfs, ramfs, hugetlbfs
+ * @page_size:      bytes in which a file on it is mapped; a device's alignment
+ * @free:           bytes that can still be written; a device's size
+ * @can_punch:      holes can be punched into files
+ * @can_reserve:    blocks can be reserved by fallocate(2)
+ * @unnamed_files:  O_TMPFILE works
+ */
+typedef struct {
+	char *path;
+	ExmPlaceKind kind;
+	char *detail;
+	bool writable;
+	bool others_write;
+	bool shared_sticky;
+	char *file_system;
+	bool in_memory;
+	uint64_t page_size;
+	uint64_t free;
+	bool can_punch;
+	bool can_reserve;
+	bool unnamed_files;
+} ExmPlace;
+
+/**
+ * struct ExmFileFacts - Facts of one memory file, which may not be there yet
+ * @path:      absolute
+ * @exists:    something stands there; the rest counts only then
+ * @regular:   it is a plain file, not a link or a directory
+ * @owner:     user id
+ * @size:      bytes
+ * @allocated: bytes of blocks it has
+ * @readable:  this user may read it
+ * @writable:  this user may write it
+ * @template_name: template that the marker beside it names, or NULL
+ */
+typedef struct {
+	char *path;
+	bool exists;
+	bool regular;
+	uint64_t owner;
+	uint64_t size;
+	uint64_t allocated;
+	bool readable;
+	bool writable;
+	char *template_name;
+} ExmFileFacts;
+
+/* Beside a memory file that belongs to a template stands FILE + this, holding the template's name. */
+#define EXM_TEMPLATE_MARKER ".template"
+
+void exm_host_free(ExmHost *host);
+ExmJson *exm_host_to_json(const ExmHost *host);
+ExmHost *exm_host_from_json(ExmJson *json, GError **error);
+void exm_place_free(ExmPlace *place);
+ExmJson *exm_place_to_json(const ExmPlace *place);
+ExmPlace *exm_place_from_json(ExmJson *json, GError **error);
+void exm_file_facts_free(ExmFileFacts *file);
+ExmJson *exm_file_facts_to_json(const ExmFileFacts *file);
+ExmFileFacts *exm_file_facts_from_json(ExmJson *json, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmHost, exm_host_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmPlace, exm_place_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmFileFacts, exm_file_facts_free)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan.c - A plan, and its three printed forms */
+
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "base/quote.h"
+#include "plan/backend.h"
+
+static void memory_free(gpointer data)
+{
+	ExmPlanMemory *memory = data;
+
+	exm_json_put(memory->backend);
+	g_free(memory->id);
+	g_free(memory->path);
+	g_free(memory);
+}
+
+static void step_destroy(gpointer data)
+{
+	exm_step_free(data);
+}
+
+/**
+ * exm_plan_new() - A plan that does nothing yet
+ *
+ * Return: the plan (transfer full).
+ */
+ExmPlan *exm_plan_new(void)
+{
+	ExmPlan *plan = g_new0(ExmPlan, 1);
+
+	plan->memory = g_ptr_array_new_with_free_func(memory_free);
+	plan->argv = g_ptr_array_new_with_free_func(g_free);
+	plan->steps = g_ptr_array_new_with_free_func(step_destroy);
+	plan->warnings = g_ptr_array_new_with_free_func(g_free);
+	return plan;
+}
+
+/**
+ * exm_plan_free() - Free a plan
+ * @plan: may be NULL
+ */
+void exm_plan_free(ExmPlan *plan)
+{
+	if (!plan)
+		return;
+	g_ptr_array_unref(plan->memory);
+	g_ptr_array_unref(plan->argv);
+	g_ptr_array_unref(plan->steps);
+	g_ptr_array_unref(plan->warnings);
+	g_free(plan->name);
+	g_free(plan->directory);
+	g_free(plan->uuid);
+	g_free(plan->qemu);
+	g_free(plan);
+}
+
+/**
+ * exm_plan_add_memory() - Add a block of memory to a plan
+ * @plan: the plan
+ *
+ * Return: the block, empty (borrowed).
+ */
+ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan)
+{
+	ExmPlanMemory *memory = g_new0(ExmPlanMemory, 1);
+
+	g_ptr_array_add(plan->memory, memory);
+	return memory;
+}
+
+/**
+ * exm_plan_to_text() - A plan for a person: its steps, then QEMU's words one a line
+ * @plan: the plan
+ *
+ * Return: lines of text (transfer full); words are quoted as a shell wants them.
+ */
+char *exm_plan_to_text(const ExmPlan *plan)
+{
+	g_autoptr(GString) text = g_string_new("# steps\n");
+
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+		g_autofree char *what = exm_step_describe(step);
+
+		g_string_append_printf(text, "%-14s  %s\n", exm_step_name(step), what);
+	}
+	g_string_append(text, "# command\n");
+	for (guint i = 0; plan->argv->pdata[i]; i++) {
+		g_autofree char *word = exm_quote_word(plan->argv->pdata[i]);
+
+		g_string_append_printf(text, "%s\n", word);
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static ExmJson *steps_to_json(const ExmPlan *plan)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_string(item, "step", exm_step_name(step));
+		exm_json_set_string(item, "path", step->path);
+		if (step->bytes)
+			exm_json_set_uint(item, "bytes", step->bytes);
+		if (step->kind == EXM_STEP_LOCK_FILE)
+			exm_json_set_bool(item, "shared", step->shared);
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+/**
+ * exm_plan_memory_to_json() - Where a plan puts the guest's memory
+ * @plan: the plan
+ *
+ * Return: an array of objects (transfer full), described in exomem-run(1).
+ */
+ExmJson *exm_plan_memory_to_json(const ExmPlan *plan)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmPlanMemory *memory = plan->memory->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_string(item, "id", memory->id);
+		exm_json_set_uint(item, "offset", memory->offset);
+		exm_json_set_uint(item, "size", memory->size);
+		if (memory->path)
+			exm_json_set_string(item, "path", memory->path);
+		exm_json_set_bool(item, "unnamed", memory->unnamed);
+		exm_json_set_bool(item, "shared", memory->shared);
+		json_object_object_add(item, "backend", json_object_get(memory->backend));
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+/**
+ * exm_plan_to_json() - A plan for a program
+ * @plan: the plan
+ *
+ * Return: an object (transfer full), described in exomem-run(1).
+ */
+ExmJson *exm_plan_to_json(const ExmPlan *plan)
+{
+	ExmJson *json = json_object_new_object();
+
+	exm_json_set_uint(json, "schema", 1);
+	if (plan->name) {
+		exm_json_set_string(json, "name", plan->name);
+		exm_json_set_string(json, "uuid", plan->uuid);
+	}
+	json_object_object_add(json, "memory", exm_plan_memory_to_json(plan));
+	json_object_object_add(json, "steps", steps_to_json(plan));
+	exm_json_set_strv(json, "argv", (const char *const *)plan->argv->pdata);
+	return json;
+}
+
+static bool names_memory(const ExmPlan *plan, const char *path)
+{
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmPlanMemory *memory = plan->memory->pdata[i];
+
+		if (!memory->unnamed && g_strcmp0(memory->path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_made(const ExmPlan *plan, const char *path)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if ((step->kind == EXM_STEP_NAME_FILE || step->kind == EXM_STEP_CREATE_FILE) &&
+		    strcmp(step->path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* flock(1) with --no-fork does what exomem does: QEMU inherits the locked descriptor. */
+static void append_shell_step(const ExmPlan *plan, const ExmStep *step, GString *before, GString *exec)
+{
+	g_autofree char *path = exm_quote_word(step->path);
+
+	if (!names_memory(plan, step->path))
+		return;
+	if (step->kind == EXM_STEP_LOCK_FILE) {
+		if (is_made(plan, step->path))
+			g_string_append_printf(before, ": >%s && ", path);
+		g_string_append_printf(exec, "flock -n%s -F %s ", step->shared ? " -s" : "", path);
+	}
+	if (step->kind == EXM_STEP_SIZE_FILE)
+		g_string_append_printf(before, "truncate -s %" G_GUINT64_FORMAT " %s && ",
+		                       step->bytes, path);
+	if (step->kind == EXM_STEP_RESERVE_BLOCKS)
+		g_string_append_printf(before, "fallocate -l %" G_GUINT64_FORMAT " %s && ",
+		                       step->bytes, path);
+}
+
+/* A file without a name cannot be made by a shell; given its directory, QEMU makes one itself. */
+static char *shell_word(const ExmPlan *plan, const char *word)
+{
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmPlanMemory *memory = plan->memory->pdata[i];
+		g_autofree char *object = exm_backend_print(memory->backend);
+		g_autoptr(ExmJson) copy = NULL;
+
+		if (!memory->unnamed || strcmp(object, word) != 0)
+			continue;
+		json_object_deep_copy(memory->backend, &copy, NULL);
+		exm_json_set_string(copy, "mem-path", memory->path);
+		return exm_backend_print(copy);
+	}
+	return g_strdup(word);
+}
+
+/**
+ * exm_plan_to_shell() - A plan as one command that can be pasted into a shell
+ * @plan: the plan
+ *
+ * It needs truncate(1), fallocate(1) and flock(1), and does without exomem: no name is claimed. It
+ * never cuts a file that came into being since the plan was made (set -C).
+ *
+ * Return: one line (transfer full).
+ */
+char *exm_plan_to_shell(const ExmPlan *plan)
+{
+	g_autoptr(GString) before = g_string_new(NULL);
+	g_autoptr(GString) exec = g_string_new(NULL);
+	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *command = NULL;
+
+	for (guint i = 0; i < plan->steps->len; i++)
+		append_shell_step(plan, plan->steps->pdata[i], before, exec);
+	for (guint i = 0; plan->argv->pdata[i]; i++)
+		g_ptr_array_add(words, shell_word(plan, plan->argv->pdata[i]));
+	g_ptr_array_add(words, NULL);
+	command = exm_quote_argv((const char *const *)words->pdata);
+	if (before->len == 0)
+		return g_strdup_printf("%s%s", exec->str, command);
+	return g_strdup_printf("(umask 077 && set -C && %sexec %s%s)", before->str, exec->str,
+	                       command);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "plan/step.h"
+
+/**
+ * struct ExmPlanMemory - Where one block of the guest's memory will be
+ * @id:        of the backend
+ * @offset:    bytes from the start of the guest's memory
+ * @size:      bytes
+ * @path:      file or device; the directory of a file without name; NULL for anonymous memory
+ * @unnamed:   the file has no name
+ * @shared:    it is mapped shared
+ * @backend:   the backend's properties, as object-add takes them
+ */
+typedef struct {
+	char *id;
+	uint64_t offset;
+	uint64_t size;
+	char *path;
+	bool unnamed;
+	bool shared;
+	ExmJson *backend;
+} ExmPlanMemory;
+
+/**
+ * struct ExmPlan - All that will be done, with every default resolved
+ * @name:      of the guest; NULL where QEMU is only asked a question
+ * @directory: the guest's state directory, or NULL
+ * @uuid:      of the guest's identity, or NULL
+ * @qemu:      path of the program
+ * @memory:    of ExmPlanMemory
+ * @argv:      of char *, QEMU's command line; the last one is NULL
+ * @steps:     of ExmStep, in order
+ * @warnings:  of char *
+ */
+typedef struct {
+	char *name;
+	char *directory;
+	char *uuid;
+	char *qemu;
+	GPtrArray *memory;
+	GPtrArray *argv;
+	GPtrArray *steps;
+	GPtrArray *warnings;
+} ExmPlan;
+
+ExmPlan *exm_plan_new(void);
+void exm_plan_free(ExmPlan *plan);
+ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan);
+ExmJson *exm_plan_memory_to_json(const ExmPlan *plan);
+char *exm_plan_to_text(const ExmPlan *plan);
+ExmJson *exm_plan_to_json(const ExmPlan *plan);
+char *exm_plan_to_shell(const ExmPlan *plan);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmPlan, exm_plan_free)

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* run.c - The plan of `exomem run`: a request and facts become steps and QEMU's command line */
+
+#include "plan/run.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/keyval.h"
+#include "plan/backend.h"
+#include "plan/block.h"
+#include "plan/identity.h"
+#include "plan/machine.h"
+#include "plan/memory_check.h"
+
+/**
+ * exm_run_request_new() - Read the QEMU command line of a request
+ * @qemu_argv: NULL-terminated, without the program's name
+ * @error:     USAGE
+ *
+ * Return: the request (transfer full) with identity on and neither name nor state directory; or
+ * NULL.
+ */
+ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error)
+{
+	g_autoptr(ExmRunRequest) request = g_new0(ExmRunRequest, 1);
+
+	request->identity = true;
+	request->line = exm_qemu_line_parse(qemu_argv, error);
+	if (!request->line)
+		return NULL;
+	request->guest = exm_guest_read(request->line, error);
+	if (!request->guest)
+		return NULL;
+	if (!request->guest->memory)
+		return g_steal_pointer(&request);
+	request->memory = exm_memory_option_parse(request->guest->memory, error);
+	if (!request->memory) {
+		g_prefix_error(error, "-mem-path: ");
+		return NULL;
+	}
+	return g_steal_pointer(&request);
+}
+
+/**
+ * exm_run_request_free() - Free a request
+ * @request: may be NULL
+ */
+void exm_run_request_free(ExmRunRequest *request)
+{
+	if (!request)
+		return;
+	exm_qemu_line_free(request->line);
+	exm_guest_free(request->guest);
+	exm_memory_option_free(request->memory);
+	g_free(request->name);
+	g_free(request->state_directory);
+	g_free(request);
+}
+
+static void file_facts_destroy(gpointer data)
+{
+	exm_file_facts_free(data);
+}
+
+/**
+ * exm_run_facts_new() - Facts that are still to be filled in
+ *
+ * Return: the facts (transfer full), without files.
+ */
+ExmRunFacts *exm_run_facts_new(void)
+{
+	ExmRunFacts *facts = g_new0(ExmRunFacts, 1);
+
+	facts->files = g_ptr_array_new_with_free_func(file_facts_destroy);
+	return facts;
+}
+
+/**
+ * exm_run_facts_free() - Free facts
+ * @facts: may be NULL
+ */
+void exm_run_facts_free(ExmRunFacts *facts)
+{
+	if (!facts)
+		return;
+	exm_caps_free(facts->caps);
+	exm_host_free(facts->host);
+	exm_place_free(facts->place);
+	g_ptr_array_unref(facts->files);
+	g_free(facts->uuid);
+	g_free(facts->generation_id);
+	g_free(facts->random);
+	g_free(facts);
+}
+
+/**
+ * exm_run_blocks() - The memory blocks of a request, so that their files can be looked at
+ * @request: with -mem-path
+ * @caps:    of the QEMU that will run the guest
+ * @place:   of the path of -mem-path
+ * @error:   see exm_blocks_new()
+ *
+ * Return: of ExmBlock (transfer full), or NULL.
+ */
+GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, const ExmPlace *place,
+                          GError **error)
+{
+	GPtrArray *blocks = exm_blocks_new(request->guest, caps, error);
+
+	if (blocks)
+		exm_blocks_place(blocks, place->path, place->kind == EXM_PLACE_DAX);
+	return blocks;
+}
+
+/**
+ * struct Builder - A plan under construction
+ * @request: what the user said
+ * @facts:   what is so
+ * @plan:    what will be done
+ * @next_fd: next descriptor number to hand to QEMU
+ */
+typedef struct {
+	const ExmRunRequest *request;
+	const ExmRunFacts *facts;
+	ExmPlan *plan;
+	int next_fd;
+} Builder;
+
+static ExmStep *add_step(Builder *builder, ExmStepKind kind, const char *path, int fd)
+{
+	ExmStep *step = exm_step_new(kind, path, fd);
+
+	g_ptr_array_add(builder->plan->steps, step);
+	return step;
+}
+
+/* What is longest in a guest's directory, and what a socket's address holds (unix(7)). */
+#define LONGEST_SOCKET  "monitor.sock"
+#define SOCKET_PATH_MAX 107
+
+static bool check_directory(const char *directory, GError **error)
+{
+	if (strlen(directory) + 1 + strlen(LONGEST_SOCKET) <= SOCKET_PATH_MAX)
+		return true;
+	return exm_throw(error, EXM_ERROR_USAGE,
+	                 "'%s' is too long for a socket in it: name a shorter directory by --state-dir",
+	                 directory);
+}
+
+static bool choose_name(Builder *builder, GError **error)
+{
+	const ExmRunRequest *request = builder->request;
+	const char *name = request->name ? request->name : request->guest->name;
+	ExmPlan *plan = builder->plan;
+
+	plan->name = name ? g_strdup(name) : g_strdup_printf("vm-%s", builder->facts->random);
+	if (!exm_name_check(plan->name, error)) {
+		if (!request->name)
+			g_prefix_error(error, "-name: ");
+		return false;
+	}
+	plan->directory = g_build_filename(request->state_directory, plan->name, NULL);
+	plan->uuid = g_strdup(builder->facts->uuid);
+	if (!check_directory(plan->directory, error))
+		return false;
+	add_step(builder, EXM_STEP_CLAIM_NAME, plan->directory, builder->next_fd++);
+	return true;
+}
+
+/* Steps for a file that is made: without a name until it is whole, where the file system can. */
+static void plan_new_file(Builder *builder, const ExmMemoryInput *in, const ExmBlock *block, int fd)
+{
+	const bool temporary = in->option->mode == EXM_MODE_TEMP;
+	const bool unnamed = in->place->unnamed_files;
+	g_autofree char *path = temporary ? g_strdup_printf("%s.%s", block->path,
+	                                                    builder->facts->random)
+	                                  : g_strdup(block->path);
+
+	if (unnamed)
+		add_step(builder, EXM_STEP_CREATE_UNNAMED, in->place->path, fd);
+	else
+		add_step(builder, EXM_STEP_CREATE_FILE, path, fd);
+	if (temporary && !unnamed)
+		add_step(builder, EXM_STEP_REMOVE_NAME, path, fd);
+	add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !exm_memory_is_shared(in);
+	add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
+	if (exm_memory_is_reserved(in))
+		add_step(builder, EXM_STEP_RESERVE_BLOCKS, block->path, fd)->bytes = block->size;
+	if (!temporary && unnamed)
+		add_step(builder, EXM_STEP_NAME_FILE, block->path, fd);
+}
+
+static void plan_old_file(Builder *builder, const ExmMemoryInput *in, const ExmBlock *block, int fd,
+                          const ExmFileFacts *file)
+{
+	const bool shared = exm_memory_is_shared(in);
+	const uint64_t allocated = file ? file->allocated : block->size;
+	ExmStep *step = add_step(builder, EXM_STEP_OPEN_FILE, block->path, fd);
+
+	step->writable = shared || (file && file->size == 0);
+	step->bytes = file ? file->size : 0;
+	add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !shared;
+	if (file && file->size == 0)
+		add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
+	if (exm_memory_is_reserved(in) && allocated < block->size)
+		add_step(builder, EXM_STEP_RESERVE_BLOCKS, block->path, fd)->bytes = block->size;
+}
+
+static bool plan_file_block(Builder *builder, const ExmMemoryInput *in, guint index, GError **error)
+{
+	const ExmBlock *block = in->blocks->pdata[index];
+	const ExmFileFacts *file = in->files->len ? in->files->pdata[index] : NULL;
+	const bool temporary = in->option->mode == EXM_MODE_TEMP;
+	const int fd = builder->next_fd++;
+	g_autofree char *path = temporary ? g_strdup_printf("/proc/self/fd/%d", fd)
+	                                  : g_strdup(block->path);
+	ExmPlanMemory *memory = exm_plan_add_memory(builder->plan);
+
+	if (!temporary && (!file || file->exists))
+		plan_old_file(builder, in, block, fd, file);
+	else
+		plan_new_file(builder, in, block, fd);
+	memory->id = g_strdup(block->id);
+	memory->offset = block->offset;
+	memory->size = block->size;
+	memory->path = g_strdup(temporary ? in->place->path : block->path);
+	memory->unnamed = temporary;
+	memory->shared = exm_memory_is_shared(in);
+	memory->backend = exm_backend_new_file(in, block, path, error);
+	return memory->backend;
+}
+
+static bool plan_anonymous_block(Builder *builder, const ExmMemoryInput *in, guint index,
+                                 GError **error)
+{
+	const ExmBlock *block = in->blocks->pdata[index];
+	ExmPlanMemory *memory = exm_plan_add_memory(builder->plan);
+
+	memory->id = g_strdup(block->id);
+	memory->offset = block->offset;
+	memory->size = block->size;
+	memory->backend = exm_backend_new_anonymous(in, block, error);
+	return memory->backend;
+}
+
+static bool plan_memory(Builder *builder, const ExmMemoryInput *in, GError **error)
+{
+	bool anonymous;
+
+	if (!exm_memory_check(in, builder->plan->warnings, &anonymous, error))
+		return false;
+	for (guint i = 0; i < in->blocks->len; i++) {
+		const bool done = anonymous ? plan_anonymous_block(builder, in, i, error)
+		                            : plan_file_block(builder, in, i, error);
+
+		if (!done)
+			return false;
+	}
+	return true;
+}
+
+static void add_argument(Builder *builder, const char *word, const char *value)
+{
+	g_ptr_array_add(builder->plan->argv, g_strdup(word));
+	g_ptr_array_add(builder->plan->argv, g_strdup(value));
+}
+
+/* The user's -numa node with our backend in place of its size. */
+static char *rewrite_node(const char *text, const char *id)
+{
+	g_autoptr(GPtrArray) pairs = exm_keyval_split(text);
+	g_autoptr(GString) node = g_string_new(NULL);
+
+	for (guint i = 0; i < pairs->len; i++) {
+		const ExmPair *pair = pairs->pdata[i];
+		g_autofree char *value = exm_keyval_escape(pair->value);
+
+		if (g_strcmp0(pair->key, "mem") == 0)
+			continue;
+		if (pair->key)
+			g_string_append_printf(node, "%s=%s,", pair->key, value);
+		else
+			g_string_append_printf(node, "%s,", value);
+	}
+	g_string_append_printf(node, "memdev=%s", id);
+	return g_string_free(g_steal_pointer(&node), FALSE);
+}
+
+static const ExmBlock *find_node_block(const GPtrArray *blocks, guint word)
+{
+	for (guint i = 0; blocks && i < blocks->len; i++) {
+		const ExmBlock *block = blocks->pdata[i];
+
+		if (block->node && block->node->word == word)
+			return block;
+	}
+	return NULL;
+}
+
+static bool add_user_word(Builder *builder, const ExmIdentity *identity, const GPtrArray *blocks,
+                          guint index, GError **error)
+{
+	const ExmQemuWord *word = builder->request->line->words->pdata[index];
+	const ExmBlock *block = find_node_block(blocks, index);
+	char *value;
+
+	if (exm_qemu_word_is(word, "mem-path"))
+		return true;
+	if (word->word)
+		g_ptr_array_add(builder->plan->argv, g_strdup(word->word));
+	if (!word->value)
+		return true;
+	value = block ? rewrite_node(word->value, block->id)
+	              : exm_identity_expand(identity, word->value, error);
+	if (!value) {
+		g_prefix_error(error, "%s: ", word->word ? word->word : "disk image");
+		return false;
+	}
+	g_ptr_array_add(builder->plan->argv, value);
+	return true;
+}
+
+static bool add_user_words(Builder *builder, const GPtrArray *blocks, GError **error)
+{
+	const ExmPlan *plan = builder->plan;
+	const ExmIdentity identity = {
+		.name = plan->name,
+		.uuid = plan->uuid,
+		.directory = plan->directory,
+	};
+
+	for (guint i = 0; i < builder->request->line->words->len; i++)
+		if (!add_user_word(builder, &identity, blocks, i, error))
+			return false;
+	return true;
+}
+
+static void add_memory_arguments(Builder *builder)
+{
+	const GPtrArray *memory = builder->plan->memory;
+
+	for (guint i = 0; i < memory->len; i++) {
+		const ExmPlanMemory *block = memory->pdata[i];
+		g_autofree char *object = exm_backend_print(block->backend);
+
+		add_argument(builder, "-object", object);
+	}
+	if (memory->len && builder->request->guest->nodes->len == 0) {
+		const ExmPlanMemory *block = memory->pdata[0];
+		g_autofree char *machine = g_strdup_printf("memory-backend=%s", block->id);
+
+		/* QEMU merges all -machine options, so the user's own stays as it is. */
+		add_argument(builder, "-machine", machine);
+	}
+}
+
+static void add_identity(Builder *builder)
+{
+	const ExmRunFacts *facts = builder->facts;
+	const ExmGuest *guest = builder->request->guest;
+	const ExmMachine *machine = exm_caps_machine(facts->caps, guest->machine);
+	const ExmIdentity identity = {
+		.name = builder->plan->name,
+		.uuid = builder->plan->uuid,
+	};
+	g_autofree char *blob = exm_identity_print(&identity);
+	g_autofree char *device = g_strdup_printf("vmgenid,guid=%s", facts->generation_id);
+	g_autofree char *file = g_strdup_printf("name=%s,string=%s", EXM_IDENTITY_FW_CFG, blob);
+
+	/* QEMU itself will say what is wrong with a machine that it does not have. */
+	if (!machine || !builder->request->identity)
+		return;
+	if (!guest->has_vmgenid && exm_caps_has(facts->caps->devices, "vmgenid") &&
+	    exm_machine_takes_vmgenid(machine))
+		add_argument(builder, "-device", device);
+	if (!guest->has_identity && exm_machine_has_fw_cfg(machine))
+		add_argument(builder, "-fw_cfg", file);
+}
+
+static bool plan_guest(Builder *builder, const ExmMemoryInput *in, GError **error)
+{
+	const ExmRunRequest *request = builder->request;
+
+	if (!choose_name(builder, error))
+		return false;
+	if (in && !plan_memory(builder, in, error)) {
+		g_prefix_error(error, "-mem-path: ");
+		return false;
+	}
+	if (!add_user_words(builder, in ? in->blocks : NULL, error))
+		return false;
+	if (request->name && !request->guest->name)
+		add_argument(builder, "-name", request->name);
+	add_memory_arguments(builder);
+	add_identity(builder);
+	add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);
+	return true;
+}
+
+/* "-M help" and its like: QEMU answers and ends; there is no guest to make room for. */
+static void plan_question(Builder *builder)
+{
+	const GPtrArray *words = builder->request->line->words;
+
+	for (guint i = 0; i < words->len; i++)
+		if (!exm_qemu_word_is(words->pdata[i], "mem-path"))
+			exm_qemu_word_append(words->pdata[i], builder->plan->argv);
+}
+
+static bool plan_memory_and_guest(Builder *builder, GError **error)
+{
+	const ExmRunRequest *request = builder->request;
+	const ExmRunFacts *facts = builder->facts;
+	g_autoptr(GPtrArray) blocks = NULL;
+	ExmMemoryInput in;
+
+	if (!request->memory)
+		return plan_guest(builder, NULL, error);
+	blocks = exm_run_blocks(request, facts->caps, facts->place, error);
+	if (!blocks)
+		return false;
+	in = (ExmMemoryInput){
+		.guest = request->guest,
+		.option = request->memory,
+		.blocks = blocks,
+		.caps = facts->caps,
+		.host = facts->host,
+		.place = facts->place,
+		.files = facts->files,
+	};
+	return plan_guest(builder, &in, error);
+}
+
+/**
+ * exm_run_plan() - Decide all that `exomem run` will do
+ * @request: what the user said
+ * @facts:   what is so; with a place and one entry in files for each block of exm_run_blocks()
+ *           where the request has -mem-path
+ * @error:   any code; nothing has been done
+ *
+ * Return: the plan (transfer full), or NULL.
+ */
+ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error)
+{
+	g_autoptr(ExmPlan) plan = exm_plan_new();
+	Builder builder = {
+		.request = request,
+		.facts = facts,
+		.plan = plan,
+		.next_fd = (int)facts->host->first_fd,
+	};
+
+	plan->qemu = g_strdup(facts->caps->path);
+	g_ptr_array_add(plan->argv, g_strdup(plan->qemu));
+	if (request->guest->is_question)
+		plan_question(&builder);
+	else if (!plan_memory_and_guest(&builder, error))
+		return NULL;
+	g_ptr_array_add(plan->argv, NULL);
+	add_step(&builder, EXM_STEP_EXEC, plan->qemu, -1);
+	return g_steal_pointer(&plan);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "plan/caps.h"
+#include "plan/guest.h"
+#include "plan/host.h"
+#include "plan/memory_option.h"
+#include "plan/plan.h"
+#include "plan/qemu_line.h"
+
+/**
+ * struct ExmRunRequest - What the user of `exomem run` said, checked for form
+ * @name:            --name, or NULL
+ * @identity:        add a vmgenid device and the identity blob
+ * @state_directory: where guests' directories are
+ * @line:            QEMU's command line
+ * @guest:           what it says of the guest
+ * @memory:          the argument of -mem-path, or NULL where the user leaves memory to QEMU
+ */
+typedef struct {
+	char *name;
+	bool identity;
+	char *state_directory;
+	ExmQemuLine *line;
+	ExmGuest *guest;
+	ExmMemoryOption *memory;
+} ExmRunRequest;
+
+/**
+ * struct ExmRunFacts - What the plan of a run has to know
+ * @caps:          of the QEMU that will run the guest
+ * @host:          of this host
+ * @place:         of the path of -mem-path; NULL without one
+ * @files:         of ExmFileFacts, one for each block; empty without -mem-path or for a device
+ * @uuid:          a random UUID
+ * @generation_id: another one
+ * @random:        four random hexadecimal digits
+ */
+typedef struct {
+	ExmCaps *caps;
+	ExmHost *host;
+	ExmPlace *place;
+	GPtrArray *files;
+	char *uuid;
+	char *generation_id;
+	char *random;
+} ExmRunFacts;
+
+ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error);
+void exm_run_request_free(ExmRunRequest *request);
+ExmRunFacts *exm_run_facts_new(void);
+void exm_run_facts_free(ExmRunFacts *facts);
+GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, const ExmPlace *place,
+                          GError **error);
+ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmRunRequest, exm_run_request_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmRunFacts, exm_run_facts_free)

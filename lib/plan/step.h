@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * enum ExmStepKind - What a step does
+ * @EXM_STEP_CLAIM_NAME:     make the guest's state directory and lock its name
+ * @EXM_STEP_CREATE_UNNAMED: make a file without a name in a directory
+ * @EXM_STEP_CREATE_FILE:    make a file that must not be there
+ * @EXM_STEP_OPEN_FILE:      open a file or device that must be there
+ * @EXM_STEP_LOCK_FILE:      take the file's lock
+ * @EXM_STEP_SIZE_FILE:      give an empty file its size
+ * @EXM_STEP_RESERVE_BLOCKS: reserve the file's blocks
+ * @EXM_STEP_NAME_FILE:      give an unnamed file its name
+ * @EXM_STEP_REMOVE_NAME:    take a file's name away; it goes with its last user
+ * @EXM_STEP_RECORD_GUEST:   write down what the guest is
+ * @EXM_STEP_EXEC:           become QEMU
+ */
+typedef enum {
+	EXM_STEP_CLAIM_NAME,
+	EXM_STEP_CREATE_UNNAMED,
+	EXM_STEP_CREATE_FILE,
+	EXM_STEP_OPEN_FILE,
+	EXM_STEP_LOCK_FILE,
+	EXM_STEP_SIZE_FILE,
+	EXM_STEP_RESERVE_BLOCKS,
+	EXM_STEP_NAME_FILE,
+	EXM_STEP_REMOVE_NAME,
+	EXM_STEP_RECORD_GUEST,
+	EXM_STEP_EXEC,
+} ExmStepKind;
+
+/**
+ * struct ExmStep - One thing to do, as data
+ * @kind:     what
+ * @path:     to what: file, directory or program
+ * @fd:       descriptor number that QEMU inherits; -1 where the step has none
+ * @bytes:    size, or size that an opened file must have
+ * @shared:   a lock that others may hold too (readers); else it is the only one
+ * @writable: the file is opened for writing
+ */
+typedef struct {
+	ExmStepKind kind;
+	char *path;
+	int fd;
+	uint64_t bytes;
+	bool shared;
+	bool writable;
+} ExmStep;
+
+ExmStep *exm_step_new(ExmStepKind kind, const char *path, int fd);
+void exm_step_free(ExmStep *step);
+const char *exm_step_name(const ExmStep *step);
+char *exm_step_describe(const ExmStep *step);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmStep, exm_step_free)
