@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * struct ExmCommand - One verb; help, dispatch, completion and the man-page check all read this
+ * @name:       "run"; names that begin with "__" are for our own tools and not listed
+ * @summary:    one line for `exomem help`
+ * @usage:      what follows the verb: "[OPTION]... QEMU-OPTION..."
+ * @options:    its options, closed by an empty row; the storage is static in the verb's file
+ * @takes_line: the first word that is none of its options starts QEMU's own command line
+ * @run:        does it; @words is NULL-terminated and holds what is left beside the options. False
+ *              with an error where it failed.
+ */
+typedef struct {
+	const char *name;
+	const char *summary;
+	const char *usage;
+	const GOptionEntry *options;
+	bool takes_line;
+	bool (*run)(const char *const *words, GError **error);
+} ExmCommand;
+
+/* The table: NULL-terminated, in the order of `exomem help`. */
+extern const ExmCommand *const exm_commands[];
+
+const ExmCommand *exm_command_find(const char *name);
+bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command, GError **error);
+
+extern const ExmCommand exm_command_help;
+extern const ExmCommand exm_command_options;
+extern const ExmCommand exm_command_probe;
+extern const ExmCommand exm_command_run;

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options.c - Options of verbs, and what the environment says where an option is left out */
+
+#include "options.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/enumtab.h"
+#include "base/error.h"
+#include "plan/qemu_option.h"
+
+/**
+ * exm_option_takes_argument() - Whether an option has a value
+ * @option: a row of a verb's options
+ */
+bool exm_option_takes_argument(const GOptionEntry *option)
+{
+	return option->arg != G_OPTION_ARG_NONE;
+}
+
+static const GOptionEntry *find_option(const GOptionEntry *options, const char *word)
+{
+	const size_t length = strcspn(word + 2, "=");
+
+	for (; options->long_name; options++)
+		if (strlen(options->long_name) == length &&
+		    strncmp(options->long_name, word + 2, length) == 0)
+			return options;
+	return NULL;
+}
+
+static bool throw_unknown(const GOptionEntry *options, const char *word, GError **error)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	const char *nearest;
+
+	for (; options->long_name; options++)
+		g_ptr_array_add(names, g_strdup(options->long_name));
+	nearest = exm_nearest(word + 2, (const char *const *)names->pdata, names->len);
+	if (nearest)
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "'%s' is not an option (did you mean '--%s'?)", word, nearest);
+	return exm_throw(error, EXM_ERROR_USAGE, "'%s' is neither an option of exomem nor of QEMU",
+	                 word);
+}
+
+/*
+ * How many words at the front are options of the verb; what follows is QEMU's. GOption cannot tell,
+ * because it takes "-m" for a bundle of letters.
+ */
+static bool count_own(const ExmCommand *command, char *const *words, size_t *ret_count, GError **error)
+{
+	size_t count = 0;
+
+	while (words[count] && g_str_has_prefix(words[count], "--")) {
+		const char *word = words[count];
+		const GOptionEntry *option = find_option(command->options, word);
+
+		if (!option && word[2] && !exm_qemu_option_find(word))
+			return throw_unknown(command->options, word, error);
+		if (!option)
+			break;
+		count++;
+		if (!exm_option_takes_argument(option) || strchr(word, '='))
+			continue;
+		if (!words[count])
+			return exm_throw(error, EXM_ERROR_USAGE, "'%s' needs an argument", word);
+		count++;
+	}
+	*ret_count = count;
+	return true;
+}
+
+static char **copy_words(const char *first, char *const *words, size_t count)
+{
+	g_autoptr(GPtrArray) copy = g_ptr_array_new();
+
+	if (first)
+		g_ptr_array_add(copy, g_strdup(first));
+	for (size_t i = 0; i < count; i++)
+		g_ptr_array_add(copy, g_strdup(words[i]));
+	g_ptr_array_add(copy, NULL);
+	return (char **)g_ptr_array_free(g_steal_pointer(&copy), FALSE);
+}
+
+/**
+ * exm_options_parse() - Read a verb's options into its storage
+ * @command:  the verb
+ * @words:    what follows it, NULL-terminated
+ * @ret_rest: the words that are no options (transfer full); QEMU's command line for a verb that
+ *            takes one
+ * @error:    USAGE
+ */
+bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest, GError **error)
+{
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) reason = NULL;
+	g_auto(GStrv) own = NULL;
+	size_t count = g_strv_length(words);
+	char **rest;
+
+	if (command->takes_line && !count_own(command, words, &count, error))
+		return false;
+	rest = words + count;
+	/* A lone "--" says where QEMU's words begin, and is not one of them. */
+	if (command->takes_line && *rest && strcmp(*rest, "--") == 0)
+		rest++;
+	own = copy_words(command->name, words, count);
+	g_option_context_add_main_entries(context, command->options, NULL);
+	g_option_context_set_help_enabled(context, FALSE);
+	if (!g_option_context_parse_strv(context, &own, &reason))
+		return exm_throw(error, EXM_ERROR_USAGE, "%c%s", g_ascii_tolower(*reason->message),
+		                 reason->message + 1);
+	*ret_rest = command->takes_line ? g_strdupv(rest) : g_strdupv(own + 1);
+	return true;
+}
+
+/**
+ * exm_default_qemu() - The QEMU of this machine's own architecture
+ *
+ * Return: $EXOMEM_QEMU, else a name to look for in PATH.
+ */
+const char *exm_default_qemu(void)
+{
+	/* Where uname(2) and QEMU call an architecture differently. */
+	static const struct {
+		const char *machine;
+		const char *qemu;
+	} names[] = {
+		{ "aarch64", "qemu-system-aarch64" }, { "i686", "qemu-system-i386" },
+		{ "ppc64le", "qemu-system-ppc64" },   { "riscv64", "qemu-system-riscv64" },
+		{ "s390x", "qemu-system-s390x" },     { "x86_64", "qemu-system-x86_64" },
+	};
+	const char *chosen = g_getenv("EXOMEM_QEMU");
+	struct utsname host;
+
+	if (chosen && *chosen)
+		return chosen;
+	for (size_t i = 0; uname(&host) == 0 && i < G_N_ELEMENTS(names); i++)
+		if (strcmp(host.machine, names[i].machine) == 0)
+			return names[i].qemu;
+	return "qemu-system-x86_64";
+}
+
+/**
+ * exm_cache_directory() - Where what can be found out again is kept
+ *
+ * Return: /var/cache/exomem for root, else a folder of $XDG_CACHE_HOME (transfer full).
+ */
+char *exm_cache_directory(void)
+{
+	const char *home = g_getenv("XDG_CACHE_HOME");
+
+	if (home && *home)
+		return g_build_filename(home, "exomem", NULL);
+	if (geteuid() == 0)
+		return g_strdup("/var/cache/exomem");
+	return g_build_filename(g_get_user_cache_dir(), "exomem", NULL);
+}
+
+/**
+ * exm_state_directory() - Where guests' directories are
+ * @chosen:        --state-dir, or NULL
+ * @ret_directory: absolute path (transfer full)
+ * @error:         USAGE where neither the option nor the environment says
+ */
+bool exm_state_directory(const char *chosen, char **ret_directory, GError **error)
+{
+	const char *runtime = g_getenv("XDG_RUNTIME_DIR");
+
+	if (chosen && !*chosen)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--state-dir' is empty");
+	if (chosen)
+		*ret_directory = g_canonicalize_filename(chosen, NULL);
+	else if (geteuid() == 0)
+		*ret_directory = g_strdup("/run/exomem");
+	else if (runtime && *runtime)
+		*ret_directory = g_build_filename(runtime, "exomem", NULL);
+	else
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "XDG_RUNTIME_DIR is not set: name a directory by --state-dir");
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "command.h"
+
+/*
+ * GOption writes through untyped pointers: a bool in place of a gboolean would lose its neighbours.
+ * These macros take the address only of a variable of the right type.
+ */
+#define EXM_CHECK_TYPE(pointer, type) (1 ? (pointer) : (type)NULL)
+
+#define EXM_OPTION_FLAG(name, variable, help)                                                   \
+	{                                                                                       \
+		name, 0, 0, G_OPTION_ARG_NONE, EXM_CHECK_TYPE(variable, gboolean *), help, NULL \
+	}
+#define EXM_OPTION_TEXT(name, variable, help, argument)                                              \
+	{                                                                                            \
+		name, 0, 0, G_OPTION_ARG_FILENAME, EXM_CHECK_TYPE(variable, char **), help, argument \
+	}
+#define EXM_OPTION_HIDDEN_LIST(name, variable)                              \
+	{                                                                   \
+		name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME_ARRAY, \
+			EXM_CHECK_TYPE(variable, char ***), NULL, NULL      \
+	}
+#define EXM_OPTION_END \
+	{              \
+		NULL   \
+	}
+
+bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest, GError **error);
+bool exm_option_takes_argument(const GOptionEntry *option);
+const char *exm_default_qemu(void);
+char *exm_cache_directory(void);
+bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);

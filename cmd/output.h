@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "base/json.h"
+
+void exm_output_set_verb(const char *name);
+void exm_output_error(const GError *error);
+void exm_output_warning(const char *warning);
+void exm_output_json(ExmJson *json);
+bool exm_output_finish(GError **error);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* run.c - exomem run: boot a guest on chosen memory */
+
+#include "op/run.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/quote.h"
+#include "command.h"
+#include "options.h"
+#include "output.h"
+
+static struct {
+	char *qemu;
+	char *name;
+	char *state_directory;
+	gboolean dry_run;
+	gboolean json;
+	gboolean shell;
+	gboolean no_identity;
+	char **facts;
+} opt;
+
+static const GOptionEntry options[] = {
+	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU", "BINARY"),
+	EXM_OPTION_TEXT("name", &opt.name, "call the guest so", "NAME"),
+	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
+	EXM_OPTION_FLAG("json", &opt.json, "with --dry-run: as JSON"),
+	EXM_OPTION_FLAG("shell", &opt.shell, "with --dry-run: as one shell command"),
+	EXM_OPTION_FLAG("no-identity", &opt.no_identity, "add no vmgenid and no identity"),
+	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "keep guests' state there", "DIR"),
+	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
+	EXM_OPTION_END,
+};
+
+static bool check_options(GError **error)
+{
+	if ((opt.json || opt.shell) && !opt.dry_run)
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' goes with '--dry-run'",
+		                 opt.json ? "--json" : "--shell");
+	if (opt.json && opt.shell)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--json' and '--shell' exclude each other");
+	if (opt.facts && !opt.dry_run)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--facts' goes with '--dry-run'");
+	return true;
+}
+
+static ExmRunRequest *read_request(const char *const *words, GError **error)
+{
+	g_autoptr(ExmRunRequest) request = exm_run_request_new(words, error);
+
+	if (!request || !exm_state_directory(opt.state_directory, &request->state_directory, error))
+		return NULL;
+	request->name = g_strdup(opt.name);
+	request->identity = !opt.no_identity;
+	return g_steal_pointer(&request);
+}
+
+static void print_plan(const ExmPlan *plan)
+{
+	g_autofree char *text = NULL;
+
+	if (opt.json) {
+		g_autoptr(ExmJson) json = exm_plan_to_json(plan);
+
+		exm_output_json(json);
+		return;
+	}
+	text = opt.shell ? exm_plan_to_shell(plan) : exm_plan_to_text(plan);
+	printf("%s%s", text, opt.shell ? "\n" : "");
+}
+
+static bool run(const char *const *words, GError **error)
+{
+	g_autofree char *cache = exm_cache_directory();
+	const ExmSources sources = {
+		.qemu = opt.qemu ? opt.qemu : exm_default_qemu(),
+		.cache_directory = cache,
+		.recorded = (const char *const *)opt.facts,
+	};
+	g_autoptr(ExmRunRequest) request = NULL;
+	g_autoptr(ExmPlan) plan = NULL;
+
+	if (!check_options(error))
+		return false;
+	request = read_request(words, error);
+	if (!request)
+		return false;
+	if (!opt.dry_run)
+		return exm_op_run(request, &sources, exm_output_warning, error);
+	plan = exm_op_plan_run(request, &sources, error);
+	if (!plan)
+		return false;
+	for (guint i = 0; i < plan->warnings->len; i++)
+		exm_output_warning(plan->warnings->pdata[i]);
+	print_plan(plan);
+	return true;
+}
+
+const ExmCommand exm_command_run = {
+	.name = "run",
+	.summary = "boot a guest on memory you choose",
+	.usage = "[OPTION]... QEMU-OPTION...",
+	.options = options,
+	.takes_line = true,
+	.run = run,
+};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hostinfo.c - Read what the host has from /proc and /sys */
+
+#include "host/hostinfo.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+
+/* Below it are the descriptors that a shell or a service manager may hand to the guest. */
+#define LOWEST_FIRST_FD 64
+
+/* Bytes that /proc/meminfo tells in the line "NAME:   N kB"; 0 where there is no such line. */
+static uint64_t meminfo_get(const char *meminfo, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *line = meminfo; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, length) == 0 && line[length] == ':')
+			return g_ascii_strtoull(line + length + 1, NULL, 10) * EXM_KIB;
+	}
+	return 0;
+}
+
+/* A small file's text without the newline at its end, or the default where it cannot be read. */
+static char *read_line(const char *path, const char *otherwise)
+{
+	g_autofree char *text = NULL;
+
+	if (!exm_file_read(path, &text, NULL, NULL))
+		return g_strdup(otherwise);
+	return g_strchomp(g_steal_pointer(&text));
+}
+
+static bool read_first_fd(uint64_t *ret_first_fd, GError **error)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	uint64_t first = LOWEST_FIRST_FD;
+
+	if (!directory)
+		return exm_throw_errno(error, errno, "cannot list '/proc/self/fd'");
+	while ((entry = readdir(directory))) {
+		uint64_t fd = g_ascii_strtoull(entry->d_name, NULL, 10);
+
+		if (fd >= first && fd != (uint64_t)dirfd(directory))
+			first = fd + 1;
+	}
+	closedir(directory);
+	*ret_first_fd = first;
+	return true;
+}
+
+/**
+ * exm_hostinfo_read() - Read what the host has
+ * @error: SYSTEM where /proc cannot be read
+ *
+ * Return: the facts (transfer full), or NULL.
+ */
+ExmHost *exm_hostinfo_read(GError **error)
+{
+	g_autoptr(ExmHost) host = g_new0(ExmHost, 1);
+	g_autofree char *meminfo = NULL;
+	g_autofree char *overcommit = NULL;
+
+	if (!exm_file_read("/proc/meminfo", &meminfo, NULL, error) ||
+	    !read_first_fd(&host->first_fd, error))
+		return NULL;
+	overcommit = read_line("/proc/sys/vm/overcommit_memory", "0");
+	host->euid = geteuid();
+	host->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	host->ram_total = meminfo_get(meminfo, "MemTotal");
+	host->ram_available = meminfo_get(meminfo, "MemAvailable");
+	host->swap_total = meminfo_get(meminfo, "SwapTotal");
+	host->commit_limit = meminfo_get(meminfo, "CommitLimit");
+	host->commit_used = meminfo_get(meminfo, "Committed_AS");
+	host->overcommit_memory = g_ascii_strtoull(overcommit, NULL, 10);
+	host->nodes = read_line("/sys/devices/system/node/online", "0");
+	return g_steal_pointer(&host);
+}
+
+/**
+ * exm_hostinfo_memory_left() - Bytes that files in memory can still take, swap included
+ *
+ * Return: bytes; 0 where /proc cannot be read.
+ */
+uint64_t exm_hostinfo_memory_left(void)
+{
+	g_autofree char *meminfo = NULL;
+
+	if (!exm_file_read("/proc/meminfo", &meminfo, NULL, NULL))
+		return 0;
+	return meminfo_get(meminfo, "MemAvailable") + meminfo_get(meminfo, "SwapFree");
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "plan/host.h"
+
+ExmHost *exm_hostinfo_read(GError **error);
+uint64_t exm_hostinfo_memory_left(void);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lock.c - flock(2) on a file, and who holds it */
+
+#include "host/lock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/**
+ * exm_lock_take() - Take a file's lock without waiting
+ * @fd:        the lock belongs to this descriptor and its duplicates, across exec
+ * @shared:    others may hold it too
+ * @ret_taken: false where somebody else holds it
+ * @error:     SYSTEM where the file system has no locks
+ */
+bool exm_lock_take(int fd, bool shared, bool *ret_taken, GError **error)
+{
+	int result;
+
+	do {
+		result = flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0 && errno != EWOULDBLOCK)
+		return exm_throw_errno(error, errno, "lock");
+	*ret_taken = result == 0;
+	return true;
+}
+
+/* Field of a line of /proc/locks, counted from 0. */
+enum { FIELD_TYPE = 1, FIELD_PID = 4, FIELD_FILE = 5, FIELD_COUNT = 8 };
+
+/* The pid in one line of /proc/locks, where that is about the file. */
+static pid_t holder_in_line(const char *line, const char *file)
+{
+	g_autofree char *packed = g_strdup(line);
+	g_auto(GStrv) fields = NULL;
+
+	/* Columns are padded with spaces. */
+	for (char *space; (space = strstr(packed, "  "));)
+		memmove(space, space + 1, strlen(space));
+	fields = g_strsplit(packed, " ", -1);
+	if (g_strv_length(fields) < FIELD_COUNT || strcmp(fields[FIELD_TYPE], "FLOCK") != 0 ||
+	    strcmp(fields[FIELD_FILE], file) != 0)
+		return 0;
+	return (pid_t)g_ascii_strtoll(fields[FIELD_PID], NULL, 10);
+}
+
+/**
+ * exm_lock_holder() - Who holds a file's lock
+ * @fd: the file
+ *
+ * From /proc/locks (Linux, fs/locks.c, lock_get_status()): "1: FLOCK  ADVISORY  WRITE 1234
+ * fe:00:10952717 0 EOF", with the device in hexadecimal. The kernel names the process that took the
+ * lock.
+ *
+ * Return: its pid, or 0 where the kernel does not say: another host, another pid namespace, or a
+ * file system whose files have device numbers of their own.
+ */
+pid_t exm_lock_holder(int fd)
+{
+	g_autofree char *locks = NULL;
+	g_autofree char *file = NULL;
+	g_auto(GStrv) lines = NULL;
+	struct stat status;
+	pid_t holder = 0;
+
+	if (fstat(fd, &status) < 0 || !exm_file_read("/proc/locks", &locks, NULL, NULL))
+		return 0;
+	file = g_strdup_printf("%02x:%02x:%lu", major(status.st_dev), minor(status.st_dev),
+	                       (unsigned long)status.st_ino);
+	lines = g_strsplit(locks, "\n", -1);
+	for (char **line = lines; *line && holder == 0; line++)
+		holder = holder_in_line(*line, file);
+	return holder;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_file.c - Files that guest memory lives in */
+
+#include "host/memory_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* Guest memory is nobody else's business, whatever the umask. */
+#define MEMORY_FILE_MODE 0600
+
+/*
+ * Moves a descriptor to the number that QEMU's command line gives it. It stays close-on-exec until
+ * the moment of exec.
+ */
+static bool move_to(int fd, int number, const char *path, int *ret_fd, GError **error)
+{
+	exm_autofd int moved = fcntl(fd, F_DUPFD_CLOEXEC, number);
+
+	if (moved < 0)
+		return exm_throw_errno(error, errno, "duplicate the descriptor of '%s'", path);
+	if (moved != number)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "descriptor %d for '%s' is in use",
+		                 number, path);
+	*ret_fd = g_steal_fd(&moved);
+	return true;
+}
+
+/**
+ * exm_memory_file_create_unnamed() - Make a file that has no name
+ * @directory: where its blocks are
+ * @fd_number: number that the descriptor shall have
+ * @ret_fd:    the descriptor, close-on-exec
+ * @error:     SYSTEM or NO_ROOM
+ */
+bool exm_memory_file_create_unnamed(const char *directory, int fd_number, int *ret_fd, GError **error)
+{
+	exm_autofd int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MEMORY_FILE_MODE);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "make a file in '%s'", directory);
+	if (fchmod(fd, MEMORY_FILE_MODE) < 0)
+		return exm_throw_errno(error, errno, "set the mode of a file in '%s'", directory);
+	return move_to(fd, fd_number, directory, ret_fd, error);
+}
+
+/**
+ * exm_memory_file_create() - Make a file that must not be there
+ * @path:      its name
+ * @fd_number: number that the descriptor shall have
+ * @ret_fd:    the descriptor, close-on-exec
+ * @error:     SYSTEM or NO_ROOM; nothing is left behind
+ */
+bool exm_memory_file_create(const char *path, int fd_number, int *ret_fd, GError **error)
+{
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, MEMORY_FILE_MODE);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "make '%s'", path);
+	if (fchmod(fd, MEMORY_FILE_MODE) < 0) {
+		exm_throw_errno(error, errno, "set the mode of '%s'", path);
+		unlink(path);
+		return false;
+	}
+	if (!move_to(fd, fd_number, path, ret_fd, error)) {
+		unlink(path);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * exm_memory_file_open() - Open a file or device that must be there
+ * @path:      its name; a symbolic link is refused
+ * @writable:  open it for writing too
+ * @size:      bytes that a plain file must have
+ * @fd_number: number that the descriptor shall have
+ * @ret_fd:    the descriptor, close-on-exec
+ * @error:     STATE where it is not what the plan saw
+ */
+bool exm_memory_file_open(const char *path, bool writable, uint64_t size, int fd_number,
+                          int *ret_fd, GError **error)
+{
+	exm_autofd int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	if (!S_ISCHR(status.st_mode) && (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != size))
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' has just changed: try again", path);
+	return move_to(fd, fd_number, path, ret_fd, error);
+}
+
+/**
+ * exm_memory_file_set_size() - Give an empty file its size, or take it away again
+ * @fd:    open for writing
+ * @path:  its name, for messages
+ * @size:  bytes; the file has holes for blocks
+ * @error: SYSTEM or NO_ROOM
+ */
+bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **error)
+{
+	if (ftruncate(fd, (off_t)size) < 0)
+		return exm_throw_errno(error, errno, "set the size of '%s'", path);
+	return true;
+}
+
+/**
+ * exm_memory_file_reserve() - Reserve a file's blocks, so that no write to it can fail for room
+ * @fd:    open for writing
+ * @path:  its name, for messages
+ * @size:  bytes from the start of the file; what it holds stays as it is
+ * @error: NO_ROOM where the file system is full, SYSTEM otherwise
+ */
+bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error)
+{
+	int result;
+
+	/* A signal may interrupt a long reservation; what it has reserved stays reserved. */
+	do {
+		result = fallocate(fd, 0, 0, (off_t)size);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0)
+		return exm_throw_errno(error, errno, "reserve the blocks of '%s'", path);
+	return true;
+}
+
+/**
+ * exm_memory_file_give_name() - Give an unnamed file its name
+ * @fd:    made by exm_memory_file_create_unnamed()
+ * @path:  the name, which must not be there
+ * @error: STATE where it is, SYSTEM otherwise
+ */
+bool exm_memory_file_give_name(int fd, const char *path, GError **error)
+{
+	g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+
+	if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+		return true;
+	if (errno == EEXIST)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' has just been made by somebody else: try again", path);
+	return exm_throw_errno(error, errno, "give '%s' its name", path);
+}

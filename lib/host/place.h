@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "plan/host.h"
+
+ExmPlace *exm_place_look(const char *path);
+ExmFileFacts *exm_file_look(const char *path);

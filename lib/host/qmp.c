@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qmp.c - A client of QEMU's monitor */
+
+#include "host/qmp.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+
+/* QEMU's largest answer, to query-qmp-schema, has 200 KiB; a peer that never ends is none. */
+#define MESSAGE_MAX (16 * EXM_MIB)
+
+/**
+ * struct ExmQmp - A conversation over QMP
+ * @fd:       the socket, owned
+ * @deadline: monotonic microseconds at which every wait ends
+ * @last_id:  id of the last command
+ * @tokener:  reads a message piece by piece
+ * @events:   of ExmJson: what came while an answer was awaited, oldest first
+ * @size:     bytes of the message that @tokener is in; 0 between two
+ * @start:    first byte of @buffer not yet read into a message
+ * @end:      behind the last one
+ * @buffer:   what was received
+ */
+struct ExmQmp {
+	int fd;
+	gint64 deadline;
+	uint64_t last_id;
+	struct json_tokener *tokener;
+	GQueue events;
+	size_t size;
+	size_t start;
+	size_t end;
+	char buffer[65536];
+};
+
+static bool wait_for(ExmQmp *qmp, short what, GError **error)
+{
+	struct pollfd poll_fd = { .fd = qmp->fd, .events = what };
+	int got;
+
+	do {
+		const gint64 left = (qmp->deadline - g_get_monotonic_time() + 999) / 1000;
+
+		if (left <= 0)
+			return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU did not answer in time");
+		got = poll(&poll_fd, 1, (int)left);
+	} while (got == 0 || (got < 0 && errno == EINTR));
+	return got > 0 || exm_throw_errno(error, errno, "cannot wait for QEMU");
+}
+
+static bool send_all(ExmQmp *qmp, const char *text, GError **error)
+{
+	size_t length = strlen(text);
+
+	while (length > 0) {
+		ssize_t sent;
+
+		if (!wait_for(qmp, POLLOUT, error))
+			return false;
+		sent = send(qmp->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		/* What it said before it hung up still counts; behind that the reader finds the end. */
+		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return true;
+		if (sent < 0 && errno != EAGAIN && errno != EINTR)
+			return exm_throw_errno(error, errno, "cannot talk to QEMU");
+		sent = MAX(sent, 0);
+		text += sent;
+		length -= (size_t)sent;
+	}
+	return true;
+}
+
+static bool receive(ExmQmp *qmp, GError **error)
+{
+	ssize_t got;
+
+	do {
+		if (!wait_for(qmp, POLLIN, error))
+			return false;
+		got = recv(qmp->fd, qmp->buffer, sizeof(qmp->buffer), MSG_DONTWAIT);
+	} while (got < 0 && (errno == EAGAIN || errno == EINTR));
+	/* A peer that dies with something unread resets the connection. */
+	if (got == 0 || (got < 0 && errno == ECONNRESET))
+		return exm_throw(error, EXM_ERROR_SYSTEM,
+		                 qmp->size ? "QEMU hung up in the middle of a message"
+		                           : "QEMU hung up");
+	if (got < 0)
+		return exm_throw_errno(error, errno, "cannot hear QEMU");
+	qmp->start = 0;
+	qmp->end = (size_t)got;
+	return true;
+}
+
+static void skip_space(ExmQmp *qmp)
+{
+	while (qmp->start < qmp->end && g_ascii_isspace(qmp->buffer[qmp->start]))
+		qmp->start++;
+}
+
+static bool throw_junk(ExmQmp *qmp, GError **error)
+{
+	g_autofree char *junk = g_strndup(qmp->buffer + qmp->start, MIN(qmp->end - qmp->start, 40));
+	g_autofree char *shown = NULL;
+
+	junk[strcspn(junk, "\r\n")] = '\0';
+	shown = g_strescape(junk, NULL);
+	return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' is not QMP", shown);
+}
+
+/* Feed what was received to the tokener. True with *ret_message NULL where more is needed. */
+static bool parse(ExmQmp *qmp, ExmJson **ret_message, GError **error)
+{
+	enum json_tokener_error problem;
+
+	if (qmp->size == 0)
+		skip_space(qmp);
+	*ret_message = NULL;
+	if (qmp->start == qmp->end)
+		return true;
+	/* Every message is an object; a tokener would go on for ever in a row of digits. */
+	if (qmp->size == 0 && qmp->buffer[qmp->start] != '{')
+		return throw_junk(qmp, error);
+	*ret_message = json_tokener_parse_ex(qmp->tokener, qmp->buffer + qmp->start,
+	                                     (int)(qmp->end - qmp->start));
+	problem = json_tokener_get_error(qmp->tokener);
+	if (problem != json_tokener_success && problem != json_tokener_continue)
+		return throw_junk(qmp, error);
+	if (problem == json_tokener_success) {
+		qmp->start += json_tokener_get_parse_end(qmp->tokener);
+		qmp->size = 0;
+		return true;
+	}
+	qmp->size += qmp->end - qmp->start;
+	qmp->start = qmp->end;
+	return qmp->size <= MESSAGE_MAX ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "QEMU sent a message without an end");
+}
+
+static ExmJson *next_message(ExmQmp *qmp, GError **error)
+{
+	ExmJson *message = NULL;
+
+	while (!message)
+		if (!parse(qmp, &message, error) ||
+		    (!message && qmp->start == qmp->end && !receive(qmp, error)))
+			return NULL;
+	return message;
+}
+
+static bool is_answer(ExmJson *message)
+{
+	return json_object_object_get_ex(message, "return", NULL) ||
+	       json_object_object_get_ex(message, "error", NULL);
+}
+
+/* An error about something that QEMU could not even read carries no id: it is meant for us. */
+static bool is_ours(const ExmQmp *qmp, ExmJson *answer)
+{
+	ExmJson *id = exm_json_member(answer, "id");
+
+	return id ? json_object_get_uint64(id) == qmp->last_id
+	          : exm_json_member(answer, "error") != NULL;
+}
+
+/* The next answer to the last command; events before it are kept, answers to others are dropped. */
+static ExmJson *next_answer(ExmQmp *qmp, GError **error)
+{
+	for (;;) {
+		g_autoptr(ExmJson) message = next_message(qmp, error);
+
+		if (!message)
+			return NULL;
+		if (exm_json_get_string(message, "event")) {
+			g_queue_push_tail(&qmp->events, g_steal_pointer(&message));
+		} else if (!is_answer(message)) {
+			exm_throw(error, EXM_ERROR_SYSTEM,
+			          "QEMU sent a message that is neither an answer nor an event");
+			return NULL;
+		} else if (is_ours(qmp, message)) {
+			return g_steal_pointer(&message);
+		}
+	}
+}
+
+static char *build_command(ExmQmp *qmp, const char *command, ExmJson *arguments)
+{
+	g_autoptr(ExmJson) message = json_object_new_object();
+	g_autofree char *text = NULL;
+
+	exm_json_set_string(message, "execute", command);
+	if (arguments)
+		json_object_object_add(message, "arguments", arguments);
+	exm_json_set_uint(message, "id", ++qmp->last_id);
+	text = exm_json_print(message, false);
+	return g_strconcat(text, "\r\n", NULL);
+}
+
+/**
+ * exm_qmp_execute() - Let QEMU execute a command, and wait for its answer
+ * @qmp:       the conversation
+ * @command:   name of the command
+ * @arguments: (transfer full): its arguments, or NULL
+ * @error:     SYSTEM: QEMU's own words where it refuses, or what broke the conversation, which
+ *             cannot go on then
+ *
+ * Return: what QEMU returned (transfer full), an empty object where that is null; or NULL.
+ */
+ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error)
+{
+	g_autofree char *text = build_command(qmp, command, arguments);
+	g_autoptr(ExmJson) answer = NULL;
+	ExmJson *value;
+
+	if (!send_all(qmp, text, error) || !(answer = next_answer(qmp, error))) {
+		g_prefix_error(error, "QMP command '%s': ", command);
+		return NULL;
+	}
+	value = exm_json_member(answer, "error");
+	if (value) {
+		const char *words = exm_json_get_string(value, "desc");
+
+		exm_throw(error, EXM_ERROR_SYSTEM, "QMP command '%s': %s", command,
+		          words ? words : "QEMU refused without a reason");
+		return NULL;
+	}
+	value = exm_json_member(answer, "return");
+	return value ? json_object_get(value) : json_object_new_object();
+}
+
+/**
+ * exm_qmp_take_event() - Take the oldest event that came while an answer was awaited
+ * @qmp: the conversation
+ *
+ * Return: the event's message (transfer full), or NULL where there is none.
+ */
+ExmJson *exm_qmp_take_event(ExmQmp *qmp)
+{
+	return g_queue_pop_head(&qmp->events);
+}
+
+/**
+ * exm_qmp_set_deadline() - Set the time at which every wait of this conversation ends
+ * @qmp:         the conversation
+ * @deadline_ms: milliseconds from now
+ */
+void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms)
+{
+	qmp->deadline = g_get_monotonic_time() + (gint64)deadline_ms * 1000;
+}
+
+/* QEMU speaks first, then wants qmp_capabilities before any other command. */
+static ExmJson *greet(ExmQmp *qmp, GError **error)
+{
+	g_autoptr(ExmJson) message = next_message(qmp, error);
+	g_autoptr(ExmJson) agreed = NULL;
+	ExmJson *greeting;
+
+	if (!message)
+		return NULL;
+	greeting = exm_json_member(message, "QMP");
+	if (!greeting) {
+		exm_throw(error, EXM_ERROR_SYSTEM, "the first message is not QMP's greeting");
+		return NULL;
+	}
+	agreed = exm_qmp_execute(qmp, "qmp_capabilities", NULL, error);
+	return agreed ? json_object_get(greeting) : NULL;
+}
+
+/**
+ * exm_qmp_new() - Begin a conversation
+ * @fd:           (transfer full): a connected socket; closed on failure too
+ * @deadline_ms:  milliseconds for the whole conversation, until exm_qmp_set_deadline()
+ * @ret_greeting: (transfer full): version and capabilities that QEMU greets with; may be NULL
+ * @error:        SYSTEM: silence, end of file, or something that is not QMP
+ *
+ * Return: the conversation (transfer full), ready for commands, or NULL.
+ */
+ExmQmp *exm_qmp_new(int fd, int deadline_ms, ExmJson **ret_greeting, GError **error)
+{
+	g_autoptr(ExmQmp) qmp = g_new0(ExmQmp, 1);
+	g_autoptr(ExmJson) greeting = NULL;
+
+	qmp->fd = fd;
+	qmp->tokener = json_tokener_new();
+	json_tokener_set_flags(qmp->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	exm_qmp_set_deadline(qmp, deadline_ms);
+	greeting = greet(qmp, error);
+	if (!greeting)
+		return NULL;
+	if (ret_greeting)
+		*ret_greeting = g_steal_pointer(&greeting);
+	return g_steal_pointer(&qmp);
+}
+
+static void event_free(gpointer event)
+{
+	exm_json_put(event);
+}
+
+/**
+ * exm_qmp_free() - Hang up
+ * @qmp: may be NULL
+ */
+void exm_qmp_free(ExmQmp *qmp)
+{
+	if (!qmp)
+		return;
+	g_queue_clear_full(&qmp->events, event_free);
+	json_tokener_free(qmp->tokener);
+	exm_fd_clear(&qmp->fd);
+	g_free(qmp);
+}

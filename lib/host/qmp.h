@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "base/json.h"
+
+/* A conversation over QMP, the JSON protocol of QEMU's monitor (docs/interop/qmp-spec.rst). */
+typedef struct ExmQmp ExmQmp;
+
+ExmQmp *exm_qmp_new(int fd, int deadline_ms, ExmJson **ret_greeting, GError **error);
+void exm_qmp_free(ExmQmp *qmp);
+void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms);
+ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error);
+ExmJson *exm_qmp_take_event(ExmQmp *qmp);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmQmp, exm_qmp_free)

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* spawn.c - Start a program, wait for it, and never leave it behind */
+
+#include "host/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/**
+ * struct Start - What the child needs between fork and exec
+ * @spawn:    the program
+ * @null:     /dev/null
+ * @report:   end of the pipe that takes the errno of a start that failed
+ * @parent:   our own pid
+ * @floor:    a number above all that the program's descriptors shall have
+ * @parked:   the kept descriptors, moved above @floor; as many as the program has
+ */
+typedef struct {
+	const ExmSpawn *spawn;
+	int null;
+	int report;
+	pid_t parent;
+	int floor;
+	int *parked;
+} Start;
+
+/*
+ * Only async-signal-safe calls from here to run_child(). Everything is moved above the numbers
+ * that will be given out first: else one of them could close another that is still needed.
+ */
+static bool park(int *fd, int floor)
+{
+	*fd = fcntl(*fd, F_DUPFD_CLOEXEC, floor);
+	return *fd >= 0;
+}
+
+static bool give_fds(Start *start)
+{
+	const ExmSpawn *spawn = start->spawn;
+	int output = spawn->output < 0 ? start->null : spawn->output;
+
+	if (!park(&start->null, start->floor) || !park(&output, start->floor))
+		return false;
+	for (size_t i = 0; i < spawn->fd_count; i++) {
+		start->parked[i] = spawn->fds[i].ours;
+		if (!park(&start->parked[i], start->floor))
+			return false;
+	}
+	if (dup2(start->null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+	    dup2(output, STDERR_FILENO) < 0)
+		return false;
+	for (size_t i = 0; i < spawn->fd_count; i++)
+		if (dup2(start->parked[i], spawn->fds[i].theirs) < 0)
+			return false;
+	return true;
+}
+
+static bool tie_to_parent(const Start *start)
+{
+	if (start->spawn->own_group && setpgid(0, 0) < 0)
+		return false;
+	if (!start->spawn->die_with_us)
+		return true;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return false;
+	/* Orphaned before the call above: the signal will never come. */
+	if (getppid() != start->parent)
+		_exit(127);
+	return true;
+}
+
+static void default_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static G_GNUC_NORETURN void run_child(Start *start)
+{
+	int errnum;
+
+	/* A report that fails leaves the parent with an exit status instead. */
+	if (park(&start->report, start->floor) && tie_to_parent(start) && give_fds(start)) {
+		default_signals();
+		/* The cast is execv's own: it changes nothing (POSIX, rationale of exec). */
+		execv(start->spawn->argv[0], (char **)(uintptr_t)start->spawn->argv);
+	}
+	errnum = errno;
+	(void)!write(start->report, &errnum, sizeof(errnum));
+	_exit(127);
+}
+
+static int floor_of(const ExmSpawn *spawn)
+{
+	int floor = STDERR_FILENO + 1;
+
+	for (size_t i = 0; i < spawn->fd_count; i++)
+		floor = MAX(floor, spawn->fds[i].theirs + 1);
+	return floor;
+}
+
+static ExmProcess *fork_program(Start *start, GError **error)
+{
+	g_autoptr(ExmProcess) process = g_new0(ExmProcess, 1);
+
+	process->pidfd = -1;
+	process->own_group = start->spawn->own_group;
+	process->pid = fork();
+	if (process->pid == 0)
+		run_child(start);
+	if (process->pid < 0) {
+		exm_throw_errno(error, errno, "cannot start '%s'", start->spawn->argv[0]);
+		return NULL;
+	}
+	process->pidfd = pidfd_open(process->pid, 0);
+	if (process->pidfd < 0) {
+		exm_throw_errno(error, errno, "cannot watch '%s'", start->spawn->argv[0]);
+		return NULL;
+	}
+	return g_steal_pointer(&process);
+}
+
+/**
+ * exm_process_start() - Start a program
+ * @spawn: what to start, and how
+ * @error: UNSUPPORTED where the kernel does not execute it, SYSTEM for the rest
+ *
+ * Its stdin is /dev/null, its environment and working directory are ours, and no signal is blocked
+ * or SIGPIPE ignored. Returns when the program has been executed or that has failed.
+ *
+ * Return: the process (transfer full), or NULL.
+ */
+ExmProcess *exm_process_start(const ExmSpawn *spawn, GError **error)
+{
+	exm_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	g_autofree int *parked = g_new(int, spawn->fd_count + 1);
+	g_autoptr(ExmProcess) process = NULL;
+	exm_autofd int report = -1;
+	int ends[2], errnum;
+
+	if (null < 0) {
+		exm_throw_errno(error, errno, "cannot open '/dev/null'");
+		return NULL;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		exm_throw_errno(error, errno, "cannot make a pipe");
+		return NULL;
+	}
+	report = ends[0];
+	process = fork_program(&(Start){ spawn, null, ends[1], getpid(), floor_of(spawn), parked },
+	                       error);
+	close(ends[1]);
+	if (!process)
+		return NULL;
+	/* A successful exec closes the pipe without a word. */
+	if (TEMP_FAILURE_RETRY(read(report, &errnum, sizeof(errnum))) == sizeof(errnum)) {
+		exm_throw(error, EXM_ERROR_UNSUPPORTED, "cannot execute '%s': %s", spawn->argv[0],
+		          g_strerror(errnum));
+		return NULL;
+	}
+	return g_steal_pointer(&process);
+}
+
+/* A signal may cut the wait short; then the rest of it follows. */
+static bool poll_pidfd(int pidfd, int timeout_ms)
+{
+	const gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
+	gint64 left = timeout_ms;
+	int got;
+
+	while ((got = poll(&poll_fd, 1, timeout_ms < 0 ? -1 : (int)left)) < 0 && errno == EINTR)
+		left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
+	return got > 0;
+}
+
+/**
+ * exm_process_wait() - Wait until a program ends, and reap it
+ * @process:    the process
+ * @timeout_ms: at most that long; -1 for ever
+ * @ret_status: as waitpid(2) gives it
+ *
+ * Must not be called again once it has returned true.
+ *
+ * Return: true, or false where the program still runs.
+ */
+bool exm_process_wait(ExmProcess *process, int timeout_ms, int *ret_status)
+{
+	g_assert(process->pid > 0);
+	if (!poll_pidfd(process->pidfd, timeout_ms))
+		return false;
+	/* A process that it started and left must not outlive it either; its id is still taken. */
+	if (process->own_group)
+		kill(-process->pid, SIGKILL);
+	*ret_status = 0;
+	(void)TEMP_FAILURE_RETRY(waitpid(process->pid, ret_status, 0));
+	process->pid = -1;
+	return true;
+}
+
+/**
+ * exm_process_free() - Kill a program that still runs, reap it and forget it
+ * @process: may be NULL
+ */
+void exm_process_free(ExmProcess *process)
+{
+	if (!process)
+		return;
+	if (process->pid > 0) {
+		kill(process->own_group ? -process->pid : process->pid, SIGKILL);
+		(void)TEMP_FAILURE_RETRY(waitpid(process->pid, NULL, 0));
+	}
+	exm_fd_clear(&process->pidfd);
+	g_free(process);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* act.c - Do the steps of a plan, or undo them */
+
+#include "op/act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/trace.h"
+#include "host/lock.h"
+#include "host/memory_file.h"
+#include "host/state.h"
+
+/**
+ * struct Actor - What a step may need beside its own data
+ * @plan:            whose step it is
+ * @state_directory: where guests' directories are
+ * @warn:            tells the user of the plan's warnings
+ */
+typedef struct {
+	const ExmPlan *plan;
+	const char *state_directory;
+	ExmWarn warn;
+} Actor;
+
+static bool claim_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	return exm_state_claim(step->path, step->fd, &fd, error);
+}
+
+static void release_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
+{
+	exm_state_release(step->path);
+	close(step->fd);
+}
+
+static bool create_unnamed(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	return exm_memory_file_create_unnamed(step->path, step->fd, &fd, error);
+}
+
+static bool create_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	return exm_memory_file_create(step->path, step->fd, &fd, error);
+}
+
+static bool open_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	return exm_memory_file_open(step->path, step->writable, step->bytes, step->fd, &fd, error);
+}
+
+static void close_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
+{
+	close(step->fd);
+}
+
+static void unlink_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
+{
+	unlink(step->path);
+}
+
+static void remove_file(const Actor *actor, const ExmStep *step)
+{
+	unlink_file(actor, step);
+	close_file(actor, step);
+}
+
+static bool throw_locked(const Actor *actor, const ExmStep *step, GError **error)
+{
+	const pid_t pid = exm_lock_holder(step->fd);
+	g_autofree char *name = pid ? exm_state_find_pid(actor->state_directory, pid) : NULL;
+
+	if (name)
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is in use by guest '%s' (pid %d)",
+		                 step->path, name, (int)pid);
+	if (pid)
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is in use by pid %d", step->path,
+		                 (int)pid);
+	return exm_throw(error, EXM_ERROR_STATE, "'%s' is in use elsewhere", step->path);
+}
+
+static bool lock_file(const Actor *actor, const ExmStep *step, GError **error)
+{
+	bool taken;
+
+	if (!exm_lock_take(step->fd, step->shared, &taken, error))
+		return false;
+	return taken || throw_locked(actor, step, error);
+}
+
+static bool size_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_memory_file_set_size(step->fd, step->path, step->bytes, error);
+}
+
+/* The file was empty: a size is only given to a file that has none. */
+static void empty_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
+{
+	exm_memory_file_set_size(step->fd, step->path, 0, NULL);
+}
+
+static bool reserve_blocks(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_memory_file_reserve(step->fd, step->path, step->bytes, error);
+}
+
+static bool name_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_memory_file_give_name(step->fd, step->path, error);
+}
+
+static bool remove_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return unlink(step->path) == 0 || exm_throw_errno(error, errno, "remove '%s'", step->path);
+}
+
+static bool record_guest(const Actor *actor, const ExmStep *step, GError **error)
+{
+	g_autoptr(ExmJson) guest = exm_plan_to_json(actor->plan);
+
+	exm_json_set_uint(guest, "pid", (uint64_t)getpid());
+	exm_json_set_uint(guest, "start-time", exm_state_start_time());
+	return exm_state_record(step->path, guest, error);
+}
+
+static bool keep_descriptors(const ExmPlan *plan, GError **error)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->fd >= 0 && fcntl(step->fd, F_SETFD, 0) < 0)
+			return exm_throw_errno(error, errno, "pass on descriptor %d", step->fd);
+	}
+	return true;
+}
+
+static bool become_qemu(const Actor *actor, const ExmStep *step, GError **error)
+{
+	const ExmPlan *plan = actor->plan;
+
+	if (!keep_descriptors(plan, error))
+		return false;
+	for (guint i = 0; i < plan->warnings->len; i++)
+		actor->warn(plan->warnings->pdata[i]);
+	execv(step->path, (char **)plan->argv->pdata);
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' cannot be run: %s", step->path,
+	                 strerror(errno));
+}
+
+/* What each kind of step does, and how it is undone where that is not nothing. */
+static const struct {
+	bool (*act)(const Actor *actor, const ExmStep *step, GError **error);
+	void (*undo)(const Actor *actor, const ExmStep *step);
+} deeds[] = {
+	[EXM_STEP_CLAIM_NAME] = { claim_name, release_name },
+	[EXM_STEP_CREATE_UNNAMED] = { create_unnamed, close_file },
+	[EXM_STEP_CREATE_FILE] = { create_file, remove_file },
+	[EXM_STEP_OPEN_FILE] = { open_file, close_file },
+	[EXM_STEP_LOCK_FILE] = { lock_file, NULL },
+	[EXM_STEP_SIZE_FILE] = { size_file, empty_file },
+	[EXM_STEP_RESERVE_BLOCKS] = { reserve_blocks, NULL },
+	[EXM_STEP_NAME_FILE] = { name_file, unlink_file },
+	[EXM_STEP_REMOVE_NAME] = { remove_name, NULL },
+	[EXM_STEP_RECORD_GUEST] = { record_guest, NULL },
+	[EXM_STEP_EXEC] = { become_qemu, NULL },
+};
+
+static void undo_before(const Actor *actor, guint failed)
+{
+	for (guint i = failed; i > 0; i--) {
+		const ExmStep *step = actor->plan->steps->pdata[i - 1];
+
+		exm_trace("act", "undo %s %s", exm_step_name(step), step->path);
+		if (deeds[step->kind].undo)
+			deeds[step->kind].undo(actor, step);
+	}
+}
+
+/**
+ * exm_act() - Do the steps of a plan, in order
+ * @plan:            the plan
+ * @state_directory: where guests' directories are, to find the name of one that is in the way
+ * @warn:            called for each warning of the plan, right before QEMU takes over
+ * @error:           of the step that failed, which is named; what stood before it is undone
+ *
+ * Return: false; where all steps succeed, this process has become QEMU.
+ */
+bool exm_act(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error)
+{
+	const Actor actor = { plan, state_directory, warn };
+
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		exm_trace("act", "%s %s", exm_step_name(step), step->path);
+		if (deeds[step->kind].act(&actor, step, error))
+			continue;
+		undo_before(&actor, i);
+		g_prefix_error(error, "%s: ", exm_step_name(step));
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* facts.c - Read once, at the start of a command, what its plan has to know */
+
+#include "op/facts.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "host/hostinfo.h"
+#include "host/place.h"
+#include "op/probe.h"
+#include "plan/block.h"
+
+/* One file for each block; a device holds its memory itself. */
+static bool look_at_files(const ExmRunRequest *request, ExmRunFacts *facts,
+                          ExmFileFacts *(*look)(const char *path, ExmJson *recorded),
+                          ExmJson *recorded, GError **error)
+{
+	g_autoptr(GPtrArray) blocks = NULL;
+
+	if (facts->place->kind == EXM_PLACE_DAX)
+		return true;
+	blocks = exm_run_blocks(request, facts->caps, facts->place, error);
+	if (!blocks)
+		return false;
+	for (guint i = 0; i < blocks->len; i++) {
+		const ExmBlock *block = blocks->pdata[i];
+
+		g_ptr_array_add(facts->files, look(block->path, recorded));
+	}
+	return true;
+}
+
+static ExmFileFacts *look_at_file(const char *path, G_GNUC_UNUSED ExmJson *recorded)
+{
+	return exm_file_look(path);
+}
+
+static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
+                         ExmRunFacts *facts, GError **error)
+{
+	facts->uuid = g_uuid_string_random();
+	facts->generation_id = g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+	facts->caps = exm_op_probe(sources->qemu, sources->cache_directory, false, NULL, error);
+	facts->host = facts->caps ? exm_hostinfo_read(error) : NULL;
+	if (!facts->host)
+		return false;
+	if (!request->memory || request->guest->is_question)
+		return true;
+	facts->place = exm_place_look(request->memory->path);
+	return look_at_files(request, facts, look_at_file, NULL, error);
+}
+
+static ExmFileFacts *recall_file(const char *path, ExmJson *recorded)
+{
+	ExmJson *json = exm_json_member(exm_json_member(recorded, "files"), path);
+	ExmFileFacts *file = json ? exm_file_facts_from_json(json, NULL) : NULL;
+
+	if (file)
+		return file;
+	file = g_new0(ExmFileFacts, 1);
+	file->path = g_strdup(path);
+	return file;
+}
+
+static ExmPlace *recall_place(const char *path, ExmJson *recorded)
+{
+	ExmJson *json = exm_json_member(exm_json_member(recorded, "places"), path);
+	ExmPlace *place = json ? exm_place_from_json(json, NULL) : NULL;
+
+	if (place)
+		return place;
+	place = g_new0(ExmPlace, 1);
+	place->path = g_strdup(path);
+	place->kind = EXM_PLACE_MISSING;
+	return place;
+}
+
+/* Members of several files become members of one object; a later file's count. */
+static ExmJson *load_recorded(const char *const *paths, GError **error)
+{
+	g_autoptr(ExmJson) all = json_object_new_object();
+
+	for (; *paths; paths++) {
+		g_autofree char *text = NULL;
+		g_autoptr(ExmJson) json = NULL;
+		size_t length;
+
+		if (!exm_file_read(*paths, &text, &length, error))
+			return NULL;
+		json = exm_json_parse(text, length, error);
+		if (!json) {
+			g_prefix_error(error, "'%s': ", *paths);
+			return NULL;
+		}
+		json_object_object_foreach(json, name, value)
+			json_object_object_add(all, name, json_object_get(value));
+	}
+	return g_steal_pointer(&all);
+}
+
+static bool recall_machine(const ExmRunRequest *request, const ExmSources *sources,
+                           ExmRunFacts *facts, GError **error)
+{
+	g_autoptr(ExmJson) recorded = load_recorded(sources->recorded, error);
+
+	if (!recorded)
+		return false;
+	facts->uuid = g_strdup(exm_json_get_string(recorded, "uuid"));
+	facts->generation_id = g_strdup(exm_json_get_string(recorded, "generation-id"));
+	facts->random = g_strdup(exm_json_get_string(recorded, "random"));
+	facts->caps = exm_caps_from_json(exm_json_member(recorded, "qemu"), error);
+	if (!facts->caps)
+		return false;
+	facts->host = exm_host_from_json(exm_json_member(recorded, "host"), error);
+	if (!facts->host)
+		return false;
+	if (!request->memory || request->guest->is_question)
+		return true;
+	facts->place = recall_place(request->memory->path, recorded);
+	return look_at_files(request, facts, recall_file, recorded, error);
+}
+
+/**
+ * exm_facts_for_run() - What the plan of a run has to know
+ * @request: what the user said
+ * @sources: where to look
+ * @error:   UNSUPPORTED for a QEMU that is none; what exm_run_blocks() throws
+ *
+ * Return: the facts (transfer full), or NULL.
+ */
+ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *sources, GError **error)
+{
+	g_autoptr(ExmRunFacts) facts = exm_run_facts_new();
+	const bool done = sources->recorded ? recall_machine(request, sources, facts, error)
+	                                    : read_machine(request, sources, facts, error);
+
+	return done ? g_steal_pointer(&facts) : NULL;
+}
