@@ -1,0 +1,19 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-machine
+accel=tcg
+-M
+q35
+-machine
+type=pc,usb=off
+-m
+1g
+-mem-path
+/mem,mode=create,anyfs

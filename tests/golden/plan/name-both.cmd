@@ -1,0 +1,16 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--name=web
+-M
+q35
+-m
+1g
+-name
+Data Base

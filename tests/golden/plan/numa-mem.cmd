@@ -1,0 +1,19 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-m
+3g
+-numa
+node,mem=1g,cpus=0
+-numa
+node,cpus=1,mem=2048
+-numa
+dist,src=0,dst=1,val=20
+-mem-path
+/mem,mode=create,anyfs

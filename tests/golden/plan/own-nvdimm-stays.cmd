@@ -1,0 +1,19 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-M
+q35,nvdimm=on
+-m
+1g,slots=1,maxmem=4g
+-object
+memory-backend-file,id=nv,share=on,mem-path=/x,size=1g
+-device
+nvdimm,memdev=nv
+-mem-path
+/mem,mode=create,anyfs

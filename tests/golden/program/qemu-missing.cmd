@@ -1,0 +1,8 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--qemu
+/nonexistent/qemu
+-m
+1g
