@@ -134,9 +134,9 @@ check-golden: ## what exomem prints; UPDATE=1 rewrites, ARGS=TOPIC/NAME for some
 check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.bats for some
 	$(call run_suites,integration,build test)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
-	$(Q)$(MAKE) PROFILE=asan check-suites
-check-suites: # ASAN_SUITES, in this PROFILE
-	$(call run_suites,$(ASAN_SUITES),build unit $(if $(filter integration,$(ASAN_SUITES)),test))
+	$(Q)$(MAKE) PROFILE=asan SUITES='$(ASAN_SUITES)' check-suites
+check-suites: # some SUITES, in this PROFILE
+	$(call run_suites,$(SUITES),build unit $(if $(filter integration,$(SUITES)),test))
 
 run-unit: $(O)/unit
 	$(Q)CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap G_DEBUG=fatal-criticals \
@@ -159,7 +159,7 @@ check-valgrind: need-valgrind need-unit ## unit tests under valgrind
 		--suppressions=/usr/share/glib-2.0/valgrind/glib.supp build/debug/unit
 coverage: need-coverage ## lines that tests reach; fails below 95 % of lib/base, lib/plan
 	$(Q)test ! -d build/cov || find build/cov -name '*.gcda' -delete
-	$(Q)$(MAKE) PROFILE=cov ASAN_SUITES='unit golden' check-suites
+	$(Q)$(MAKE) PROFILE=cov SUITES='unit golden' check-suites
 	$(Q)gcovr -r . --object-directory build/cov -f lib/ -f cmd/ --json build/cov/coverage.json
 	$(Q)gcovr -r . -a build/cov/coverage.json
 	$(Q)gcovr -r . -a build/cov/coverage.json -f lib/base/ -f lib/plan/ --fail-under-line 95 \
@@ -222,9 +222,9 @@ lint-man:
 lint-shell:
 	$(call say,LINT,shell)
 	$(Q)shellcheck $(SH)
-# nd: mdoc's .Nd; hda, hax: QEMU's words; mdoe, opne, flie: typing errors to be caught.
+# nd: mdoc's .Nd; hda, hax: QEMU's words; mdoe, nmae, opne, flie: typing errors to be caught.
 # Recorded answers in tests/data are as QEMU spelled them.
-WORDS := nd,hda,hax,mdoe,opne,flie
+WORDS := nd,hda,hax,mdoe,nmae,opne,flie
 lint-words:
 	$(call say,LINT,words)
 	$(Q){ git ls-files -co --exclude-standard 2>/dev/null || \

@@ -25,6 +25,7 @@ test,bench      gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
 test,bench      util-linux       flock                takes locks from outside
+test            socat            socat                speaks QMP by hand
 lint            clang-format     clang-format         lint-format, format
 lint            clang-tidy       clang-tidy           lint-tidy
 lint            cppcheck         cppcheck             lint-cppcheck

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "base/trace.h"
 
 /* QEMU's largest answer, to query-qmp-schema, has 200 KiB; a peer that never ends is none. */
 #define MESSAGE_MAX (16 * EXM_MIB)
@@ -58,6 +59,7 @@ static bool send_all(ExmQmp *qmp, const char *text, GError **error)
 {
 	size_t length = strlen(text);
 
+	exm_trace("qmp", "to QEMU: %s", text);
 	while (length > 0) {
 		ssize_t sent;
 
@@ -150,6 +152,7 @@ static ExmJson *next_message(ExmQmp *qmp, GError **error)
 		if (!parse(qmp, &message, error) ||
 		    (!message && qmp->start == qmp->end && !receive(qmp, error)))
 			return NULL;
+	exm_trace("qmp", "from QEMU: %s", json_object_get_string(message));
 	return message;
 }
 

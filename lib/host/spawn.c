@@ -5,17 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+
+/* Microseconds between two looks at a program that is to end. */
+#define SHORTEST_PAUSE 200
+#define LONGEST_PAUSE  5000
 
 /**
  * struct Start - What the child needs between fork and exec
@@ -117,18 +119,12 @@ static ExmProcess *fork_program(Start *start, GError **error)
 {
 	g_autoptr(ExmProcess) process = g_new0(ExmProcess, 1);
 
-	process->pidfd = -1;
 	process->own_group = start->spawn->own_group;
 	process->pid = fork();
 	if (process->pid == 0)
 		run_child(start);
 	if (process->pid < 0) {
 		exm_throw_errno(error, errno, "cannot start '%s'", start->spawn->argv[0]);
-		return NULL;
-	}
-	process->pidfd = pidfd_open(process->pid, 0);
-	if (process->pidfd < 0) {
-		exm_throw_errno(error, errno, "cannot watch '%s'", start->spawn->argv[0]);
 		return NULL;
 	}
 	return g_steal_pointer(&process);
@@ -175,23 +171,19 @@ ExmProcess *exm_process_start(const ExmSpawn *spawn, GError **error)
 	return g_steal_pointer(&process);
 }
 
-/* A signal may cut the wait short; then the rest of it follows. */
-static bool poll_pidfd(int pidfd, int timeout_ms)
+/* It is not reaped here: until then its id cannot belong to another process. */
+static bool has_ended(pid_t pid)
 {
-	const gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
-	gint64 left = timeout_ms;
-	int got;
+	siginfo_t info = { 0 };
 
-	while ((got = poll(&poll_fd, 1, timeout_ms < 0 ? -1 : (int)left)) < 0 && errno == EINTR)
-		left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
-	return got > 0;
+	/* ECHILD: SIGCHLD is ignored, and the kernel has reaped it. */
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid;
 }
 
 /**
  * exm_process_wait() - Wait until a program ends, and reap it
  * @process:    the process
- * @timeout_ms: at most that long; -1 for ever
+ * @timeout_ms: at most that long
  * @ret_status: as waitpid(2) gives it
  *
  * Must not be called again once it has returned true.
@@ -200,9 +192,17 @@ static bool poll_pidfd(int pidfd, int timeout_ms)
  */
 bool exm_process_wait(ExmProcess *process, int timeout_ms, int *ret_status)
 {
+	const gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	gulong pause = SHORTEST_PAUSE;
+
 	g_assert(process->pid > 0);
-	if (!poll_pidfd(process->pidfd, timeout_ms))
-		return false;
+	/* Not by pidfd: containers that filter system calls, and valgrind, do not let it through. */
+	while (!has_ended(process->pid)) {
+		if (g_get_monotonic_time() >= deadline)
+			return false;
+		g_usleep(pause);
+		pause = MIN(2 * pause, LONGEST_PAUSE);
+	}
 	/* A process that it started and left must not outlive it either; its id is still taken. */
 	if (process->own_group)
 		kill(-process->pid, SIGKILL);
@@ -221,9 +221,10 @@ void exm_process_free(ExmProcess *process)
 	if (!process)
 		return;
 	if (process->pid > 0) {
-		kill(process->own_group ? -process->pid : process->pid, SIGKILL);
+		if (process->own_group)
+			kill(-process->pid, SIGKILL);
+		kill(process->pid, SIGKILL);
 		(void)TEMP_FAILURE_RETRY(waitpid(process->pid, NULL, 0));
 	}
-	exm_fd_clear(&process->pidfd);
 	g_free(process);
 }

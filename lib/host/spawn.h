@@ -36,13 +36,11 @@ typedef struct {
 
 /**
  * struct ExmProcess - A started program; freeing it kills and reaps it
- * @pid:        its process id, valid until it is reaped
- * @pidfd:      becomes readable when it ends
- * @own_group:  as in ExmSpawn
+ * @pid:       its process id, valid until it is reaped
+ * @own_group: as in ExmSpawn
  */
 typedef struct {
 	pid_t pid;
-	int pidfd;
 	bool own_group;
 } ExmProcess;
 

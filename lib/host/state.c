@@ -20,8 +20,8 @@
 #define RECORD_NAME "vm.json"
 
 /* How long another exomem may need to make or sweep a directory before something must be wrong. */
-#define ROOT_LOCK_PATIENCE_US (5 * G_USEC_PER_SEC)
-#define ROOT_LOCK_PAUSE_US    (5 * 1000)
+#define ROOT_LOCK_PATIENCE_US 5000000L
+#define ROOT_LOCK_PAUSE_US    5000UL
 
 typedef DIR Directory;
 

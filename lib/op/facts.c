@@ -39,6 +39,8 @@ static ExmFileFacts *look_at_file(const char *path, G_GNUC_UNUSED ExmJson *recor
 static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
                          ExmRunFacts *facts, GError **error)
 {
+	g_autofree char *path = NULL;
+
 	facts->uuid = g_uuid_string_random();
 	facts->generation_id = g_uuid_string_random();
 	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
@@ -48,7 +50,10 @@ static bool read_machine(const ExmRunRequest *request, const ExmSources *sources
 		return false;
 	if (!request->memory || request->guest->is_question)
 		return true;
-	facts->place = exm_place_look(request->memory->path);
+	path = exm_run_memory_path(request, facts, error);
+	if (!path)
+		return false;
+	facts->place = exm_place_look(path);
 	return look_at_files(request, facts, look_at_file, NULL, error);
 }
 
@@ -104,6 +109,7 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
                            ExmRunFacts *facts, GError **error)
 {
 	g_autoptr(ExmJson) recorded = load_recorded(sources->recorded, error);
+	g_autofree char *path = NULL;
 
 	if (!recorded)
 		return false;
@@ -118,7 +124,10 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
 		return false;
 	if (!request->memory || request->guest->is_question)
 		return true;
-	facts->place = recall_place(request->memory->path, recorded);
+	path = exm_run_memory_path(request, facts, error);
+	if (!path)
+		return false;
+	facts->place = recall_place(path, recorded);
 	return look_at_files(request, facts, recall_file, recorded, error);
 }
 

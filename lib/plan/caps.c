@@ -11,11 +11,14 @@ const char *const exm_caps_wanted_devices[] = {
 	"nvdimm", "pc-dimm", "virtio-balloon-pci", "virtio-pmem-pci", "vmgenid", NULL,
 };
 
+/* Counts up when a member changes its meaning. */
+#define SCHEMA 1
+
 /* Nova, doc/source/admin/file-backed-memory.rst and virtual-persistent-memory.rst */
 static const ExmGate gates[] = {
-	{ "file backing", 2, 6 },
-	{ "discard", 2, 10 },
-	{ "vPMEM", 3, 1 },
+	{ "file-backing", "file backing", 2, 6 },
+	{ "discard", "discard", 2, 10 },
+	{ "vpmem", "vPMEM", 3, 1 },
 };
 
 /* The lists of names, so that reading and printing cannot differ. */
@@ -126,7 +129,7 @@ static ExmJson *gates_to_json(const ExmCaps *caps)
 	ExmJson *object = json_object_new_object();
 
 	for (size_t i = 0; i < G_N_ELEMENTS(gates); i++)
-		exm_json_set_bool(object, gates[i].name,
+		exm_json_set_bool(object, gates[i].key,
 		                  exm_caps_at_least(caps, gates[i].major, gates[i].minor));
 	return object;
 }
@@ -149,6 +152,7 @@ ExmJson *exm_caps_to_json(const ExmCaps *caps)
 {
 	ExmJson *json = json_object_new_object();
 
+	exm_json_set_uint(json, "schema", SCHEMA);
 	exm_json_set_string(json, "path", caps->path);
 	exm_json_set_string(json, "version", caps->version);
 	exm_json_set_string(json, "package", caps->package);

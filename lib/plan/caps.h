@@ -57,10 +57,12 @@ extern const char *const exm_caps_wanted_devices[];
 
 /**
  * struct ExmGate - A feature that Nova allows from a certain QEMU on
- * @name:  "file backing", "discard", "vPMEM"
+ * @key:   "file-backing", in JSON
+ * @name:  "file backing", for a person
  * @major: with @minor the first version that has it
  */
 typedef struct {
+	const char *key;
 	const char *name;
 	int major;
 	int minor;

@@ -351,6 +351,18 @@ static bool check_promise(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *war
 	return true;
 }
 
+/* A stream that leaves memory out (x-ignore-shared) counts on what the file holds. */
+static void warn_of_incoming(const ExmMemoryInput *in, GPtrArray *warnings)
+{
+	for (guint i = 0; in->guest->incoming && i < in->files->len; i++) {
+		const ExmFileFacts *file = in->files->pdata[i];
+
+		if (in->option->mode == EXM_MODE_CREATE && !file->exists)
+			warn(warnings, "'-incoming' finds empty memory: '%s' is made new",
+			     file->path);
+	}
+}
+
 static void warn_of_file_system(const ExmMemoryInput *in, GPtrArray *warnings)
 {
 	if (!in->option->any_fs && !is_device(in) && strcmp(in->place->file_system, "hugetlbfs") != 0)
@@ -429,6 +441,7 @@ bool exm_memory_check(const ExmMemoryInput *in, GPtrArray *warnings, bool *ret_a
 			return false;
 	if (!check_room(in, warnings, &anonymous, error))
 		return false;
+	warn_of_incoming(in, warnings);
 	if (!anonymous)
 		warn_of_file_system(in, warnings);
 	*ret_anonymous = anonymous;

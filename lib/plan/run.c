@@ -94,6 +94,38 @@ void exm_run_facts_free(ExmRunFacts *facts)
 	g_free(facts);
 }
 
+/* The name that a guest will have; the random one may stand in for a name the user left open. */
+static char *name_of(const ExmRunRequest *request, const ExmRunFacts *facts)
+{
+	const char *name = request->name ? request->name : request->guest->name;
+
+	return name ? g_strdup(name) : g_strdup_printf("vm-%s", facts->random);
+}
+
+/**
+ * exm_run_memory_path() - Where the memory of a request shall be
+ * @request: with -mem-path
+ * @facts:   with the random ones
+ * @error:   USAGE for a placeholder that is none
+ *
+ * Return: the path of -mem-path with its placeholders replaced (transfer full), or NULL.
+ */
+char *exm_run_memory_path(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error)
+{
+	g_autofree char *name = name_of(request, facts);
+	g_autofree char *directory = g_build_filename(request->state_directory, name, NULL);
+	const ExmIdentity identity = {
+		.name = name,
+		.uuid = facts->uuid,
+		.directory = directory,
+	};
+	char *path = exm_identity_expand(&identity, request->memory->path, error);
+
+	if (!path)
+		g_prefix_error(error, "-mem-path: ");
+	return path;
+}
+
 /**
  * exm_run_blocks() - The memory blocks of a request, so that their files can be looked at
  * @request: with -mem-path
@@ -151,10 +183,9 @@ static bool check_directory(const char *directory, GError **error)
 static bool choose_name(Builder *builder, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
-	const char *name = request->name ? request->name : request->guest->name;
 	ExmPlan *plan = builder->plan;
 
-	plan->name = name ? g_strdup(name) : g_strdup_printf("vm-%s", builder->facts->random);
+	plan->name = name_of(request, builder->facts);
 	if (!exm_name_check(plan->name, error)) {
 		if (!request->name)
 			g_prefix_error(error, "-name: ");
@@ -303,7 +334,8 @@ static bool add_user_word(Builder *builder, const ExmIdentity *identity, const G
 {
 	const ExmQemuWord *word = builder->request->line->words->pdata[index];
 	const ExmBlock *block = find_node_block(blocks, index);
-	char *value;
+	g_autofree char *value = NULL;
+	char *expanded;
 
 	if (exm_qemu_word_is(word, "mem-path"))
 		return true;
@@ -311,13 +343,13 @@ static bool add_user_word(Builder *builder, const ExmIdentity *identity, const G
 		g_ptr_array_add(builder->plan->argv, g_strdup(word->word));
 	if (!word->value)
 		return true;
-	value = block ? rewrite_node(word->value, block->id)
-	              : exm_identity_expand(identity, word->value, error);
-	if (!value) {
+	value = block ? rewrite_node(word->value, block->id) : g_strdup(word->value);
+	expanded = exm_identity_expand(identity, value, error);
+	if (!expanded) {
 		g_prefix_error(error, "%s: ", word->word ? word->word : "disk image");
 		return false;
 	}
-	g_ptr_array_add(builder->plan->argv, value);
+	g_ptr_array_add(builder->plan->argv, expanded);
 	return true;
 }
 
@@ -381,17 +413,20 @@ static void add_identity(Builder *builder)
 static bool plan_guest(Builder *builder, const ExmMemoryInput *in, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
+	g_autofree char *guest_name = NULL;
 
 	if (!choose_name(builder, error))
 		return false;
+	/* QEMU merges all -name options, and the last word on a key counts. */
+	guest_name = g_strdup_printf("guest=%s", builder->plan->name);
 	if (in && !plan_memory(builder, in, error)) {
 		g_prefix_error(error, "-mem-path: ");
 		return false;
 	}
 	if (!add_user_words(builder, in ? in->blocks : NULL, error))
 		return false;
-	if (request->name && !request->guest->name)
-		add_argument(builder, "-name", request->name);
+	if (request->name)
+		add_argument(builder, "-name", guest_name);
 	add_memory_arguments(builder);
 	add_identity(builder);
 	add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);

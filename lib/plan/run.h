@@ -53,6 +53,7 @@ ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error)
 void exm_run_request_free(ExmRunRequest *request);
 ExmRunFacts *exm_run_facts_new(void);
 void exm_run_facts_free(ExmRunFacts *facts);
+char *exm_run_memory_path(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error);
 GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, const ExmPlace *place,
                           GError **error);
 ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error);

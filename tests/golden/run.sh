@@ -5,8 +5,8 @@
 # TOPIC/NAME.cmd holds exomem's arguments, one a line; TOPIC/NAME.out its stdout and stderr and a
 # last line `exit N`.  Lines at the top of a .cmd that start with # are comments; two count:
 #   # facts: a.json b.json   run the case once for each of ../data/facts/FILE; the word @FACTS@ in
-#                            an argument becomes that file's path (without this line: for every
-#                            file there).  Where answers differ, NAME.a.out goes before NAME.out.
+#                            an argument becomes that file's path.  Where the answers differ,
+#                            NAME.b.out goes before NAME.out.
 #   # env: NAME=VALUE ...    added to the environment, which else has only PATH, HOME and LC_ALL
 # Cases run in tests/golden.  UPDATE=1 rewrites the .out files: read the diff before committing it.
 # $TAP is where the results go.
@@ -79,9 +79,6 @@ read_case() { # FILE
 			;;
 		esac
 	done <"$1"
-	case $args in
-	*@FACTS@*) [ -n "$facts" ] || facts=$(cd ../data/facts && echo *.json) ;;
-	esac
 }
 
 run_case() { # CASE FACTS|- FIRST

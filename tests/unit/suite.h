@@ -20,6 +20,11 @@ Suite *quote_suite(void);
 Suite *fd_suite(void);
 Suite *json_suite(void);
 Suite *trace_suite(void);
+Suite *caps_suite(void);
+Suite *host_suite(void);
+Suite *qmp_suite(void);
+Suite *spawn_suite(void);
+Suite *probe_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

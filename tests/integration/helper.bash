@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# helper.bash - what the integration tests share.
+#
+# $EXOMEM is the program, $GUEST the tiny guest, $LINUX the folder of the Linux guest. Each test has
+# a folder of its own, $T, with guests' state in $T/state; guests it leaves running are killed.
+
+# Tests use what is set here, and bats sets the other variables.
+# shellcheck disable=SC2034,SC2154
+
+bats_require_minimum_version 1.5.0
+
+# A test that lacks something is skipped; where EXOMEM_MUST names the thing, it fails instead.
+lacks() { # THING WHY
+	case " ${EXOMEM_MUST-} " in
+	*" $1 "*)
+		echo "must have $1, but $2"
+		return 1
+		;;
+	esac
+	skip "$2"
+}
+
+need_qemu() {
+	command -v "${EXOMEM_QEMU:-qemu-system-x86_64}" >/dev/null || lacks qemu 'no QEMU is installed'
+	[ -e "$GUEST" ] || lacks qemu 'the tiny guest is not built'
+}
+
+need_linux() {
+	need_qemu
+	[ -e "$LINUX/vmlinuz" ] || lacks linux 'the Linux guest is not built'
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || lacks root "$1"
+}
+
+setup() {
+	T=$(mktemp -d)
+	state=$T/state
+	memory=$T/memory
+	mkdir "$memory"
+	export XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache XDG_RUNTIME_DIR=$T
+	pids='' saved_pages=''
+}
+
+teardown() {
+	for pid in $pids; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	if mountpoint -q "$memory"; then umount "$memory"; fi
+	[ -z "$saved_pages" ] || echo "$saved_pages" >/proc/sys/vm/nr_hugepages
+	rm -rf "$T"
+}
+
+# exomem run with this test's state directory, in the foreground.
+exomem_run() {
+	"$EXOMEM" run --state-dir "$state" "$@"
+}
+
+# Arguments of a quiet TCG machine whose console is standard input and output.
+tcg='-accel tcg -nodefaults -display none -serial stdio'
+
+# Starts a guest in the background: $pid is its process, $T/$1.in its serial line's input, a pipe,
+# and $T/$1.out its output.
+start() { # LABEL EXOMEM-RUN-ARGUMENT...
+	label=$1
+	shift
+	mkfifo "$T/$label.in"
+	# Opened for reading and writing, so that neither side waits for the other.
+	exec 9<>"$T/$label.in"
+	# The program itself, not a function around it: its pid will be QEMU's.
+	"$EXOMEM" run --state-dir "$state" "$@" <&9 >"$T/$label.out" 2>"$T/$label.err" 3>&- 9>&- &
+	pid=$!
+	pids="$pids $pid"
+	exec 9>&-
+}
+
+# Waits until a file holds a line that matches.
+wait_for() { # FILE PATTERN [SECONDS]
+	deadline=$((SECONDS + ${3:-30}))
+	until grep -qaE "$2" "$1" 2>/dev/null; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "no '$2' in $1:"
+			tail -n 20 "$1"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# Says a line to a guest.
+say() { # LABEL TEXT
+	echo "$2" >"$T/$1.in"
+}
+
+# Waits for a process's end, which must come.
+wait_gone() { # PID [SECONDS]
+	deadline=$((SECONDS + ${2:-10}))
+	while kill -0 "$1" 2>/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+# Fails unless the last `run` ended with this status and one line on stderr that holds the text.
+assert_refused() { # STATUS TEXT
+	if [ "$status" != "$1" ] || [ "$(printf '%s\n' "$output" | wc -l)" != 1 ] ||
+		[[ "$output" != *"$2"* ]]; then
+		echo "wanted exit $1 and one line with: $2"
+		echo "got exit $status and: $output"
+		return 1
+	fi
+}
+
+# Fails unless a folder holds exactly these names.
+assert_holds() { # FOLDER NAME...
+	folder=$1
+	shift
+	wanted=$(printf '%s\n' "$@" | sort)
+	if [ "$(find "$folder" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)" != "$wanted" ]; then
+		echo "$folder holds:"
+		ls -lA "$folder"
+		echo "wanted: $wanted"
+		return 1
+	fi
+}
+
+assert_empty() { # FOLDER
+	[ ! -e "$1" ] || [ -z "$(ls -A "$1")" ] || {
+		echo "$1 is not empty:"
+		ls -lAR "$1"
+		return 1
+	}
+}
+
+# Says QMP commands to $T/qmp and prints the answers.
+qmp_lines() { # COMMAND...
+	{
+		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
+		sleep 0.5
+	} | timeout 10 socat - "UNIX-CONNECT:$T/qmp" || true
+}
