@@ -124,22 +124,23 @@ static bool set_numbers(const Setter *setter, const ExmMemoryInput *in, bool is_
 	return true;
 }
 
+static ExmJson *nodes_to_json(const GArray *nodes)
+{
+	ExmJson *list = json_object_new_array();
+
+	for (guint i = 0; i < nodes->len; i++)
+		json_object_array_add(list, json_object_new_int((int)g_array_index(nodes, guint, i)));
+	return list;
+}
+
 static bool set_policy(const Setter *setter, const ExmMemoryOption *option, GError **error)
 {
 	const char *policy = option->policy ? option->policy : option->host_nodes ? "bind" : NULL;
-	g_autoptr(GArray) nodes = NULL;
-	ExmJson *list;
 
 	if (policy && !set_asked(setter, "policy", json_object_new_string(policy), error))
 		return false;
-	if (!option->host_nodes)
-		return true;
-	if (!exm_node_list_parse(option->host_nodes, &nodes, error))
-		return false;
-	list = json_object_new_array();
-	for (guint i = 0; i < nodes->len; i++)
-		json_object_array_add(list, json_object_new_int((int)g_array_index(nodes, guint, i)));
-	return set_asked(setter, "host-nodes", list, error);
+	return !option->host_nodes ||
+	       set_asked(setter, "host-nodes", nodes_to_json(option->host_nodes), error);
 }
 
 static void set_file_defaults(const Setter *setter, const ExmMemoryInput *in)

@@ -272,27 +272,28 @@ static bool check_preallocation(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArra
 	return true;
 }
 
+static bool is_online(const GArray *online, guint node)
+{
+	for (guint i = 0; i < online->len; i++)
+		if (g_array_index(online, guint, i) == node)
+			return true;
+	return false;
+}
+
 static bool check_nodes(const ExmMemoryInput *in, GPtrArray *warnings, GError **error)
 {
-	g_autoptr(GArray) wanted = NULL;
+	const GArray *wanted = in->option->host_nodes;
 	g_autoptr(GArray) online = NULL;
 
-	if (!in->option->host_nodes)
+	if (!wanted)
 		return true;
-	if (!exm_node_list_parse(in->option->host_nodes, &wanted, error) ||
-	    !exm_node_list_parse(in->host->nodes, &online, error))
+	if (!exm_node_list_parse(in->host->nodes, &online, error))
 		return false;
-	for (guint i = 0; i < wanted->len; i++) {
-		const guint node = g_array_index(wanted, guint, i);
-		guint j = 0;
-
-		while (j < online->len && g_array_index(online, guint, j) != node)
-			j++;
-		if (j == online->len)
+	for (guint i = 0; i < wanted->len; i++)
+		if (!is_online(online, g_array_index(wanted, guint, i)))
 			return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-			                 "this host has no NUMA node '%u'; it has %s", node,
-			                 in->host->nodes);
-	}
+			                 "this host has no NUMA node '%u'; it has %s",
+			                 g_array_index(wanted, guint, i), in->host->nodes);
 	/* Linux, mm/mempolicy.c: a policy of a mapping counts for shmem and anonymous pages alone */
 	if (!in->place->in_memory && !is_device(in))
 		warn(warnings, "'host-nodes' does not bind the page cache of '%s'",

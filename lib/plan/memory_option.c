@@ -85,12 +85,7 @@ static bool read_count(const char *value, void *ret_field, GError **error)
 
 static bool read_nodes(const char *value, void *ret_field, GError **error)
 {
-	g_autoptr(GArray) nodes = NULL;
-
-	if (!exm_node_list_parse(value, &nodes, error))
-		return false;
-	*(char **)ret_field = g_strdup(value);
-	return true;
+	return exm_node_list_parse(value, ret_field, error);
 }
 
 static bool read_policy(const char *value, void *ret_field, GError **error)
@@ -272,7 +267,7 @@ void exm_memory_option_free(ExmMemoryOption *option)
 	if (!option)
 		return;
 	g_free(option->path);
-	g_free(option->host_nodes);
+	g_clear_pointer(&option->host_nodes, g_array_unref);
 	g_free(option->policy);
 	g_free(option);
 }

@@ -57,7 +57,7 @@ typedef enum {
  * @align:           bytes, a power of two; 0 where not said
  * @offset:          bytes from the start of a device; 0 where not said
  * @prealloc_threads: threads that touch pages; 0 where not said
- * @host_nodes:      NUMA nodes of the host as the kernel writes lists ("0-1,3"), or NULL
+ * @host_nodes:      of guint, NUMA nodes of the host, or NULL
  * @policy:          "default", "preferred", "bind" or "interleave", or NULL
  */
 typedef struct {
@@ -75,7 +75,7 @@ typedef struct {
 	uint64_t align;
 	uint64_t offset;
 	uint64_t prealloc_threads;
-	char *host_nodes;
+	GArray *host_nodes;
 	char *policy;
 } ExmMemoryOption;
 

@@ -45,7 +45,6 @@ static ExmQemuWord *read_word(const char *const **argv, GError **error)
 	g_autofree ExmQemuWord *word = g_new0(ExmQemuWord, 1);
 	const char *text = **argv;
 
-	/* A lone dash is an image to QEMU too: only what follows a dash can be an option. */
 	if (text[0] != '-') {
 		word->value = g_strdup(text);
 		return g_steal_pointer(&word);
@@ -99,24 +98,6 @@ ExmQemuLine *exm_qemu_line_parse(const char *const *argv, GError **error)
 bool exm_qemu_word_is(const ExmQemuWord *word, const char *name)
 {
 	return word->option && strcmp(exm_qemu_option_canonical(word->option), name) == 0;
-}
-
-/**
- * exm_qemu_line_last() - The last occurrence of an option
- * @line: a command line
- * @name: canonical name without dashes
- *
- * Return: the word (borrowed), or NULL.
- */
-const ExmQemuWord *exm_qemu_line_last(const ExmQemuLine *line, const char *name)
-{
-	for (guint i = line->words->len; i > 0; i--) {
-		const ExmQemuWord *word = line->words->pdata[i - 1];
-
-		if (exm_qemu_word_is(word, name))
-			return word;
-	}
-	return NULL;
 }
 
 /**

@@ -29,7 +29,6 @@ typedef struct {
 ExmQemuLine *exm_qemu_line_parse(const char *const *argv, GError **error);
 void exm_qemu_line_free(ExmQemuLine *line);
 bool exm_qemu_word_is(const ExmQemuWord *word, const char *name);
-const ExmQemuWord *exm_qemu_line_last(const ExmQemuLine *line, const char *name);
 void exm_qemu_word_append(const ExmQemuWord *word, GPtrArray *argv);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmQemuLine, exm_qemu_line_free)

@@ -184,8 +184,7 @@ static int compare_name(const void *key, const void *row)
 /* QEMU takes one dash or two before any option (system/vl.c, lookup_opt()). */
 static const char *skip_dashes(const char *word)
 {
-	if (word[0] != '-')
-		return NULL;
+	g_assert(word[0] == '-');
 	return word[1] == '-' ? word + 2 : word + 1;
 }
 
@@ -197,11 +196,8 @@ static const char *skip_dashes(const char *word)
  */
 const ExmQemuOption *exm_qemu_option_find(const char *word)
 {
-	const char *name = skip_dashes(word);
-
-	if (!name)
-		return NULL;
-	return bsearch(name, options, G_N_ELEMENTS(options), sizeof(options[0]), compare_name);
+	return bsearch(skip_dashes(word), options, G_N_ELEMENTS(options), sizeof(options[0]),
+	               compare_name);
 }
 
 /**
@@ -224,21 +220,8 @@ const char *exm_qemu_option_canonical(const ExmQemuOption *option)
 const char *exm_qemu_option_nearest(const char *word)
 {
 	const char *names[G_N_ELEMENTS(options)];
-	const char *name = skip_dashes(word);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
 		names[i] = options[i].name;
-	return name ? exm_nearest(name, names, G_N_ELEMENTS(names)) : NULL;
-}
-
-/**
- * exm_qemu_options() - The whole table, for tests against the -help of a real QEMU
- * @ret_count: number of options
- *
- * Return: the options, in byte order of their names.
- */
-const ExmQemuOption *exm_qemu_options(size_t *ret_count)
-{
-	*ret_count = G_N_ELEMENTS(options);
-	return options;
+	return exm_nearest(skip_dashes(word), names, G_N_ELEMENTS(names));
 }

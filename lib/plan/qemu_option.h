@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /**
  * struct ExmQemuOption - An option of qemu-system-*
@@ -19,4 +18,3 @@ typedef struct {
 const ExmQemuOption *exm_qemu_option_find(const char *word);
 const char *exm_qemu_option_canonical(const ExmQemuOption *option);
 const char *exm_qemu_option_nearest(const char *word);
-const ExmQemuOption *exm_qemu_options(size_t *ret_count);
