@@ -41,6 +41,12 @@ typedef struct {
 	char *const *names;
 } Setter;
 
+/* The user's word for a property. */
+static const char *key_of(const char *name)
+{
+	return strcmp(name, "discard-data") == 0 ? "discard" : name;
+}
+
 static const char *since_of(const char *name)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(properties); i++)
@@ -56,7 +62,7 @@ static bool set_asked(const Setter *setter, const char *name, ExmJson *value, GE
 
 	if (!exm_caps_has(setter->names, name))
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		                 "'%s' needs QEMU %s; '%s' is %s and has it not", name,
+		                 "'%s' needs QEMU %s; '%s' is %s and has it not", key_of(name),
 		                 since_of(name), setter->caps->path, setter->caps->version);
 	json_object_object_add(setter->tree, name, g_steal_pointer(&taken));
 	return true;
