@@ -20,6 +20,8 @@ INSTALL     ?= install
 JOBS        ?= $(shell nproc)
 BATS_JOBS   ?= 2
 ASAN_SUITES ?= unit golden
+MINUTES     ?= 1
+TARGET      ?= $(FUZZERS)
 DEPS        ?=
 ARGS        ?=
 
@@ -43,6 +45,8 @@ CFLAGS_asan     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 LDFLAGS_asan    := -fsanitize=address,undefined
 CFLAGS_cov      := -O0 -g --coverage
 LDFLAGS_cov     := --coverage
+CFLAGS_fuzz     := $(CFLAGS_asan) -fsanitize=fuzzer-no-link
+LDFLAGS_fuzz    := -fsanitize=fuzzer,address,undefined
 
 # CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS stay the user's; ours come before them.
 OUR_CPPFLAGS = -D_GNU_SOURCE -DG_LOG_DOMAIN='"exomem"' \
@@ -60,8 +64,10 @@ VERSION_FLAG = -DVERSION='"$(VERSION)"'
 LIB_SRC  := $(wildcard lib/*/*.c)
 CMD_SRC  := $(wildcard cmd/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
-SRC      := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC)
-HDR      := $(wildcard lib/*/*.h cmd/*.h tests/unit/*.h)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SRC      := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(FUZZ_SRC)
+HDR      := $(wildcard lib/*/*.h cmd/*.h tests/unit/*.h tests/fuzz/*.h)
 GUEST_C  := $(wildcard tests/guest/*.[ch])
 BATS     := $(wildcard tests/integration/*.bats)
 MAN      := $(wildcard man/*.[1-8])
@@ -71,6 +77,7 @@ obj       = $(1:%.c=$(O)/%.o)
 GUEST_DIR := $(CURDIR)/build/guest
 GUEST     := $(GUEST_DIR)/tiny.elf
 LINUX     := $(CURDIR)/build/linux
+QEMU_10   := $(CURDIR)/build/qemu-10/qemu-system-x86_64
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 Q   := $(if $(V),,@)
@@ -89,6 +96,12 @@ $(O)/libexomem.a: $(call obj,$(LIB_SRC))
 $(O)/unit: $(call obj,$(UNIT_SRC)) $(O)/libexomem.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS) $(LDLIBS)
+$(O)/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/main.o $(O)/libexomem.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+$(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/libexomem.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 $(O)/%.o: %.c $(O)/.command
 	$(call say,CC,$<)
@@ -110,7 +123,7 @@ $(O)/.version: FORCE
 
 deps: ## install with apt what is missing; DEPS="build test" for some groups only
 	@tests/deps.sh $(DEPS)
-NEEDS := $(addprefix need-,build unit test demo lint coverage valgrind clang bench dev)
+NEEDS := $(addprefix need-,build unit test demo lint coverage valgrind clang fuzz bench dev)
 $(NEEDS): need-%:
 	@tests/deps.sh $*
 
@@ -127,36 +140,53 @@ endef
 
 check: ## unit, golden and integration tests, with a summary
 	$(call run_suites,unit golden integration,build unit test)
-check-unit: ## unit tests: seconds, no root, no QEMU
+check-unit: ## unit tests and fuzz corpus: seconds, no root, no QEMU
 	$(call run_suites,unit,build unit)
 check-golden: ## what exomem prints; UPDATE=1 rewrites, ARGS=TOPIC/NAME for some
 	$(call run_suites,golden,build)
 check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.bats for some
 	$(call run_suites,integration,build test)
+check-integration-10: ## the same with QEMU 10 from Debian's backports, unpacked below build
+	$(call run_suites,integration-10,build test)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
 	$(Q)$(MAKE) PROFILE=asan SUITES='$(ASAN_SUITES)' check-suites
 check-suites: # some SUITES, in this PROFILE
 	$(call run_suites,$(SUITES),build unit $(if $(filter integration,$(SUITES)),test))
 
-run-unit: $(O)/unit
-	$(Q)CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap G_DEBUG=fatal-criticals \
-		G_SLICE=always-malloc $(O)/unit
+run-unit: $(O)/unit $(FUZZERS:%=$(O)/replay_%)
+	$(Q)export G_DEBUG=fatal-criticals G_SLICE=always-malloc; bad=0; \
+	CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap $(O)/unit || bad=1; \
+	for target in $(FUZZERS); do $(O)/replay_$$target tests/fuzz/corpus/$$target/* \
+		>$(RESULTS)/unit-fuzz-$$target.tap || bad=1; done; exit $$bad
 run-golden: $(O)/exomem
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem TAP=$(RESULTS)/golden.tap tests/golden/run.sh $(ARGS)
 # bats needs GNU parallel to run files side by side; xargs does it as well.
+# $(1): what its results are called, $(2): more of the environment
+define run_bats
+$(Q)printf '%s\n' $(or $(ARGS),$(BATS)) | EXOMEM=$(CURDIR)/$(O)/exomem \
+	GUEST=$(GUEST) LINUX=$(LINUX) SUITE=$(RESULTS)/$(1) $(2) \
+	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
+	tap=$$SUITE-$$(basename "$$0" .bats).tap; \
+	bats --formatter tap "$$0" >"$$tap" 2>&1; \
+	rc=$$?; echo "$$0"; cat "$$tap"; exit $$rc' {}
+endef
 run-integration: $(O)/exomem guests
-	$(Q)printf '%s\n' $(or $(ARGS),$(BATS)) | EXOMEM=$(CURDIR)/$(O)/exomem \
-		GUEST=$(GUEST) LINUX=$(LINUX) RESULTS=$(RESULTS) \
-		BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
-		tap=$$RESULTS/integration-$$(basename "$$0" .bats).tap; \
-		bats --formatter tap "$$0" >"$$tap" 2>&1; \
-		rc=$$?; echo "$$0"; cat "$$tap"; exit $$rc' {}
+	$(call run_bats,integration)
+run-integration-10: $(O)/exomem guests qemu-10
+	$(call run_bats,integration-10,EXOMEM_QEMU=$(QEMU_10))
 
 check-valgrind: need-valgrind need-unit ## unit tests under valgrind
 	$(Q)+$(sub) PROFILE=debug build/debug/unit
 	$(Q)CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 G_SLICE=always-malloc G_DEBUG=gc-friendly \
 		valgrind -q --error-exitcode=9 --leak-check=full \
 		--suppressions=/usr/share/glib-2.0/valgrind/glib.supp build/debug/unit
+fuzz: $(TARGET:%=fuzz-%) ## look for bad input, under ASan and UBSan; MINUTES=10 TARGET=size
+fuzz-%: need-fuzz
+	$(Q)+$(sub) CC=clang PROFILE=fuzz build/fuzz/fuzz_$*
+	$(Q)mkdir -p build/fuzz/corpus/$*
+	$(Q)G_DEBUG=fatal-criticals G_SLICE=always-malloc build/fuzz/fuzz_$* \
+		-max_total_time=$$(($(MINUTES) * 60)) -timeout=60 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$*- build/fuzz/corpus/$* tests/fuzz/corpus/$*
 coverage: need-coverage ## lines that tests reach; fails below 95 % of lib/base, lib/plan
 	$(Q)test ! -d build/cov || find build/cov -name '*.gcda' -delete
 	$(Q)$(MAKE) PROFILE=cov SUITES='unit golden' check-suites
@@ -175,6 +205,10 @@ $(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-test
 	$(call say,GUEST,$(@D))
 	$(Q)mkdir -p $(@D); if tests/linux/build.sh $(@D); then touch $@; else \
 		$(RM) $@; echo 'no Linux guest: the tests that need it will be skipped' >&2; fi
+
+qemu-10: | need-test ## QEMU 10 below build, from Debian's backports; does not install it
+	$(Q)tests/qemu-10.sh $(dir $(QEMU_10)) || \
+		echo 'no QEMU 10: the tests that need it will be skipped' >&2
 
 demo: ## boot a guest on a named memory file and look at it, in seconds
 	@tests/deps.sh build demo
@@ -276,7 +310,7 @@ compile_commands.json: need-build need-unit need-dev ## for clangd: build/compil
 		--args -- $(COMPILE) $(CHECK_FLAGS) $(VERSION_FLAG) $(BANNED) -c $$file || exit 1; \
 		done | jq -s . >build/$@
 help: ## this list
-	@grep -hE '^[a-z_.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z0-9_.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 24
 	@echo
 	@echo 'V=1 shows the commands, WERROR=1 makes warnings errors, PROFILE=debug|asan|cov'
 	@echo 'builds there; CC, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS, PREFIX, DESTDIR are yours.'
@@ -284,10 +318,10 @@ clean: ## remove build
 	$(RM) -r build
 
 FORCE:
-.PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-asan check-suites \
-	check-valgrind coverage run-unit run-golden run-integration guest linux guests demo bench \
-	lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
-	compile_commands.json help clean FORCE
+.PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-10 \
+	check-asan check-suites check-valgrind coverage run-unit run-golden run-integration \
+	run-integration-10 fuzz guest linux guests qemu-10 demo bench lint $(LINTS) lint-analyzer \
+	format install uninstall dist distcheck gdb compile_commands.json help clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

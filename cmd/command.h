@@ -12,6 +12,7 @@
  * @usage:      what follows the verb: "[OPTION]... QEMU-OPTION..."
  * @options:    its options, closed by an empty row; the storage is static in the verb's file
  * @takes_line: the first word that is none of its options starts QEMU's own command line
+ * @takes_guest: its first word is the name of a guest, which completion offers
  * @run:        does it; @words is NULL-terminated and holds what is left beside the options. False
  *              with an error where it failed.
  */
@@ -21,6 +22,7 @@ typedef struct {
 	const char *usage;
 	const GOptionEntry *options;
 	bool takes_line;
+	bool takes_guest;
 	bool (*run)(const char *const *words, GError **error);
 } ExmCommand;
 
@@ -30,7 +32,13 @@ extern const ExmCommand *const exm_commands[];
 const ExmCommand *exm_command_find(const char *name);
 bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command, GError **error);
 
+extern const ExmCommand exm_command_events;
 extern const ExmCommand exm_command_help;
+extern const ExmCommand exm_command_list;
 extern const ExmCommand exm_command_options;
 extern const ExmCommand exm_command_probe;
+extern const ExmCommand exm_command_qmp;
 extern const ExmCommand exm_command_run;
+extern const ExmCommand exm_command_show;
+extern const ExmCommand exm_command_stop;
+extern const ExmCommand exm_command_wait;

@@ -20,6 +20,10 @@
 	{                                                                                            \
 		name, 0, 0, G_OPTION_ARG_FILENAME, EXM_CHECK_TYPE(variable, char **), help, argument \
 	}
+#define EXM_OPTION_SHORT_FLAG(name, letter, variable, help)                                          \
+	{                                                                                            \
+		name, letter, 0, G_OPTION_ARG_NONE, EXM_CHECK_TYPE(variable, gboolean *), help, NULL \
+	}
 #define EXM_OPTION_HIDDEN_LIST(name, variable)                              \
 	{                                                                   \
 		name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME_ARRAY, \

@@ -15,6 +15,7 @@ static struct {
 	char *qemu;
 	char *name;
 	char *state_directory;
+	gboolean detach;
 	gboolean dry_run;
 	gboolean json;
 	gboolean shell;
@@ -25,6 +26,7 @@ static struct {
 static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU", "BINARY"),
 	EXM_OPTION_TEXT("name", &opt.name, "call the guest so", "NAME"),
+	EXM_OPTION_FLAG("detach", &opt.detach, "return when the guest runs; print its name"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
 	EXM_OPTION_FLAG("json", &opt.json, "with --dry-run: as JSON"),
 	EXM_OPTION_FLAG("shell", &opt.shell, "with --dry-run: as one shell command"),
@@ -54,6 +56,11 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 		return NULL;
 	request->name = g_strdup(opt.name);
 	request->identity = !opt.no_identity;
+	request->detach = opt.detach || request->guest->daemonize;
+	if (request->detach && opt.shell) {
+		exm_throw(error, EXM_ERROR_USAGE, "'--shell' prints a guest in the foreground only");
+		return NULL;
+	}
 	return g_steal_pointer(&request);
 }
 
@@ -69,6 +76,16 @@ static void print_plan(const ExmPlan *plan)
 	}
 	text = opt.shell ? exm_plan_to_shell(plan) : exm_plan_to_text(plan);
 	printf("%s%s", text, opt.shell ? "\n" : "");
+}
+
+static bool start(const ExmRunRequest *request, const ExmSources *sources, GError **error)
+{
+	g_autofree char *name = NULL;
+
+	if (!exm_op_run(request, sources, exm_output_warning, &name, error))
+		return false;
+	printf("%s\n", name);
+	return true;
 }
 
 static bool run(const char *const *words, GError **error)
@@ -88,7 +105,7 @@ static bool run(const char *const *words, GError **error)
 	if (!request)
 		return false;
 	if (!opt.dry_run)
-		return exm_op_run(request, &sources, exm_output_warning, error);
+		return start(request, &sources, error);
 	plan = exm_op_plan_run(request, &sources, error);
 	if (!plan)
 		return false;

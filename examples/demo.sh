@@ -28,6 +28,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 cd "$dir"
 mkdir memory
@@ -39,8 +40,21 @@ title() {
 	printf '\n==> %s\n' "$*"
 }
 
+# A command as one would type it: a new line before an option that would not fit.
 typed() { # COMMAND WORD...
-	echo "\$ $*" | fold -s -w 92 | sed -e '2,$s/^/      /' -e '$!s/$/\\/'
+	for word; do echo "$word"; done | awk '
+		function put(part) {
+			if (column + length(part) > 88) {
+				printf " \\\n     "
+				column = 5
+			}
+			printf " %s", part
+			column += length(part) + 1
+		}
+		/^-/ && part { put(part); part = "" }
+		{ part = part ? part " " $0 : $0 }
+		BEGIN { printf "$"; column = 1 }
+		END { put(part); print "" }'
 }
 
 narrow() {
@@ -49,55 +63,59 @@ narrow() {
 
 run() { # COMMAND WORD...
 	typed "$@"
-	"$@" | narrow
+	"$@"
 }
 
-# Starts exomem behind our back: its serial line ends in a file, what is typed comes from a pipe.
+# The serial line ends in a file, and what is typed comes from a pipe.
 # The pid is exomem's, and QEMU's after it.
 start() { # WORD...
-	typed exomem "$@"
+	typed exomem run "$@"
 	: >serial
-	"$exomem" "$@" <keyboard >serial 2>errors &
+	"$exomem" run "$@" <keyboard >serial &
 	pid=$!
 	exec 3>keyboard
 	said=0
 }
 
-# Shows what the guest has said since the last time, up to the first line that holds TEXT.
-until_said() { # TEXT
-	tries=0
-	until tail -n +$((said + 1)) serial | grep -qF "$1"; do
-		kill -0 "$pid" 2>/dev/null || break
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || die "the guest has not said '$1' in 30 seconds"
-		sleep 0.1
-	done
-	line=$(tail -n +$((said + 1)) serial | grep -nF "$1" | head -n 1) || {
-		cat errors >&2
-		die "the guest has ended and never said '$1'"
-	}
-	line=$((said + ${line%%:*}))
-	# What the firmware says before the guest is left out.
-	sed -n "$((said + 1)),${line}p" serial | tr -d '\r\033' | sed -n '/^[a-z]/p'
-	said=$line
+# The guest's whole lines since the last time, without what the firmware says before it.
+news() { # LINES
+	head -n "$1" serial | tail -n "+$((said + 1))" | tr -d '\r\033' |
+		sed -e '/SeaBIOS/d' -e '/iPXE/d' -e '/^Booting/d' -e '/^ *$/d' -e 's/ *$//'
 }
 
-say() { # LINE
+until_said() { # TEXT
+	tries=0
+	until lines=$(wc -l <serial) && new=$(news "$lines") && echo "$new" | grep -qF "$1"; do
+		kill -0 "$pid" 2>/dev/null || die "the guest has ended and never said '$1'"
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || die "the guest has not said '$1' in a minute"
+		sleep 0.05
+	done
+	echo "$new"
+	said=$lines
+}
+
+say() { # LINE [ANSWER]
 	echo "> $1"
 	echo "$1" >&3
+	until_said "${2:-$1}"
+}
+
+show_mapping() {
+	typed grep pc.ram "/proc/$pid/maps"
+	grep -F pc.ram "/proc/$pid/maps" | sed "s|$dir/||" | tr -s ' '
 }
 
 power_off() {
 	say poweroff
-	until_said poweroff
 	exec 3>&-
 	status=0
 	wait "$pid" || status=$?
 	pid=''
-	echo "(QEMU has ended with status $status)"
+	[ "$status" = 0 ] || die "QEMU has ended with status $status"
 }
 
-# The guest fills its memory from 2 MiB on, above itself.
+# Of what the guest fills: that starts above the guest itself, at 2 MiB.
 checksum() { # FILE
 	echo "\$ dd if=$1 bs=2M skip=1 count=32 | sha256sum"
 	sum=$(dd if="$1" bs=2M skip=1 count=32 status=none | sha256sum)
@@ -105,51 +123,44 @@ checksum() { # FILE
 }
 
 file=memory/qemu_back_mem.0+200000000.pc.ram
-
-title 'What exomem would do: its own steps, then the QEMU command line it becomes'
 set -- --state-dir state -accel tcg -M q35 -m 8g \
 	-mem-path memory,mode=create,mmap=shared,prealloc=off,anyfs \
 	-name first -nographic -kernel tiny.elf
+
+title 'What exomem is going to do: its own steps, then the QEMU command line it becomes'
 typed exomem run --dry-run "$@"
-"$exomem" run --dry-run "$@" | narrow
+"$exomem" run --dry-run "$@" >plan
+narrow <plan
 
-title 'The same for real: a guest with 8 GiB, its memory a named sparse file'
-start run "$@"
-until_said identity
-until_said tick
-until_said tick
-say 'fill 64M 7'
-until_said filled
-say 'verify 64M 7'
-until_said verified
+title 'A guest with 8 GiB of memory in a named sparse file ("> " is typed at its serial line)'
+start "$@"
+until_said 'tick 2'
+say 'fill 64M 7' filled
+say 'verify 64M 7' verified
 
-title 'The file: 8 GiB long, and only what the guest has touched is allocated'
+title 'exomem has become QEMU, by exec: the same pid; the file is mapped shared (rw-s)'
+run ps -o pid,comm -p "$pid"
+show_mapping
+
+title 'The file: 8 GiB long, and only what was touched is allocated'
 run ls -l memory
-run du -h "$file"
+run du -h memory
 
-title 'exomem has become QEMU: the same pid, and the file is mapped shared (the s in rw-s)'
-run ps -o pid=,comm= -p "$pid"
-typed grep pc.ram "/proc/$pid/maps"
-grep -F pc.ram "/proc/$pid/maps" | sed "s|$dir/||" | tr -s ' '
-
-title 'Power off: the memory stays'
+title 'Power off: the memory stays where it is'
 power_off
 checksum "$file"
 before=$sum
 
-title 'A second guest on the same file, mapped private: it finds the memory of the first'
-start run --state-dir state -accel tcg -M q35 -m 8g \
-	-mem-path memory,mode=open,mmap=private,prealloc=off,anyfs \
+title 'A second guest on the same file, mapped private (rw-p): it sees what the first one left'
+start --state-dir state -accel tcg -M q35 -m 8g \
+	-mem-path memory,mode=open,mmap=private,reserve=off,anyfs \
 	-name second -nographic -kernel tiny.elf
-until_said identity
-say 'verify 64M 7'
-until_said verified
-say 'fill 64M 8'
-until_said filled
-typed grep pc.ram "/proc/$pid/maps"
-grep -F pc.ram "/proc/$pid/maps" | sed "s|$dir/||" | tr -s ' '
+until_said 'tick 1'
+show_mapping
+say 'verify 64M 7' verified
+say 'fill 64M 8' filled
 power_off
 
-title 'What it wrote was its own copy: the file is as it was'
+title 'What it wrote went to copies of its own: the file is as it was'
 checksum "$file"
 [ "$sum" = "$before" ] || die 'the file has changed'

@@ -34,7 +34,8 @@ lint            shellcheck       shellcheck           lint-shell
 lint            codespell        codespell            lint-words
 coverage        gcovr            gcovr                counts the lines that tests reach
 valgrind        valgrind         valgrind             check-valgrind
-clang           clang            clang                the second compiler of .ci/run
+clang,fuzz      clang            clang                the second compiler of .ci/run
+fuzz            libclang-rt-14-dev /usr/lib/clang/14/lib/linux/libclang_rt.fuzzer-x86_64.a libFuzzer
 dev             gdb              gdb                  make gdb
 TABLE
 }
@@ -65,7 +66,7 @@ TABLE
 	missing=${missing# }
 }
 
-[ $# -gt 0 ] || set -- build unit test demo lint coverage valgrind clang bench dev
+[ $# -gt 0 ] || set -- build unit test demo lint coverage valgrind clang fuzz bench dev
 look "$@"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then

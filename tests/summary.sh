@@ -27,7 +27,7 @@ function failure(text) {
 }
 function required(reason,    i) {
 	for (i = 1; i <= words; i++)
-		if (tolower(" " reason " ") ~ "[^a-z0-9_]" word[i] "[^a-z0-9_]")
+		if (tolower(" " reason " ") ~ "[^a-z0-9_-]" word[i] "[^a-z0-9_-]")
 			return 1
 	return 0
 }

@@ -90,7 +90,7 @@ static bool fill_file(int fd, const char *text, size_t length, mode_t mode)
 		text += put;
 		length -= (size_t)put;
 	}
-	return fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	return fchmod(fd, mode) == 0;
 }
 
 /**

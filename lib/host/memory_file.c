@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/lock.h"
+#include "plan/host.h"
 
 /* Guest memory is nobody else's business, whatever the umask. */
 #define MEMORY_FILE_MODE 0600
@@ -116,7 +118,7 @@ bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **
  * @fd:    open for writing
  * @path:  its name, for messages
  * @size:  bytes from the start of the file; what it holds stays as it is
- * @error: NO_ROOM where the file system is full, SYSTEM otherwise
+ * @error: NO_ROOM where the file system is full, SYSTEM otherwise; one that cannot reserve is none
  */
 bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error)
 {
@@ -126,7 +128,8 @@ bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **e
 	do {
 		result = fallocate(fd, 0, 0, (off_t)size);
 	} while (result < 0 && errno == EINTR);
-	if (result < 0)
+	/* What looks like ext4 may be an ext3 that the same driver serves, which cannot reserve. */
+	if (result < 0 && errno != EOPNOTSUPP)
 		return exm_throw_errno(error, errno, "reserve the blocks of '%s'", path);
 	return true;
 }
@@ -147,4 +150,23 @@ bool exm_memory_file_give_name(int fd, const char *path, GError **error)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "'%s' has just been made by somebody else: try again", path);
 	return exm_throw_errno(error, errno, "give '%s' its name", path);
+}
+
+/**
+ * exm_memory_file_discard() - Punch the memory of a dead guest out of its file
+ * @path: the file
+ * @size: bytes from its start
+ *
+ * Nothing happens where a template has come to count on the file, where another guest holds it, or
+ * where it is not there any more.
+ */
+void exm_memory_file_discard(const char *path, uint64_t size)
+{
+	g_autofree char *marker = g_strconcat(path, EXM_TEMPLATE_MARKER, NULL);
+	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool taken;
+
+	if (fd < 0 || access(marker, F_OK) == 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
+		return;
+	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
 }

@@ -42,8 +42,9 @@
  * @magic:     of statfs(2)
  * @name:      what mount(8) calls it; ext2 and ext3 share ext4's magic
  * @in_memory: its blocks are memory
- * @punches:   the driver takes FALLOC_FL_PUNCH_HOLE; used where it cannot be tried out
+ * @punches:   the driver takes FALLOC_FL_PUNCH_HOLE; used where it is not tried out
  * @reserves:  the driver takes fallocate(2) without flags; likewise
+ * @is_known:  nothing has to be tried out: each Linux since 3.11 makes unnamed files there too
  */
 typedef struct {
 	uint32_t magic;
@@ -51,37 +52,38 @@ typedef struct {
 	bool in_memory;
 	bool punches;
 	bool reserves;
+	bool is_known;
 } FileSystem;
 
 static const FileSystem file_systems[] = {
-	{ TMPFS_MAGIC, "tmpfs", true, true, true },
-	{ RAMFS_MAGIC, "ramfs", true, false, false },
-	{ HUGETLBFS_MAGIC, "hugetlbfs", true, true, false },
-	{ EXT4_SUPER_MAGIC, "ext4", false, true, true },
-	{ XFS_MAGIC, "xfs", false, true, true },
-	{ BTRFS_SUPER_MAGIC, "btrfs", false, true, true },
-	{ F2FS_SUPER_MAGIC, "f2fs", false, true, true },
-	{ BCACHEFS_MAGIC, "bcachefs", false, true, true },
-	{ ZFS_MAGIC, "zfs", false, true, false },
-	{ OVERLAYFS_SUPER_MAGIC, "overlay", false, true, true },
-	{ NFS_SUPER_MAGIC, "nfs", false, false, false },
-	{ CEPH_SUPER_MAGIC, "ceph", false, true, false },
-	{ GFS2_MAGIC, "gfs2", false, true, true },
-	{ OCFS2_SUPER_MAGIC, "ocfs2", false, true, true },
-	{ FUSE_SUPER_MAGIC, "fuse", false, false, false },
-	{ V9FS_MAGIC, "9p", false, false, false },
-	{ CIFS_SUPER_MAGIC, "cifs", false, false, false },
-	{ SMB2_SUPER_MAGIC, "cifs", false, false, false },
-	{ SMB_SUPER_MAGIC, "smbfs", false, false, false },
-	{ AFS_SUPER_MAGIC, "afs", false, false, false },
-	{ MSDOS_SUPER_MAGIC, "vfat", false, false, false },
-	{ EXFAT_MAGIC, "exfat", false, false, false },
-	{ NTFS3_MAGIC, "ntfs3", false, false, false },
-	{ VMHGFS_MAGIC, "vmhgfs", false, false, false },
-	{ SQUASHFS_MAGIC, "squashfs", false, false, false },
-	{ ISOFS_SUPER_MAGIC, "iso9660", false, false, false },
-	{ PROC_SUPER_MAGIC, "proc", false, false, false },
-	{ SYSFS_MAGIC, "sysfs", false, false, false },
+	{ TMPFS_MAGIC, "tmpfs", true, true, true, true },
+	{ RAMFS_MAGIC, "ramfs", true, false, false, false },
+	{ HUGETLBFS_MAGIC, "hugetlbfs", true, true, false, false },
+	{ EXT4_SUPER_MAGIC, "ext4", false, true, true, true },
+	{ XFS_MAGIC, "xfs", false, true, true, true },
+	{ BTRFS_SUPER_MAGIC, "btrfs", false, true, true, true },
+	{ F2FS_SUPER_MAGIC, "f2fs", false, true, true, false },
+	{ BCACHEFS_MAGIC, "bcachefs", false, true, true, false },
+	{ ZFS_MAGIC, "zfs", false, true, false, false },
+	{ OVERLAYFS_SUPER_MAGIC, "overlay", false, true, true, false },
+	{ NFS_SUPER_MAGIC, "nfs", false, false, false, false },
+	{ CEPH_SUPER_MAGIC, "ceph", false, true, false, false },
+	{ GFS2_MAGIC, "gfs2", false, true, true, false },
+	{ OCFS2_SUPER_MAGIC, "ocfs2", false, true, true, false },
+	{ FUSE_SUPER_MAGIC, "fuse", false, false, false, false },
+	{ V9FS_MAGIC, "9p", false, false, false, false },
+	{ CIFS_SUPER_MAGIC, "cifs", false, false, false, false },
+	{ SMB2_SUPER_MAGIC, "cifs", false, false, false, false },
+	{ SMB_SUPER_MAGIC, "smbfs", false, false, false, false },
+	{ AFS_SUPER_MAGIC, "afs", false, false, false, false },
+	{ MSDOS_SUPER_MAGIC, "vfat", false, false, false, false },
+	{ EXFAT_MAGIC, "exfat", false, false, false, false },
+	{ NTFS3_MAGIC, "ntfs3", false, false, false, false },
+	{ VMHGFS_MAGIC, "vmhgfs", false, false, false, false },
+	{ SQUASHFS_MAGIC, "squashfs", false, false, false, false },
+	{ ISOFS_SUPER_MAGIC, "iso9660", false, false, false, false },
+	{ PROC_SUPER_MAGIC, "proc", false, false, false, false },
+	{ SYSFS_MAGIC, "sysfs", false, false, false, false },
 };
 
 static void place_settle(ExmPlace *place, ExmPlaceKind kind, const char *detail)
@@ -287,8 +289,15 @@ static bool file_can(int fd, int mode)
 	return fallocate(fd, mode, 0, 4096) == 0 || errno == ENOSPC || errno == EDQUOT;
 }
 
+static void trust_abilities(ExmPlace *place, const FileSystem *type)
+{
+	place->unnamed_files = true;
+	place->can_punch = type->punches;
+	place->can_reserve = type->reserves;
+}
+
 /* Tried on an unnamed file, because what a driver can depends on the kernel and the server. */
-static void look_at_abilities(ExmPlace *place, const FileSystem *type, dev_t device)
+static void try_abilities(ExmPlace *place, const FileSystem *type, dev_t device)
 {
 	exm_autofd int fd = open(place->path, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	const bool huge = type && type->magic == HUGETLBFS_MAGIC;
@@ -352,7 +361,11 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 		place->free = space_free(type, &space);
 	if (type && type->magic == HUGETLBFS_MAGIC)
 		place->page_size = space.f_bsize;
-	look_at_abilities(place, type, info->st_dev);
+	/* A trial costs as much as all other looks together. */
+	if (type && type->is_known)
+		trust_abilities(place, type);
+	else
+		try_abilities(place, type, info->st_dev);
 }
 
 /**

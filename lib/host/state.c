@@ -15,9 +15,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/lock.h"
-
-#define LOCK_NAME   "lock"
-#define RECORD_NAME "vm.json"
+#include "host/memory_file.h"
+#include "plan/identity.h"
 
 /* How long another exomem may need to make or sweep a directory before something must be wrong. */
 #define ROOT_LOCK_PATIENCE_US 5000000L
@@ -106,7 +105,7 @@ static void remove_guest(int at, const char *name)
 /* A guest lives as long as somebody holds its lock; one without a lock file died being born. */
 static bool is_dead(int at, const char *name)
 {
-	g_autofree char *path = g_build_filename(name, LOCK_NAME, NULL);
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
 	exm_autofd int fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	bool taken;
 
@@ -115,20 +114,62 @@ static bool is_dead(int at, const char *name)
 	return exm_lock_take(fd, false, &taken, NULL) && taken;
 }
 
+static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
+{
+	g_autofree char *path = g_build_filename(name, EXM_VM_RECORD, NULL);
+	g_autofree char *directory = g_build_filename(root_path, name, NULL);
+	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	g_autofree char *text = NULL;
+	g_autoptr(ExmJson) json = NULL;
+	size_t length;
+
+	if (fd < 0) {
+		exm_throw(error, EXM_ERROR_STATE, "guest '%s' has no record yet", name);
+		return NULL;
+	}
+	if (!exm_fd_read_all(fd, &text, &length, error))
+		return NULL;
+	json = exm_json_parse(text, length, error);
+	return json ? exm_vm_from_json(json, directory, error) : NULL;
+}
+
+/* A QEMU that was killed could not discard its memory, as it was told to at its end. */
+static void discard_memory(const ExmVm *vm)
+{
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
+		ExmJson *backend = exm_json_member(memory, "backend");
+		const char *path = exm_json_get_string(memory, "path");
+
+		if (path && exm_json_get_bool(backend, "discard-data") &&
+		    !exm_json_get_bool(memory, "unnamed"))
+			exm_memory_file_discard(path, exm_json_get_uint(memory, "size"));
+	}
+}
+
+static void bury(int root, const char *root_path, const char *name)
+{
+	g_autoptr(ExmVm) vm = read_record(root, root_path, name, NULL);
+
+	if (vm)
+		discard_memory(vm);
+	remove_guest(root, name);
+}
+
 /* Takes away what dead guests left; the caller holds the root's lock. */
-static void sweep(int root)
+static void sweep(int root, const char *root_path)
 {
 	g_autoptr(Directory) directory = open_directory_at(root, ".");
 	const struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
 		if (!is_dot(entry->d_name) && is_dead(root, entry->d_name))
-			remove_guest(root, entry->d_name);
+			bury(root, root_path, entry->d_name);
 }
 
 static bool throw_taken(int root, const char *name, GError **error)
 {
-	g_autofree char *path = g_build_filename(name, LOCK_NAME, NULL);
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
 	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	const pid_t pid = fd < 0 ? 0 : exm_lock_holder(fd);
 
@@ -140,7 +181,7 @@ static bool throw_taken(int root, const char *name, GError **error)
 
 static bool make_lock(int root, const char *name, int fd_number, int *ret_fd, GError **error)
 {
-	g_autofree char *path = g_build_filename(name, LOCK_NAME, NULL);
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
 	exm_autofd int fd = openat(root, path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	exm_autofd int moved = -1;
 	bool taken;
@@ -173,7 +214,7 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 
 	if (!lock_root(root_path, &root, error))
 		return false;
-	sweep(root);
+	sweep(root, root_path);
 	if (mkdirat(root, name, 0700) < 0) {
 		if (errno == EEXIST)
 			return throw_taken(root, name, error);
@@ -197,30 +238,98 @@ void exm_state_release(const char *directory)
 
 /**
  * exm_state_record() - Write down what a guest is
- * @directory: the guest's
- * @guest:     the record
- * @error:     SYSTEM or NO_ROOM
+ * @vm:    the record
+ * @error: SYSTEM or NO_ROOM
  */
-bool exm_state_record(const char *directory, ExmJson *guest, GError **error)
+bool exm_state_record(const ExmVm *vm, GError **error)
 {
-	g_autofree char *path = g_build_filename(directory, RECORD_NAME, NULL);
-	g_autofree char *text = exm_json_print(guest, true);
+	g_autofree char *path = g_build_filename(vm->directory, EXM_VM_RECORD, NULL);
+	g_autoptr(ExmJson) json = exm_vm_to_json(vm);
+	g_autofree char *text = exm_json_print(json, true);
 
 	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
 }
 
-static bool is_guest_of(int root, const char *name, pid_t pid)
+static gint compare_names(gconstpointer a, gconstpointer b)
 {
-	g_autofree char *path = g_build_filename(name, RECORD_NAME, NULL);
-	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	g_autofree char *text = NULL;
-	g_autoptr(ExmJson) guest = NULL;
-	size_t length;
+	const ExmVm *const *one = a;
+	const ExmVm *const *two = b;
 
-	if (fd < 0 || !exm_fd_read_all(fd, &text, &length, NULL))
-		return false;
-	guest = exm_json_parse(text, length, NULL);
-	return guest && exm_json_get_uint(guest, "pid") == (uint64_t)pid;
+	return strcmp((*one)->name, (*two)->name);
+}
+
+static void vm_destroy(gpointer data)
+{
+	exm_vm_free(data);
+}
+
+/**
+ * exm_state_list() - The guests of this user that live
+ * @state_directory: where guests' directories are; it need not be there
+ * @ret_vms:         of ExmVm, by name (transfer full)
+ * @error:           STATE where the state directory is not this user's
+ *
+ * What dead guests left behind is swept first. A guest that is just being made is not listed yet.
+ */
+bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error)
+{
+	g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func(vm_destroy);
+	g_autoptr(Directory) directory = NULL;
+	const struct dirent *entry;
+	exm_autofd int root = -1;
+
+	if (access(state_directory, F_OK) == 0) {
+		if (!lock_root(state_directory, &root, error))
+			return false;
+		sweep(root, state_directory);
+		directory = open_directory_at(root, ".");
+	}
+	while (directory && (entry = readdir(directory))) {
+		ExmVm *vm = is_dot(entry->d_name)
+		                    ? NULL
+		                    : read_record(root, state_directory, entry->d_name, NULL);
+
+		if (vm)
+			g_ptr_array_add(vms, vm);
+	}
+	g_ptr_array_sort(vms, compare_names);
+	*ret_vms = g_steal_pointer(&vms);
+	return true;
+}
+
+/**
+ * exm_state_find() - A guest by its name
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ * @error:           USAGE for a name that none can have, STATE where no such guest lives
+ *
+ * Return: its record (transfer full), or NULL.
+ */
+ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error)
+{
+	exm_autofd int root = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (!exm_name_check(name, error))
+		return NULL;
+	if (root >= 0 && !check_root(root, state_directory, error))
+		return NULL;
+	if (root < 0 || faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || is_dead(root, name)) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "no guest '%s'; 'exomem list' shows those that run", name);
+		return NULL;
+	}
+	return read_record(root, state_directory, name, error);
+}
+
+/**
+ * exm_state_is_alive() - Whether a guest still lives
+ * @vm: the guest
+ *
+ * Its lock says so, and it cannot go stale: the kernel drops it with the process.
+ */
+bool exm_state_is_alive(const ExmVm *vm)
+{
+	return !is_dead(AT_FDCWD, vm->directory);
 }
 
 /**
@@ -235,30 +344,52 @@ char *exm_state_find_pid(const char *state_directory, pid_t pid)
 	g_autoptr(Directory) directory = open_directory_at(AT_FDCWD, state_directory);
 	const struct dirent *entry;
 
-	while (directory && (entry = readdir(directory)))
-		if (!is_dot(entry->d_name) && is_guest_of(dirfd(directory), entry->d_name, pid))
-			return g_strdup(entry->d_name);
+	while (directory && (entry = readdir(directory))) {
+		g_autoptr(ExmVm) vm = is_dot(entry->d_name)
+		                              ? NULL
+		                              : read_record(dirfd(directory), state_directory,
+		                                            entry->d_name, NULL);
+
+		if (vm && vm->pid == (uint64_t)pid)
+			return g_strdup(vm->name);
+	}
 	return NULL;
 }
 
 /**
- * exm_state_start_time() - When this process began
+ * exm_state_start_time() - When a process began
+ * @pid: the process
  *
- * Field 22 of /proc/self/stat (proc(5)): with the pid it names a process for as long as the machine
+ * Field 22 of /proc/PID/stat (proc(5)): with the pid it names a process for as long as the machine
  * runs, because pids are used again.
  *
- * Return: clock ticks since boot; 0 where /proc does not say.
+ * Return: clock ticks since boot; 0 where there is no such process.
  */
-uint64_t exm_state_start_time(void)
+uint64_t exm_state_start_time(pid_t pid)
 {
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
 	g_autofree char *text = NULL;
 	g_auto(GStrv) fields = NULL;
 	const char *behind_name;
 
-	if (!exm_file_read("/proc/self/stat", &text, NULL, NULL))
+	if (!exm_file_read(path, &text, NULL, NULL))
 		return 0;
 	/* The second field is a name in brackets that may hold spaces. */
 	behind_name = strrchr(text, ')');
 	fields = g_strsplit(behind_name ? behind_name : "", " ", -1);
 	return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
+}
+
+/**
+ * exm_state_boot_id() - Which boot of the machine this is
+ *
+ * Return: what the kernel calls it (transfer full); empty where it does not say.
+ */
+char *exm_state_boot_id(void)
+{
+	char *id = NULL;
+
+	if (!exm_file_read("/proc/sys/kernel/random/boot_id", &id, NULL, NULL))
+		return g_strdup("");
+	return g_strchomp(id);
 }

@@ -5,10 +5,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/json.h"
+#include "plan/vm.h"
 
 bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError **error);
 void exm_state_release(const char *directory);
-bool exm_state_record(const char *directory, ExmJson *guest, GError **error);
+bool exm_state_record(const ExmVm *vm, GError **error);
+bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);
+ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);
 char *exm_state_find_pid(const char *state_directory, pid_t pid);
-uint64_t exm_state_start_time(void);
+bool exm_state_is_alive(const ExmVm *vm);
+uint64_t exm_state_start_time(pid_t pid);
+char *exm_state_boot_id(void);

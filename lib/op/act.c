@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/trace.h"
+#include "host/control.h"
 #include "host/lock.h"
+#include "host/log_keeper.h"
 #include "host/memory_file.h"
 #include "host/state.h"
 
@@ -125,13 +128,64 @@ static bool remove_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, G
 	return unlink(step->path) == 0 || exm_throw_errno(error, errno, "remove '%s'", step->path);
 }
 
+static bool make_socket(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	return exm_control_listen(step->path, step->fd, &fd, error);
+}
+
+static bool configure(const Actor *actor, const ExmStep *step, GError **error)
+{
+	const char *text = actor->plan->monitors;
+
+	return exm_file_write_atomic(step->path, text, strlen(text), 0600, error);
+}
+
 static bool record_guest(const Actor *actor, const ExmStep *step, GError **error)
 {
-	g_autoptr(ExmJson) guest = exm_plan_to_json(actor->plan);
+	const ExmPlan *plan = actor->plan;
+	ExmVm *vm = g_new0(ExmVm, 1);
+	g_autoptr(ExmVm) owner = vm;
 
-	exm_json_set_uint(guest, "pid", (uint64_t)getpid());
-	exm_json_set_uint(guest, "start-time", exm_state_start_time());
-	return exm_state_record(step->path, guest, error);
+	vm->name = g_strdup(plan->name);
+	vm->directory = g_strdup(step->path);
+	vm->pid = (uint64_t)getpid();
+	vm->start_time = exm_state_start_time(getpid());
+	vm->boot_id = exm_state_boot_id();
+	vm->created = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+	vm->detached = plan->detach;
+	vm->qemu = g_strdup(plan->qemu);
+	vm->qemu_version = g_strdup(plan->qemu_version);
+	vm->uuid = g_strdup(plan->uuid);
+	vm->generation_id = g_strdup(plan->generation_id);
+	vm->working_directory = g_get_current_dir();
+	vm->command = g_strdupv(plan->command);
+	vm->argv = g_strdupv((char **)plan->argv->pdata);
+	vm->memory = exm_plan_memory_to_json(plan);
+	return exm_state_record(vm, error);
+}
+
+static bool keep_log(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	exm_autofd int pipe = -1;
+
+	if (!exm_log_keeper_start(step->path, &pipe, error))
+		return false;
+	if (dup2(pipe, STDOUT_FILENO) < 0 || dup2(pipe, STDERR_FILENO) < 0)
+		return exm_throw_errno(error, errno, "pass output on to '%s'", step->path);
+	return true;
+}
+
+static bool leave_terminal(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	exm_autofd int null = open(step->path, O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return exm_throw_errno(error, errno, "open '%s'", step->path);
+	/* It fails only where this process leads a session already, which is as good. */
+	setsid();
+	return true;
 }
 
 static bool keep_descriptors(const ExmPlan *plan, GError **error)
@@ -172,7 +226,11 @@ static const struct {
 	[EXM_STEP_RESERVE_BLOCKS] = { reserve_blocks, NULL },
 	[EXM_STEP_NAME_FILE] = { name_file, unlink_file },
 	[EXM_STEP_REMOVE_NAME] = { remove_name, NULL },
+	[EXM_STEP_LISTEN] = { make_socket, close_file },
+	[EXM_STEP_CONFIGURE] = { configure, NULL },
 	[EXM_STEP_RECORD_GUEST] = { record_guest, NULL },
+	[EXM_STEP_KEEP_LOG] = { keep_log, NULL },
+	[EXM_STEP_LEAVE_TERMINAL] = { leave_terminal, NULL },
 	[EXM_STEP_EXEC] = { become_qemu, NULL },
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/trace.h"
+#include "op/detach.h"
 
 /**
  * exm_op_plan_run() - Plan a run and stop there
@@ -21,35 +22,52 @@ ExmPlan *exm_op_plan_run(const ExmRunRequest *request, const ExmSources *sources
 	return facts ? exm_run_plan(request, facts, error) : NULL;
 }
 
+static bool perform(const ExmRunRequest *request, const ExmPlan *plan, ExmWarn warn, GError **error)
+{
+	const char *state = request->state_directory;
+
+	return plan->detach ? exm_detach(plan, state, warn, error)
+	                    : exm_act(plan, state, warn, error);
+}
+
 /**
- * exm_op_run() - Boot a guest in the foreground: this process becomes QEMU
- * @request: what the user said
- * @sources: where facts are to be had
- * @warn:    called for each warning, right before QEMU takes over
- * @error:   any code; whatever was done is undone
+ * exm_op_run() - Boot a guest
+ * @request:  what the user said
+ * @sources:  where facts are to be had
+ * @warn:     called for each warning, when nothing can go wrong any more
+ * @ret_name: name of a detached guest that runs now (transfer full)
+ * @error:    any code; whatever was done is undone
+ *
+ * In the foreground there is no return on success: this process has become QEMU.
  *
  * Where a file system turns out to have less room than it said (a quota), it is planned once more
  * with what was learned, so that a fallback happens in one place: the plan.
- *
- * Return: false; on success there is no return.
  */
-bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn warn, GError **error)
+bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn warn,
+                char **ret_name, GError **error)
 {
 	g_autoptr(ExmRunFacts) facts = exm_facts_for_run(request, sources, error);
 	g_autoptr(ExmPlan) plan = facts ? exm_run_plan(request, facts, error) : NULL;
-	g_autoptr(ExmPlan) second = NULL;
 	g_autoptr(GError) full = NULL;
 
-	if (!plan || exm_act(plan, request->state_directory, warn, &full))
+	if (!plan)
 		return false;
-	if (facts->place && facts->place->free &&
-	    g_error_matches(full, EXM_ERROR, EXM_ERROR_NO_ROOM)) {
-		exm_trace("act", "no room after all: %s", full->message);
-		facts->place->free = 0;
-		second = exm_run_plan(request, facts, NULL);
+	if (!perform(request, plan, warn, &full)) {
+		g_autoptr(ExmPlan) second = NULL;
+
+		if (facts->place && facts->place->free &&
+		    g_error_matches(full, EXM_ERROR, EXM_ERROR_NO_ROOM)) {
+			exm_trace("act", "no room after all: %s", full->message);
+			facts->place->free = 0;
+			second = exm_run_plan(request, facts, NULL);
+		}
+		if (!second) {
+			g_propagate_error(error, g_steal_pointer(&full));
+			return false;
+		}
+		if (!perform(request, second, warn, error))
+			return false;
 	}
-	if (second)
-		return exm_act(second, request->state_directory, warn, error);
-	g_propagate_error(error, g_steal_pointer(&full));
-	return false;
+	*ret_name = g_strdup(plan->name);
+	return true;
 }

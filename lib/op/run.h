@@ -9,4 +9,4 @@
 
 ExmPlan *exm_op_plan_run(const ExmRunRequest *request, const ExmSources *sources, GError **error);
 bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn warn,
-                GError **error);
+                char **ret_name, GError **error);

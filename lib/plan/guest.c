@@ -238,12 +238,20 @@ static bool read_question(G_GNUC_UNUSED const ExmQemuWord *word, ExmGuest *guest
 	return true;
 }
 
+static bool read_daemonize(G_GNUC_UNUSED const ExmQemuWord *word, ExmGuest *guest,
+                           G_GNUC_UNUSED GError **error)
+{
+	guest->daemonize = true;
+	return true;
+}
+
 /* The options whose meaning exomem knows. */
 static const struct {
 	const char *name;
 	bool (*read)(const ExmQemuWord *word, ExmGuest *guest, GError **error);
 } readers[] = {
 	{ "audio-help", read_question },
+	{ "daemonize", read_daemonize },
 	{ "device", read_device },
 	{ "fw_cfg", read_fw_cfg },
 	{ "help", read_question },

@@ -44,6 +44,7 @@ typedef struct {
  * @memory:         the argument of -mem-path, or NULL
  * @prealloc:       -mem-prealloc was given
  * @lock_memory:    -overcommit mem-lock=on was given
+ * @daemonize:      -daemonize was given
  * @name:           guest= of -name, or NULL
  * @incoming:       the argument of -incoming, or NULL
  * @has_vmgenid:    the user has a vmgenid device of his own
@@ -61,6 +62,7 @@ typedef struct {
 	char *memory;
 	bool prealloc;
 	bool lock_memory;
+	bool daemonize;
 	char *name;
 	char *incoming;
 	bool has_vmgenid;

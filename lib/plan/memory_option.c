@@ -105,29 +105,88 @@ static bool read_flag(const char *value, void *ret_field, G_GNUC_UNUSED GError *
 	return true;
 }
 
+/* Each writer returns one value as its reader takes it (transfer full), or NULL for one not said. */
+typedef char *(*Writer)(const void *field);
+
+static char *write_mode(const void *field)
+{
+	return g_strdup(exm_enum_name(&exm_memory_modes, (int)*(const ExmMemoryMode *)field));
+}
+
+static char *write_mapping(const void *field)
+{
+	return g_strdup(exm_enum_name(&exm_mappings, (int)*(const ExmMapping *)field));
+}
+
+static char *write_switch(const void *field)
+{
+	const ExmSwitch on = *(const ExmSwitch *)field;
+
+	return on == EXM_SWITCH_UNSET ? NULL
+	                              : g_strdup(exm_enum_name(&switches, on == EXM_SWITCH_ON));
+}
+
+static char *write_size(const void *field)
+{
+	const uint64_t size = *(const uint64_t *)field;
+
+	return size ? exm_size_print(size) : NULL;
+}
+
+static char *write_count(const void *field)
+{
+	const uint64_t count = *(const uint64_t *)field;
+
+	return count ? g_strdup_printf("%" G_GUINT64_FORMAT, count) : NULL;
+}
+
+static char *write_nodes(const void *field)
+{
+	const GArray *nodes = *(const GArray *const *)field;
+	GString *list;
+
+	if (!nodes)
+		return NULL;
+	list = g_string_new(NULL);
+	for (guint i = 0; i < nodes->len; i++)
+		g_string_append_printf(list, "%s%u", i ? "," : "", g_array_index(nodes, guint, i));
+	return g_string_free(list, FALSE);
+}
+
+static char *write_policy(const void *field)
+{
+	return g_strdup(*(const char *const *)field);
+}
+
+static char *write_flag(const void *field)
+{
+	return *(const bool *)field ? g_strdup("") : NULL;
+}
+
 #define FIELD(name) G_STRUCT_OFFSET(ExmMemoryOption, name)
 
 /* A flag is a key that takes no value; its reader is read_flag(). */
 static const struct {
 	const char *name;
 	Reader read;
+	Writer write;
 	size_t offset;
 } keys[] = {
-	{ "mode", read_mode, FIELD(mode) },
-	{ "mmap", read_mapping, FIELD(mapping) },
-	{ "nofallback", read_flag, FIELD(no_fallback) },
-	{ "anyfs", read_flag, FIELD(any_fs) },
-	{ "discard", read_switch, FIELD(discard) },
-	{ "prealloc", read_switch, FIELD(prealloc) },
-	{ "prealloc-threads", read_count, FIELD(prealloc_threads) },
-	{ "align", read_align, FIELD(align) },
-	{ "offset", read_size, FIELD(offset) },
-	{ "host-nodes", read_nodes, FIELD(host_nodes) },
-	{ "policy", read_policy, FIELD(policy) },
-	{ "merge", read_switch, FIELD(merge) },
-	{ "dump", read_switch, FIELD(dump) },
-	{ "pmem", read_switch, FIELD(pmem) },
-	{ "reserve", read_switch, FIELD(reserve) },
+	{ "mode", read_mode, write_mode, FIELD(mode) },
+	{ "mmap", read_mapping, write_mapping, FIELD(mapping) },
+	{ "nofallback", read_flag, write_flag, FIELD(no_fallback) },
+	{ "anyfs", read_flag, write_flag, FIELD(any_fs) },
+	{ "discard", read_switch, write_switch, FIELD(discard) },
+	{ "prealloc", read_switch, write_switch, FIELD(prealloc) },
+	{ "prealloc-threads", read_count, write_count, FIELD(prealloc_threads) },
+	{ "align", read_align, write_size, FIELD(align) },
+	{ "offset", read_size, write_size, FIELD(offset) },
+	{ "host-nodes", read_nodes, write_nodes, FIELD(host_nodes) },
+	{ "policy", read_policy, write_policy, FIELD(policy) },
+	{ "merge", read_switch, write_switch, FIELD(merge) },
+	{ "dump", read_switch, write_switch, FIELD(dump) },
+	{ "pmem", read_switch, write_switch, FIELD(pmem) },
+	{ "reserve", read_switch, write_switch, FIELD(reserve) },
 };
 
 /* Which keys were said, one bit for each row of keys[]. */
@@ -256,6 +315,40 @@ ExmMemoryOption *exm_memory_option_parse(const char *text, GError **error)
 	if (!check_sense(option, seen, error))
 		return NULL;
 	return g_steal_pointer(&option);
+}
+
+static void append_value(GString *text, const char *value)
+{
+	g_autofree char *escaped = exm_keyval_escape(value);
+
+	g_string_append(text, escaped);
+}
+
+/**
+ * exm_memory_option_print() - Write a memory option as exm_memory_option_parse() reads it
+ * @option: the option
+ *
+ * Mode and mapping are always said, other keys where they were; always in the same order.
+ *
+ * Return: the text (transfer full).
+ */
+char *exm_memory_option_print(const ExmMemoryOption *option)
+{
+	GString *text = g_string_new(NULL);
+
+	append_value(text, option->path);
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_autofree char *value = keys[i].write((const char *)option + keys[i].offset);
+
+		if (!value)
+			continue;
+		g_string_append_printf(text, ",%s", keys[i].name);
+		if (keys[i].read == read_flag)
+			continue;
+		g_string_append_c(text, '=');
+		append_value(text, value);
+	}
+	return g_string_free(text, FALSE);
 }
 
 /**

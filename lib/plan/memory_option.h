@@ -83,6 +83,7 @@ extern const ExmEnumTable exm_memory_modes;
 extern const ExmEnumTable exm_mappings;
 
 ExmMemoryOption *exm_memory_option_parse(const char *text, GError **error);
+char *exm_memory_option_print(const ExmMemoryOption *option);
 void exm_memory_option_free(ExmMemoryOption *option);
 bool exm_node_list_parse(const char *text, GArray **ret_nodes, GError **error);
 

@@ -54,7 +54,12 @@ void exm_plan_free(ExmPlan *plan)
 	g_free(plan->name);
 	g_free(plan->directory);
 	g_free(plan->uuid);
+	g_free(plan->generation_id);
 	g_free(plan->qemu);
+	g_free(plan->qemu_version);
+	g_strfreev(plan->command);
+	g_free(plan->configuration);
+	g_free(plan->monitors);
 	g_free(plan);
 }
 
@@ -224,6 +229,15 @@ static char *shell_word(const ExmPlan *plan, const char *word)
 	return g_strdup(word);
 }
 
+/* exomem's own monitors want its directory, which a command without exomem has not. */
+static bool is_for_exomem(const ExmPlan *plan, guint index)
+{
+	const char *path = plan->configuration;
+
+	return path && (g_strcmp0(plan->argv->pdata[index], path) == 0 ||
+	                g_strcmp0(plan->argv->pdata[index + 1], path) == 0);
+}
+
 /**
  * exm_plan_to_shell() - A plan as one command that can be pasted into a shell
  * @plan: the plan
@@ -243,7 +257,8 @@ char *exm_plan_to_shell(const ExmPlan *plan)
 	for (guint i = 0; i < plan->steps->len; i++)
 		append_shell_step(plan, plan->steps->pdata[i], before, exec);
 	for (guint i = 0; plan->argv->pdata[i]; i++)
-		g_ptr_array_add(words, shell_word(plan, plan->argv->pdata[i]));
+		if (!is_for_exomem(plan, i))
+			g_ptr_array_add(words, shell_word(plan, plan->argv->pdata[i]));
 	g_ptr_array_add(words, NULL);
 	command = exm_quote_argv((const char *const *)words->pdata);
 	if (before->len == 0)

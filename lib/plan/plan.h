@@ -32,7 +32,13 @@ typedef struct {
  * @name:      of the guest; NULL where QEMU is only asked a question
  * @directory: the guest's state directory, or NULL
  * @uuid:      of the guest's identity, or NULL
+ * @generation_id: GUID of its vmgenid device, or NULL
+ * @detach:    the guest lives on its own
  * @qemu:      path of the program
+ * @qemu_version: of it
+ * @command:   the user's words for QEMU, placeholders not replaced
+ * @configuration: path of the configuration file that gives exomem its monitors, or NULL
+ * @monitors:  its text, or NULL
  * @memory:    of ExmPlanMemory
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
@@ -42,7 +48,13 @@ typedef struct {
 	char *name;
 	char *directory;
 	char *uuid;
+	char *generation_id;
+	bool detach;
 	char *qemu;
+	char *qemu_version;
+	char **command;
+	char *configuration;
+	char *monitors;
 	GPtrArray *memory;
 	GPtrArray *argv;
 	GPtrArray *steps;

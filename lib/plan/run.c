@@ -9,90 +9,9 @@
 #include "base/keyval.h"
 #include "plan/backend.h"
 #include "plan/block.h"
+#include "plan/builder.h"
 #include "plan/identity.h"
 #include "plan/machine.h"
-#include "plan/memory_check.h"
-
-/**
- * exm_run_request_new() - Read the QEMU command line of a request
- * @qemu_argv: NULL-terminated, without the program's name
- * @error:     USAGE
- *
- * Return: the request (transfer full) with identity on and neither name nor state directory; or
- * NULL.
- */
-ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error)
-{
-	g_autoptr(ExmRunRequest) request = g_new0(ExmRunRequest, 1);
-
-	request->identity = true;
-	request->line = exm_qemu_line_parse(qemu_argv, error);
-	if (!request->line)
-		return NULL;
-	request->guest = exm_guest_read(request->line, error);
-	if (!request->guest)
-		return NULL;
-	if (!request->guest->memory)
-		return g_steal_pointer(&request);
-	request->memory = exm_memory_option_parse(request->guest->memory, error);
-	if (!request->memory) {
-		g_prefix_error(error, "-mem-path: ");
-		return NULL;
-	}
-	return g_steal_pointer(&request);
-}
-
-/**
- * exm_run_request_free() - Free a request
- * @request: may be NULL
- */
-void exm_run_request_free(ExmRunRequest *request)
-{
-	if (!request)
-		return;
-	exm_qemu_line_free(request->line);
-	exm_guest_free(request->guest);
-	exm_memory_option_free(request->memory);
-	g_free(request->name);
-	g_free(request->state_directory);
-	g_free(request);
-}
-
-static void file_facts_destroy(gpointer data)
-{
-	exm_file_facts_free(data);
-}
-
-/**
- * exm_run_facts_new() - Facts that are still to be filled in
- *
- * Return: the facts (transfer full), without files.
- */
-ExmRunFacts *exm_run_facts_new(void)
-{
-	ExmRunFacts *facts = g_new0(ExmRunFacts, 1);
-
-	facts->files = g_ptr_array_new_with_free_func(file_facts_destroy);
-	return facts;
-}
-
-/**
- * exm_run_facts_free() - Free facts
- * @facts: may be NULL
- */
-void exm_run_facts_free(ExmRunFacts *facts)
-{
-	if (!facts)
-		return;
-	exm_caps_free(facts->caps);
-	exm_host_free(facts->host);
-	exm_place_free(facts->place);
-	g_ptr_array_unref(facts->files);
-	g_free(facts->uuid);
-	g_free(facts->generation_id);
-	g_free(facts->random);
-	g_free(facts);
-}
 
 /* The name that a guest will have; the random one may stand in for a name the user left open. */
 static char *name_of(const ExmRunRequest *request, const ExmRunFacts *facts)
@@ -145,28 +64,6 @@ GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, con
 	return blocks;
 }
 
-/**
- * struct Builder - A plan under construction
- * @request: what the user said
- * @facts:   what is so
- * @plan:    what will be done
- * @next_fd: next descriptor number to hand to QEMU
- */
-typedef struct {
-	const ExmRunRequest *request;
-	const ExmRunFacts *facts;
-	ExmPlan *plan;
-	int next_fd;
-} Builder;
-
-static ExmStep *add_step(Builder *builder, ExmStepKind kind, const char *path, int fd)
-{
-	ExmStep *step = exm_step_new(kind, path, fd);
-
-	g_ptr_array_add(builder->plan->steps, step);
-	return step;
-}
-
 /* What is longest in a guest's directory, and what a socket's address holds (unix(7)). */
 #define LONGEST_SOCKET  "monitor.sock"
 #define SOCKET_PATH_MAX 107
@@ -180,7 +77,7 @@ static bool check_directory(const char *directory, GError **error)
 	                 directory);
 }
 
-static bool choose_name(Builder *builder, GError **error)
+static bool choose_name(ExmBuilder *builder, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
 	ExmPlan *plan = builder->plan;
@@ -193,108 +90,11 @@ static bool choose_name(Builder *builder, GError **error)
 	}
 	plan->directory = g_build_filename(request->state_directory, plan->name, NULL);
 	plan->uuid = g_strdup(builder->facts->uuid);
+	plan->generation_id = g_strdup(builder->facts->generation_id);
 	if (!check_directory(plan->directory, error))
 		return false;
-	add_step(builder, EXM_STEP_CLAIM_NAME, plan->directory, builder->next_fd++);
+	exm_builder_add_step(builder, EXM_STEP_CLAIM_NAME, plan->directory, builder->next_fd++);
 	return true;
-}
-
-/* Steps for a file that is made: without a name until it is whole, where the file system can. */
-static void plan_new_file(Builder *builder, const ExmMemoryInput *in, const ExmBlock *block, int fd)
-{
-	const bool temporary = in->option->mode == EXM_MODE_TEMP;
-	const bool unnamed = in->place->unnamed_files;
-	g_autofree char *path = temporary ? g_strdup_printf("%s.%s", block->path,
-	                                                    builder->facts->random)
-	                                  : g_strdup(block->path);
-
-	if (unnamed)
-		add_step(builder, EXM_STEP_CREATE_UNNAMED, in->place->path, fd);
-	else
-		add_step(builder, EXM_STEP_CREATE_FILE, path, fd);
-	if (temporary && !unnamed)
-		add_step(builder, EXM_STEP_REMOVE_NAME, path, fd);
-	add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !exm_memory_is_shared(in);
-	add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
-	if (exm_memory_is_reserved(in))
-		add_step(builder, EXM_STEP_RESERVE_BLOCKS, block->path, fd)->bytes = block->size;
-	if (!temporary && unnamed)
-		add_step(builder, EXM_STEP_NAME_FILE, block->path, fd);
-}
-
-static void plan_old_file(Builder *builder, const ExmMemoryInput *in, const ExmBlock *block, int fd,
-                          const ExmFileFacts *file)
-{
-	const bool shared = exm_memory_is_shared(in);
-	const uint64_t allocated = file ? file->allocated : block->size;
-	ExmStep *step = add_step(builder, EXM_STEP_OPEN_FILE, block->path, fd);
-
-	step->writable = shared || (file && file->size == 0);
-	step->bytes = file ? file->size : 0;
-	add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !shared;
-	if (file && file->size == 0)
-		add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
-	if (exm_memory_is_reserved(in) && allocated < block->size)
-		add_step(builder, EXM_STEP_RESERVE_BLOCKS, block->path, fd)->bytes = block->size;
-}
-
-static bool plan_file_block(Builder *builder, const ExmMemoryInput *in, guint index, GError **error)
-{
-	const ExmBlock *block = in->blocks->pdata[index];
-	const ExmFileFacts *file = in->files->len ? in->files->pdata[index] : NULL;
-	const bool temporary = in->option->mode == EXM_MODE_TEMP;
-	const int fd = builder->next_fd++;
-	g_autofree char *path = temporary ? g_strdup_printf("/proc/self/fd/%d", fd)
-	                                  : g_strdup(block->path);
-	ExmPlanMemory *memory = exm_plan_add_memory(builder->plan);
-
-	if (!temporary && (!file || file->exists))
-		plan_old_file(builder, in, block, fd, file);
-	else
-		plan_new_file(builder, in, block, fd);
-	memory->id = g_strdup(block->id);
-	memory->offset = block->offset;
-	memory->size = block->size;
-	memory->path = g_strdup(temporary ? in->place->path : block->path);
-	memory->unnamed = temporary;
-	memory->shared = exm_memory_is_shared(in);
-	memory->backend = exm_backend_new_file(in, block, path, error);
-	return memory->backend;
-}
-
-static bool plan_anonymous_block(Builder *builder, const ExmMemoryInput *in, guint index,
-                                 GError **error)
-{
-	const ExmBlock *block = in->blocks->pdata[index];
-	ExmPlanMemory *memory = exm_plan_add_memory(builder->plan);
-
-	memory->id = g_strdup(block->id);
-	memory->offset = block->offset;
-	memory->size = block->size;
-	memory->backend = exm_backend_new_anonymous(in, block, error);
-	return memory->backend;
-}
-
-static bool plan_memory(Builder *builder, const ExmMemoryInput *in, GError **error)
-{
-	bool anonymous;
-
-	if (!exm_memory_check(in, builder->plan->warnings, &anonymous, error))
-		return false;
-	for (guint i = 0; i < in->blocks->len; i++) {
-		const bool done = anonymous ? plan_anonymous_block(builder, in, i, error)
-		                            : plan_file_block(builder, in, i, error);
-
-		if (!done)
-			return false;
-	}
-	return true;
-}
-
-static void add_argument(Builder *builder, const char *word, const char *value)
-{
-	g_ptr_array_add(builder->plan->argv, g_strdup(word));
-	g_ptr_array_add(builder->plan->argv, g_strdup(value));
 }
 
 /* The user's -numa node with our backend in place of its size. */
@@ -329,21 +129,24 @@ static const ExmBlock *find_node_block(const GPtrArray *blocks, guint word)
 	return NULL;
 }
 
-static bool add_user_word(Builder *builder, const ExmIdentity *identity, const GPtrArray *blocks,
+static bool add_user_word(ExmBuilder *builder, const ExmIdentity *identity, const GPtrArray *blocks,
                           guint index, GError **error)
 {
 	const ExmQemuWord *word = builder->request->line->words->pdata[index];
 	const ExmBlock *block = find_node_block(blocks, index);
-	g_autofree char *value = NULL;
+	const bool detach = builder->request->detach;
+	g_autofree char *value = detach ? exm_detach_value(word, builder->console_fd) : NULL;
 	char *expanded;
 
-	if (exm_qemu_word_is(word, "mem-path"))
+	/* A guest that QEMU itself would put into the background is ours to put there. */
+	if (exm_qemu_word_is(word, "mem-path") || (detach && exm_qemu_word_is(word, "daemonize")))
 		return true;
 	if (word->word)
 		g_ptr_array_add(builder->plan->argv, g_strdup(word->word));
 	if (!word->value)
 		return true;
-	value = block ? rewrite_node(word->value, block->id) : g_strdup(word->value);
+	if (!value)
+		value = block ? rewrite_node(word->value, block->id) : g_strdup(word->value);
 	expanded = exm_identity_expand(identity, value, error);
 	if (!expanded) {
 		g_prefix_error(error, "%s: ", word->word ? word->word : "disk image");
@@ -353,7 +156,7 @@ static bool add_user_word(Builder *builder, const ExmIdentity *identity, const G
 	return true;
 }
 
-static bool add_user_words(Builder *builder, const GPtrArray *blocks, GError **error)
+static bool add_user_words(ExmBuilder *builder, const GPtrArray *blocks, GError **error)
 {
 	const ExmPlan *plan = builder->plan;
 	const ExmIdentity identity = {
@@ -368,7 +171,7 @@ static bool add_user_words(Builder *builder, const GPtrArray *blocks, GError **e
 	return true;
 }
 
-static void add_memory_arguments(Builder *builder)
+static void add_memory_arguments(ExmBuilder *builder)
 {
 	const GPtrArray *memory = builder->plan->memory;
 
@@ -376,18 +179,18 @@ static void add_memory_arguments(Builder *builder)
 		const ExmPlanMemory *block = memory->pdata[i];
 		g_autofree char *object = exm_backend_print(block->backend);
 
-		add_argument(builder, "-object", object);
+		exm_builder_add_argument(builder, "-object", object);
 	}
 	if (memory->len && builder->request->guest->nodes->len == 0) {
 		const ExmPlanMemory *block = memory->pdata[0];
 		g_autofree char *machine = g_strdup_printf("memory-backend=%s", block->id);
 
 		/* QEMU merges all -machine options, so the user's own stays as it is. */
-		add_argument(builder, "-machine", machine);
+		exm_builder_add_argument(builder, "-machine", machine);
 	}
 }
 
-static void add_identity(Builder *builder)
+static void add_identity(ExmBuilder *builder)
 {
 	const ExmRunFacts *facts = builder->facts;
 	const ExmGuest *guest = builder->request->guest;
@@ -405,12 +208,12 @@ static void add_identity(Builder *builder)
 		return;
 	if (!guest->has_vmgenid && exm_caps_has(facts->caps->devices, "vmgenid") &&
 	    exm_machine_takes_vmgenid(machine))
-		add_argument(builder, "-device", device);
+		exm_builder_add_argument(builder, "-device", device);
 	if (!guest->has_identity && exm_machine_has_fw_cfg(machine))
-		add_argument(builder, "-fw_cfg", file);
+		exm_builder_add_argument(builder, "-fw_cfg", file);
 }
 
-static bool plan_guest(Builder *builder, const ExmMemoryInput *in, GError **error)
+static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
 	g_autofree char *guest_name = NULL;
@@ -419,22 +222,27 @@ static bool plan_guest(Builder *builder, const ExmMemoryInput *in, GError **erro
 		return false;
 	/* QEMU merges all -name options, and the last word on a key counts. */
 	guest_name = g_strdup_printf("guest=%s", builder->plan->name);
-	if (in && !plan_memory(builder, in, error)) {
+	if (request->detach && !exm_detachment_new(request->line, &builder->detachment, error))
+		return false;
+	if (in && !exm_builder_add_memory(builder, in, error)) {
 		g_prefix_error(error, "-mem-path: ");
 		return false;
 	}
+	exm_builder_add_sockets(builder);
 	if (!add_user_words(builder, in ? in->blocks : NULL, error))
 		return false;
 	if (request->name)
-		add_argument(builder, "-name", guest_name);
+		exm_builder_add_argument(builder, "-name", guest_name);
 	add_memory_arguments(builder);
 	add_identity(builder);
-	add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);
+	exm_builder_add_terminal_arguments(builder);
+	exm_builder_add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);
+	exm_builder_add_terminal_steps(builder);
 	return true;
 }
 
 /* "-M help" and its like: QEMU answers and ends; there is no guest to make room for. */
-static void plan_question(Builder *builder)
+static void plan_question(ExmBuilder *builder)
 {
 	const GPtrArray *words = builder->request->line->words;
 
@@ -443,7 +251,7 @@ static void plan_question(Builder *builder)
 			exm_qemu_word_append(words->pdata[i], builder->plan->argv);
 }
 
-static bool plan_memory_and_guest(Builder *builder, GError **error)
+static bool plan_memory_and_guest(ExmBuilder *builder, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
 	const ExmRunFacts *facts = builder->facts;
@@ -467,6 +275,16 @@ static bool plan_memory_and_guest(Builder *builder, GError **error)
 	return plan_guest(builder, &in, error);
 }
 
+static char **words_of(const ExmQemuLine *line)
+{
+	GPtrArray *words = g_ptr_array_new();
+
+	for (guint i = 0; i < line->words->len; i++)
+		exm_qemu_word_append(line->words->pdata[i], words);
+	g_ptr_array_add(words, NULL);
+	return (char **)g_ptr_array_free(words, FALSE);
+}
+
 /**
  * exm_run_plan() - Decide all that `exomem run` will do
  * @request: what the user said
@@ -479,20 +297,24 @@ static bool plan_memory_and_guest(Builder *builder, GError **error)
 ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error)
 {
 	g_autoptr(ExmPlan) plan = exm_plan_new();
-	Builder builder = {
+	ExmBuilder builder = {
 		.request = request,
 		.facts = facts,
 		.plan = plan,
 		.next_fd = (int)facts->host->first_fd,
+		.console_fd = -1,
 	};
 
 	plan->qemu = g_strdup(facts->caps->path);
+	plan->qemu_version = g_strdup(facts->caps->version);
+	plan->command = words_of(request->line);
+	plan->detach = request->detach && !request->guest->is_question;
 	g_ptr_array_add(plan->argv, g_strdup(plan->qemu));
 	if (request->guest->is_question)
 		plan_question(&builder);
 	else if (!plan_memory_and_guest(&builder, error))
 		return NULL;
 	g_ptr_array_add(plan->argv, NULL);
-	add_step(&builder, EXM_STEP_EXEC, plan->qemu, -1);
+	exm_builder_add_step(&builder, EXM_STEP_EXEC, plan->qemu, -1);
 	return g_steal_pointer(&plan);
 }

@@ -14,6 +14,7 @@
 /**
  * struct ExmRunRequest - What the user of `exomem run` said, checked for form
  * @name:            --name, or NULL
+ * @detach:          the guest lives on its own (--detach, or QEMU's -daemonize)
  * @identity:        add a vmgenid device and the identity blob
  * @state_directory: where guests' directories are
  * @line:            QEMU's command line
@@ -22,6 +23,7 @@
  */
 typedef struct {
 	char *name;
+	bool detach;
 	bool identity;
 	char *state_directory;
 	ExmQemuLine *line;

@@ -8,8 +8,9 @@
 #include "base/size.h"
 
 static const char *const names[] = {
-	"claim-name",     "create-unnamed", "create-file", "open-file",    "lock-file", "size-file",
-	"reserve-blocks", "name-file",      "remove-name", "record-guest", "exec",
+	"claim-name", "create-unnamed", "create-file", "open-file",      "lock-file",
+	"size-file",  "reserve-blocks", "name-file",   "remove-name",    "listen",
+	"configure",  "record-guest",   "keep-log",    "leave-terminal", "exec",
 };
 
 static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };

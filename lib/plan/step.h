@@ -16,7 +16,11 @@
  * @EXM_STEP_RESERVE_BLOCKS: reserve the file's blocks
  * @EXM_STEP_NAME_FILE:      give an unnamed file its name
  * @EXM_STEP_REMOVE_NAME:    take a file's name away; it goes with its last user
+ * @EXM_STEP_LISTEN:         make a socket in the guest's directory
+ * @EXM_STEP_CONFIGURE:      write the configuration file that gives exomem its monitors
  * @EXM_STEP_RECORD_GUEST:   write down what the guest is
+ * @EXM_STEP_KEEP_LOG:       start what keeps the log of a detached guest
+ * @EXM_STEP_LEAVE_TERMINAL: begin a session without a terminal
  * @EXM_STEP_EXEC:           become QEMU
  */
 typedef enum {
@@ -29,7 +33,11 @@ typedef enum {
 	EXM_STEP_RESERVE_BLOCKS,
 	EXM_STEP_NAME_FILE,
 	EXM_STEP_REMOVE_NAME,
+	EXM_STEP_LISTEN,
+	EXM_STEP_CONFIGURE,
 	EXM_STEP_RECORD_GUEST,
+	EXM_STEP_KEEP_LOG,
+	EXM_STEP_LEAVE_TERMINAL,
 	EXM_STEP_EXEC,
 } ExmStepKind;
 

@@ -177,7 +177,7 @@ int main(int argc, char **argv)
 	if (argc > 3 && strcmp(argv[1], "output") == 0)
 		return time_output(argv[2], argv + 3);
 	if (argc > 3 && strcmp(argv[1], "exec") == 0)
-		return time_exec(atoi(argv[2]), argv + 3);
+		return time_exec((int)strtol(argv[2], NULL, 10), argv + 3);
 	fputs(usage, stderr);
 	return 2;
 }

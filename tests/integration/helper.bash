@@ -20,8 +20,15 @@ lacks() { # THING WHY
 	skip "$2"
 }
 
+lacks_qemu() {
+	case ${EXOMEM_QEMU-} in
+	*/qemu-10/*) lacks qemu-10 'build/qemu-10 could not be made' ;;
+	*) lacks qemu 'no QEMU is installed' ;;
+	esac
+}
+
 need_qemu() {
-	command -v "${EXOMEM_QEMU:-qemu-system-x86_64}" >/dev/null || lacks qemu 'no QEMU is installed'
+	command -v "${EXOMEM_QEMU:-qemu-system-x86_64}" >/dev/null || lacks_qemu
 	[ -e "$GUEST" ] || lacks qemu 'the tiny guest is not built'
 }
 

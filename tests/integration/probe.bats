@@ -11,7 +11,7 @@ load helper
 eval "common_$(declare -f setup)"
 setup() {
 	common_setup
-	command -v "${EXOMEM_QEMU:-qemu-system-x86_64}" >/dev/null || lacks qemu 'no QEMU is installed'
+	command -v "${EXOMEM_QEMU:-qemu-system-x86_64}" >/dev/null || lacks_qemu
 	real=$(command -v "${EXOMEM_QEMU:-qemu-system-x86_64}")
 	unset EXOMEM_QEMU
 	export XDG_CACHE_HOME=$T/cache

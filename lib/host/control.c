@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control.c - Connections to the sockets in a guest's directory */
+
+#include "host/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* How many may wait while QEMU talks to another one. */
+#define QUEUE_LENGTH 16
+
+static bool make_address(const char *path, struct sockaddr_un *ret_address, GError **error)
+{
+	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (g_strlcpy(ret_address->sun_path, path, sizeof(ret_address->sun_path)) >=
+	    sizeof(ret_address->sun_path))
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is too long for a socket", path);
+	return true;
+}
+
+/**
+ * exm_control_listen() - Make a socket that QEMU inherits, so that nobody has to wait for it
+ * @path:      its name, which must not be there
+ * @fd_number: number that the descriptor shall have
+ * @ret_fd:    the descriptor, close-on-exec
+ * @error:     SYSTEM
+ */
+bool exm_control_listen(const char *path, int fd_number, int *ret_fd, GError **error)
+{
+	exm_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	exm_autofd int moved = -1;
+
+	if (!make_address(path, &address, error))
+		return false;
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, QUEUE_LENGTH) < 0)
+		return exm_throw_errno(error, errno, "listen on '%s'", path);
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, fd_number);
+	if (moved != fd_number)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "descriptor %d is in use", fd_number);
+	*ret_fd = g_steal_fd(&moved);
+	return true;
+}
+
+/**
+ * exm_control_connect() - Connect to a socket of a guest
+ * @vm:          the guest
+ * @socket_name: EXM_VM_CONSOLE or another one
+ * @error:       STATE where the guest has no such socket
+ *
+ * Return: a descriptor (transfer full), or -1.
+ */
+int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error)
+{
+	struct sockaddr_un address;
+	g_autofree char *path = g_build_filename(vm->directory, socket_name, NULL);
+	/* A stopped QEMU accepts nobody: once its queue is full, a blocking connect would hang. */
+	exm_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0) {
+		exm_throw_errno(error, errno, "make a socket");
+		return -1;
+	}
+	if (!make_address(path, &address, error))
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		exm_throw(error, EXM_ERROR_STATE, "guest '%s' does not listen on '%s': %s",
+		          vm->name, path, strerror(errno));
+		return -1;
+	}
+	if (fcntl(fd, F_SETFL, 0) < 0) {
+		exm_throw_errno(error, errno, "prepare the socket of guest '%s'", vm->name);
+		return -1;
+	}
+	return g_steal_fd(&fd);
+}
+
+/**
+ * exm_control_open() - Begin a conversation with a guest's QEMU
+ * @vm:          the guest
+ * @socket_name: EXM_VM_CONTROL for a brief one, EXM_VM_EVENTS for a long one
+ * @deadline_ms: for the whole conversation, in milliseconds; a socket that somebody else talks on
+ *               does not answer until he leaves
+ * @error:       STATE or SYSTEM
+ *
+ * Return: the conversation (transfer full), or NULL.
+ */
+ExmQmp *exm_control_open(const ExmVm *vm, const char *socket_name, int deadline_ms, GError **error)
+{
+	const int fd = exm_control_connect(vm, socket_name, error);
+	ExmQmp *qmp = fd < 0 ? NULL : exm_qmp_new(fd, deadline_ms, NULL, error);
+
+	if (fd >= 0 && !qmp)
+		g_prefix_error(error, "guest '%s': ", vm->name);
+	return qmp;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* detach.c - Start a guest that lives on its own, and wait until it runs */
+
+#include "op/detach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/control.h"
+#include "host/lock.h"
+#include "host/state.h"
+
+/* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
+#define START_PATIENCE_MS (15 * 60 * 1000)
+
+/* How long the last words of a dead QEMU may take to its log. */
+#define WORDS_PATIENCE_US 2000000L
+#define WORDS_PAUSE_US    1000UL
+
+/* Of QEMU's words that go into an error. */
+#define WORDS_MAX 4096
+
+static void ignore_warning(G_GNUC_UNUSED const char *warning)
+{
+}
+
+/* In the child: become QEMU, or tell the parent why not: the code as one byte, then the message. */
+static void act_in_child(const ExmPlan *plan, const char *state_directory, int report)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	ssize_t put;
+
+	exm_act(plan, state_directory, ignore_warning, &error);
+	text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
+	put = write(report, text, strlen(text));
+	_exit(put < 0 ? 2 : 1);
+}
+
+/* What the child reports is an error; silence is QEMU, whose exec closes the pipe. */
+static bool read_report(int report, GError **error)
+{
+	g_autofree char *text = NULL;
+	size_t length;
+
+	if (!exm_fd_read_all(report, &text, &length, error))
+		return false;
+	return length == 0 || exm_throw(error, (ExmErrorCode)(text[0] - '0'), "%s", text + 1);
+}
+
+static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t *ret_pid,
+                        GError **error)
+{
+	exm_autofd int reader = -1;
+	exm_autofd int writer = -1;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return exm_throw_errno(error, errno, "make a pipe");
+	reader = ends[0];
+	writer = ends[1];
+	pid = fork();
+	if (pid < 0)
+		return exm_throw_errno(error, errno, "fork");
+	if (pid == 0)
+		act_in_child(plan, state_directory, writer);
+	exm_fd_clear(&writer);
+	if (!read_report(reader, error)) {
+		waitpid(pid, NULL, 0);
+		return false;
+	}
+	*ret_pid = pid;
+	return true;
+}
+
+/* The keeper holds the log's lock until it has written all that came. */
+static void wait_for_words(int log)
+{
+	const gint64 deadline = g_get_monotonic_time() + WORDS_PATIENCE_US;
+	bool taken = false;
+
+	while (exm_lock_take(log, true, &taken, NULL) && !taken && g_get_monotonic_time() < deadline)
+		g_usleep(WORDS_PAUSE_US);
+}
+
+static char *read_words(const ExmPlan *plan)
+{
+	g_autofree char *path = g_build_filename(plan->directory, EXM_VM_LOG, NULL);
+	exm_autofd int log = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	g_autofree char *text = NULL;
+	size_t length;
+
+	if (log < 0)
+		return g_strdup("");
+	wait_for_words(log);
+	if (!exm_fd_read_all(log, &text, &length, NULL))
+		return g_strdup("");
+	return g_strchomp(g_strdup(length > WORDS_MAX ? text + length - WORDS_MAX : text));
+}
+
+/* What the dead QEMU was given, and nobody else has. */
+static void remove_remains(const ExmPlan *plan)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_CREATE_FILE || step->kind == EXM_STEP_NAME_FILE)
+			unlink(step->path);
+	}
+	exm_state_release(plan->directory);
+}
+
+static bool throw_death(const ExmPlan *plan, int status, GError **error)
+{
+	g_autofree char *words = read_words(plan);
+
+	remove_remains(plan);
+	if (*words)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "%s", words);
+	if (WIFSIGNALED(status))
+		return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU was killed by signal %d",
+		                 WTERMSIG(status));
+	return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU ended with status %d", WEXITSTATUS(status));
+}
+
+/* QEMU answers a command once its machine is made. */
+static bool wait_until_made(const ExmPlan *plan, GError **error)
+{
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
+	g_autoptr(ExmQmp) qmp = exm_control_open(&vm, EXM_VM_CONTROL, START_PATIENCE_MS, error);
+	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
+
+	return answer;
+}
+
+/* A QEMU that has hung up is about to end; one that is merely silent goes on. */
+static bool has_ended(pid_t pid, int *ret_status)
+{
+	const gint64 deadline = g_get_monotonic_time() + WORDS_PATIENCE_US;
+	pid_t ended;
+
+	while ((ended = waitpid(pid, ret_status, WNOHANG)) == 0 && g_get_monotonic_time() < deadline)
+		g_usleep(WORDS_PAUSE_US);
+	return ended == pid;
+}
+
+/**
+ * exm_detach() - Do the steps of a plan in a process that becomes a QEMU of its own
+ * @plan:            the plan of a detached guest
+ * @state_directory: where guests' directories are
+ * @warn:            called for each warning, when the guest runs
+ * @error:           of the step that failed; SYSTEM with QEMU's own words where it ended at start.
+ *                   Nothing is left then.
+ *
+ * The child, not this process, does the steps: so the locks and the record name the process that
+ * becomes QEMU.
+ */
+bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error)
+{
+	g_autoptr(GError) silence = NULL;
+	pid_t pid = -1;
+	int status;
+
+	if (!start_child(plan, state_directory, &pid, error))
+		return false;
+	if (!wait_until_made(plan, &silence)) {
+		if (has_ended(pid, &status))
+			return throw_death(plan, status, error);
+		g_propagate_error(error, g_steal_pointer(&silence));
+		return false;
+	}
+	for (guint i = 0; i < plan->warnings->len; i++)
+		warn(plan->warnings->pdata[i]);
+	return true;
+}

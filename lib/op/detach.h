@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "op/act.h"
+
+bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error);

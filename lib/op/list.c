@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* list.c - Guests of this user, and what they are doing */
+
+#include "op/list.h"
+
+#include "host/state.h"
+#include "op/ask.h"
+
+/* An idle QEMU answers within a millisecond. */
+#define DEADLINE_MS 500
+
+/**
+ * exm_listed_free() - Free what is known of a guest
+ * @listed: may be NULL
+ */
+void exm_listed_free(ExmListed *listed)
+{
+	if (!listed)
+		return;
+	exm_vm_free(listed->vm);
+	g_free(listed->status);
+	g_free(listed);
+}
+
+static void listed_free(gpointer listed)
+{
+	exm_listed_free(listed);
+}
+
+static uint64_t recorded_memory(const ExmVm *vm)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++)
+		sum += exm_json_get_uint(json_object_array_get_idx(vm->memory, i), "size");
+	return sum;
+}
+
+static void ask_status(const GPtrArray *vms, const GPtrArray *all_listed)
+{
+	g_autoptr(GPtrArray) questions = exm_questions_new(vms, "query-status");
+
+	exm_questions_ask(questions, DEADLINE_MS);
+	for (guint i = 0; i < vms->len; i++) {
+		const ExmQuestion *question = questions->pdata[i];
+		ExmListed *listed = all_listed->pdata[i];
+
+		listed->status = g_strdup(exm_json_get_string(question->answer, "status"));
+	}
+}
+
+/* The record does not say how much memory a guest has whose memory is none of ours. */
+static void ask_memory(const GPtrArray *vms, const GPtrArray *all_listed)
+{
+	g_autoptr(GPtrArray) questions = exm_questions_new(vms, "query-memory-size-summary");
+
+	for (guint i = 0; i < vms->len; i++) {
+		const ExmListed *listed = all_listed->pdata[i];
+		ExmQuestion *question = questions->pdata[i];
+
+		if (listed->memory || !listed->status)
+			question->command = NULL;
+	}
+	exm_questions_ask(questions, DEADLINE_MS);
+	for (guint i = 0; i < vms->len; i++) {
+		const ExmQuestion *question = questions->pdata[i];
+		ExmListed *listed = all_listed->pdata[i];
+
+		if (question->answer)
+			listed->memory = exm_json_get_uint(question->answer, "base-memory");
+	}
+}
+
+/* Takes the guests over, which have to be freed with the result alone. */
+static GPtrArray *look_at(const GPtrArray *vms, bool ask)
+{
+	GPtrArray *all_listed = g_ptr_array_new_with_free_func(listed_free);
+
+	for (guint i = 0; i < vms->len; i++) {
+		ExmListed *listed = g_new0(ExmListed, 1);
+
+		listed->vm = vms->pdata[i];
+		listed->memory = recorded_memory(listed->vm);
+		g_ptr_array_add(all_listed, listed);
+	}
+	if (ask) {
+		ask_status(vms, all_listed);
+		ask_memory(vms, all_listed);
+	}
+	return all_listed;
+}
+
+/**
+ * exm_op_list() - Find all guests of this user
+ * @state_directory: where guests' directories are
+ * @ask:             ask the QEMUs too, not only the records
+ * @ret_listed:      of ExmListed, by name (transfer full)
+ * @error:           STATE or SYSTEM: the state directory will not do
+ */
+bool exm_op_list(const char *state_directory, bool ask, GPtrArray **ret_listed, GError **error)
+{
+	g_autoptr(GPtrArray) vms = NULL;
+
+	if (!exm_state_list(state_directory, &vms, error))
+		return false;
+	g_ptr_array_set_free_func(vms, NULL);
+	*ret_listed = look_at(vms, ask);
+	return true;
+}
+
+/**
+ * exm_op_show() - Find a guest, and ask its QEMU
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ * @error:           STATE where there is no such guest
+ *
+ * Return: the guest (transfer full), or NULL.
+ */
+ExmListed *exm_op_show(const char *state_directory, const char *name, GError **error)
+{
+	g_autoptr(GPtrArray) vms = g_ptr_array_new();
+	g_autoptr(GPtrArray) all_listed = NULL;
+	ExmVm *vm = exm_state_find(state_directory, name, error);
+
+	if (!vm)
+		return NULL;
+	g_ptr_array_add(vms, vm);
+	all_listed = look_at(vms, true);
+	return g_ptr_array_steal_index(all_listed, 0);
+}
+
+/**
+ * exm_status_text() - A guest's status for people and programs
+ * @listed: a guest whose QEMU was asked
+ *
+ * Return: QEMU's word, or "no answer".
+ */
+const char *exm_status_text(const ExmListed *listed)
+{
+	return listed->status ? listed->status : "no answer";
+}
+
+/**
+ * exm_op_sockets() - Which sockets a guest has
+ * @vm: the guest
+ *
+ * Return: names of files in its directory (transfer full).
+ */
+char **exm_op_sockets(const ExmVm *vm)
+{
+	static const char *const names[] = { EXM_VM_CONTROL, EXM_VM_EVENTS, EXM_VM_CONSOLE,
+		                             EXM_VM_MONITOR, EXM_VM_QMP };
+	g_autoptr(GStrvBuilder) found = g_strv_builder_new();
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_build_filename(vm->directory, names[i], NULL);
+
+		if (g_file_test(path, G_FILE_TEST_EXISTS))
+			g_strv_builder_add(found, names[i]);
+	}
+	return g_strv_builder_end(found);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wait.c - Wait until a guest runs or has ended */
+
+#include "op/wait.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/pidfd.h"
+#include "host/state.h"
+#include "op/ask.h"
+
+/* How long QEMU may take to say what it does, and how long to leave it in peace behind that. */
+#define ANSWER_MS 500
+#define PAUSE_MS  50
+
+static bool throw_timeout(const char *name, const char *what, int timeout_ms, GError **error)
+{
+	return exm_throw(error, EXM_ERROR_SYSTEM, "guest '%s' %s after %g s", name, what,
+	                 timeout_ms / 1000.0);
+}
+
+/**
+ * exm_op_wait_exit() - Wait until a guest's QEMU has ended
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ * @timeout_ms:      -1 for no end
+ * @error:           STATE where there is no such guest, SYSTEM where time is up
+ */
+bool exm_op_wait_exit(const char *state_directory, const char *name, int timeout_ms, GError **error)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(state_directory, name, error);
+	exm_autofd int fd = -1;
+
+	if (!vm || !exm_pidfd_open(vm, &fd, error))
+		return false;
+	return exm_pidfds_wait(&fd, 1, timeout_ms) ||
+	       throw_timeout(name, "has not ended", timeout_ms, error);
+}
+
+static bool is_running(ExmVm *vm, int deadline_ms)
+{
+	g_autoptr(GPtrArray) vms = g_ptr_array_new();
+	g_autoptr(GPtrArray) questions = NULL;
+	const ExmQuestion *question;
+
+	g_ptr_array_add(vms, vm);
+	questions = exm_questions_new(vms, "query-status");
+	exm_questions_ask(questions, deadline_ms);
+	question = questions->pdata[0];
+	return exm_json_get_bool(question->answer, "running");
+}
+
+/**
+ * exm_op_wait_running() - Wait until a guest runs
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ * @timeout_ms:      -1 for no end
+ * @error:           STATE where there is no such guest, or it ends; SYSTEM where time is up
+ */
+bool exm_op_wait_running(const char *state_directory, const char *name, int timeout_ms, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	g_autoptr(ExmVm) vm = exm_state_find(state_directory, name, error);
+	exm_autofd int fd = -1;
+	gint64 left = ANSWER_MS;
+
+	if (!vm || !exm_pidfd_open(vm, &fd, error))
+		return false;
+	for (;;) {
+		if (timeout_ms >= 0)
+			left = (deadline - g_get_monotonic_time() + 999) / 1000;
+		if (left <= 0)
+			return throw_timeout(name, "does not run", timeout_ms, error);
+		if (is_running(vm, (int)MIN(left, ANSWER_MS)))
+			return true;
+		if (exm_pidfds_wait(&fd, 1, (int)MIN(left, PAUSE_MS)))
+			return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended", name);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "plan/detach.h"
+#include "plan/memory_check.h"
+#include "plan/run.h"
+
+/**
+ * struct ExmBuilder - The plan of a run under construction; private to lib/plan
+ * @request:    what the user said
+ * @facts:      what is so
+ * @plan:       what will be done
+ * @next_fd:    next descriptor number to hand to QEMU
+ * @detachment: what stands in for the terminal of a detached guest
+ * @console_fd: its console's listening socket
+ * @monitor_fd: its human monitor's
+ * @qmp_fd:     its user's QMP monitor's
+ */
+typedef struct {
+	const ExmRunRequest *request;
+	const ExmRunFacts *facts;
+	ExmPlan *plan;
+	int next_fd;
+	ExmDetachment detachment;
+	int console_fd;
+	int monitor_fd;
+	int qmp_fd;
+} ExmBuilder;
+
+ExmStep *exm_builder_add_step(ExmBuilder *builder, ExmStepKind kind, const char *path, int fd);
+void exm_builder_add_argument(ExmBuilder *builder, const char *word, const char *value);
+bool exm_builder_add_memory(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
+void exm_builder_add_sockets(ExmBuilder *builder);
+void exm_builder_add_terminal_steps(ExmBuilder *builder);
+void exm_builder_add_terminal_arguments(ExmBuilder *builder);

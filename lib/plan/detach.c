@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* detach.c - What a guest without a terminal has in place of standard input and output */
+
+#include "plan/detach.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/keyval.h"
+
+/* Which sockets a use of standard input and output asks for. */
+enum {
+	NEEDS_CONSOLE = 1 << 0,
+	NEEDS_CONSOLE_MONITOR = 1 << 1,
+	NEEDS_MONITOR = 1 << 2,
+	NEEDS_QMP = 1 << 3,
+};
+
+/* Uses of standard input and output as a whole argument, and what stands in for them. */
+static const struct {
+	const char *option;
+	const char *value;
+	const char *replacement;
+	unsigned int needs;
+} uses[] = {
+	{ "serial", "stdio", "chardev:exomem-console", NEEDS_CONSOLE },
+	{ "serial", "mon:stdio", "chardev:exomem-console", NEEDS_CONSOLE | NEEDS_CONSOLE_MONITOR },
+	{ "parallel", "stdio", "chardev:exomem-console", NEEDS_CONSOLE },
+	{ "debugcon", "stdio", "chardev:exomem-console", NEEDS_CONSOLE },
+	{ "monitor", "stdio", "chardev:exomem-monitor", NEEDS_MONITOR },
+	{ "qmp", "stdio", "chardev:exomem-qmp", NEEDS_QMP },
+	{ "qmp-pretty", "stdio", "chardev:exomem-qmp", NEEDS_QMP },
+};
+
+/* Each of these takes QEMU's default monitor away (system/vl.c, default_monitor). */
+static const char *const monitor_options[] = { "mon", "monitor", "qmp", "qmp-pretty", NULL };
+
+static const char *name_of(const ExmQemuWord *word)
+{
+	return word->option ? exm_qemu_option_canonical(word->option) : "";
+}
+
+/* The row of uses[] that a word is, or -1. */
+static int find_use(const ExmQemuWord *word)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(uses); i++)
+		if (exm_qemu_word_is(word, uses[i].option) && strcmp(word->value, uses[i].value) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool is_stdio_chardev(const ExmQemuWord *word)
+{
+	return exm_qemu_word_is(word, "chardev") &&
+	       (strcmp(word->value, "stdio") == 0 || g_str_has_prefix(word->value, "stdio,"));
+}
+
+static bool wants_screen(const ExmQemuWord *word)
+{
+	return exm_qemu_word_is(word, "curses") ||
+	       (exm_qemu_word_is(word, "display") && g_str_has_prefix(word->value, "curses"));
+}
+
+/* -nographic puts what nobody has placed elsewhere on standard input and output. */
+static void add_defaults(const ExmQemuLine *line, ExmDetachment *detachment)
+{
+	bool nographic = false;
+	bool serial = false;
+	bool monitor = false;
+
+	for (guint i = 0; i < line->words->len; i++) {
+		const ExmQemuWord *word = line->words->pdata[i];
+
+		nographic = nographic || exm_qemu_word_is(word, "nographic");
+		serial = serial || exm_qemu_word_is(word, "serial");
+		monitor = monitor || g_strv_contains(monitor_options, name_of(word));
+		/* QEMU, system/vl.c: -nodefaults takes both away */
+		if (exm_qemu_word_is(word, "nodefaults"))
+			serial = monitor = true;
+	}
+	if (!nographic)
+		return;
+	detachment->console_default = !serial;
+	detachment->console = detachment->console || !serial;
+	detachment->console_monitor = detachment->console_monitor || (!serial && !monitor);
+	detachment->monitor_default = serial && !monitor && !detachment->console_monitor;
+	detachment->monitor = detachment->monitor || detachment->monitor_default;
+}
+
+static bool add_word(const ExmQemuWord *word, ExmDetachment *detachment, GError **error)
+{
+	const int use = find_use(word);
+	const unsigned int needs = use < 0 ? 0 : uses[use].needs;
+
+	if (wants_screen(word))
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "'%s%s%s' needs a terminal, which a detached guest has not",
+		                 word->word, word->value ? " " : "", word->value ? word->value : "");
+	detachment->console = detachment->console || needs & NEEDS_CONSOLE;
+	detachment->console_monitor = detachment->console_monitor || needs & NEEDS_CONSOLE_MONITOR;
+	detachment->monitor = detachment->monitor || needs & NEEDS_MONITOR;
+	detachment->qmp = detachment->qmp || needs & NEEDS_QMP;
+	if (is_stdio_chardev(word)) {
+		detachment->console = true;
+		detachment->console_chardev = word->value;
+	}
+	return true;
+}
+
+/**
+ * exm_detachment_new() - Which sockets a command line needs when its terminal goes
+ * @line:           QEMU's command line
+ * @ret_detachment: borrows from the line
+ * @error:          USAGE where it draws on a terminal
+ */
+bool exm_detachment_new(const ExmQemuLine *line, ExmDetachment *ret_detachment, GError **error)
+{
+	ExmDetachment detachment = { 0 };
+
+	for (guint i = 0; i < line->words->len; i++)
+		if (!add_word(line->words->pdata[i], &detachment, error))
+			return false;
+	add_defaults(line, &detachment);
+	*ret_detachment = detachment;
+	return true;
+}
+
+/**
+ * exm_detach_chardev() - A character device that is a socket and perhaps logs what it says
+ * @id:  its id
+ * @fd:  a listening socket that QEMU inherits
+ * @mux: several front ends share it
+ * @log: what it says also goes to standard output
+ *
+ * Return: the argument of -chardev (transfer full).
+ */
+char *exm_detach_chardev(const char *id, int fd, bool mux, bool log)
+{
+	return g_strdup_printf("socket,id=%s,fd=%d,server=on,wait=off%s%s", id, fd,
+	                       mux ? ",mux=on" : "",
+	                       log ? ",logfile=/proc/self/fd/1,logappend=on" : "");
+}
+
+/* The user's -chardev stdio as a socket; its id, and whether it is shared, stay. */
+static char *rewrite_chardev(const char *value, int fd)
+{
+	g_autoptr(GPtrArray) pairs = exm_keyval_split(value);
+	const char *id = exm_keyval_get(pairs, "id");
+
+	return exm_detach_chardev(id ? id : "", fd,
+	                          g_strcmp0(exm_keyval_get(pairs, "mux"), "on") == 0, true);
+}
+
+/**
+ * exm_detach_value() - What a word's argument is for a detached guest
+ * @word:       a word of QEMU's command line
+ * @console_fd: listening socket of the console
+ *
+ * Return: the argument (transfer full), or NULL where it stays as it is.
+ */
+char *exm_detach_value(const ExmQemuWord *word, int console_fd)
+{
+	const int use = find_use(word);
+
+	if (use >= 0)
+		return g_strdup(uses[use].replacement);
+	return is_stdio_chardev(word) ? rewrite_chardev(word->value, console_fd) : NULL;
+}

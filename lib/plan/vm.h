@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+
+/* Files in a guest's directory. */
+#define EXM_VM_LOCK    "lock"         /* held by QEMU as long as it lives */
+#define EXM_VM_RECORD  "vm.json"      /* an ExmVm */
+#define EXM_VM_CONTROL "control.sock" /* QMP for exomem itself: connect, ask, leave */
+#define EXM_VM_EVENTS  "events.sock"  /* QMP for one that listens for long */
+#define EXM_VM_CONSOLE "console.sock" /* the serial line of a detached guest, where it has one */
+#define EXM_VM_MONITOR "monitor.sock" /* what was -monitor stdio of a detached guest */
+#define EXM_VM_QMP     "qmp.sock"     /* what was -qmp stdio of a detached guest */
+#define EXM_VM_LOG     "log"          /* output of a detached guest's QEMU and of its console */
+
+/**
+ * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)
+ * @name:              its name
+ * @directory:         its directory, which is where the record was found
+ * @pid:               of QEMU
+ * @start_time:        of that process, in clock ticks since boot (field 22 of /proc/PID/stat)
+ * @boot_id:           of the boot that @start_time counts from
+ * @created:           when it was started, in seconds since 1970
+ * @detached:          it was started by --detach
+ * @qemu:              path of the binary
+ * @qemu_version:      "7.2.22"
+ * @uuid:              of its identity
+ * @generation_id:     GUID of its vmgenid device, which a migration keeps and a clone does not
+ * @working_directory: of QEMU
+ * @command:           the user's words for QEMU, placeholders not replaced
+ * @argv:              QEMU's command line
+ * @memory:            an array, as exm_plan_memory_to_json() writes it
+ */
+typedef struct {
+	char *name;
+	char *directory;
+	uint64_t pid;
+	uint64_t start_time;
+	char *boot_id;
+	uint64_t created;
+	bool detached;
+	char *qemu;
+	char *qemu_version;
+	char *uuid;
+	char *generation_id;
+	char *working_directory;
+	char **command;
+	char **argv;
+	ExmJson *memory;
+} ExmVm;
+
+void exm_vm_free(ExmVm *vm);
+ExmJson *exm_vm_to_json(const ExmVm *vm);
+ExmVm *exm_vm_from_json(ExmJson *json, const char *directory, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmVm, exm_vm_free)

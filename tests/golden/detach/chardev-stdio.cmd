@@ -1,0 +1,18 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--detach
+-display
+none
+-chardev
+stdio,id=c0,mux=on,signal=off
+-serial
+chardev:c0
+-mon
+chardev=c0
