@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* events.c - exomem events: what a guest's QEMU reports, as it happens */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "command.h"
 #include "op/monitor.h"
 #include "options.h"
@@ -32,6 +35,9 @@ static bool run(const char *const *words, GError **error)
 	g_autofree char *directory = NULL;
 	const char *name;
 
+	/* Or the guest's socket would get its number, and QEMU what is printed. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+		return exm_throw_errno(error, errno, "write standard output");
 	if (!exm_words_guest(words, &name, error) ||
 	    !exm_state_directory(opt.state_directory, &directory, error))
 		return false;

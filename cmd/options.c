@@ -134,11 +134,12 @@ const char *exm_default_qemu(void)
 		{ "s390x", "qemu-system-s390x" },     { "x86_64", "qemu-system-x86_64" },
 	};
 	const char *chosen = g_getenv("EXOMEM_QEMU");
-	struct utsname host;
+	struct utsname host = { .machine = "x86_64" };
 
 	if (chosen && *chosen)
 		return chosen;
-	for (size_t i = 0; uname(&host) == 0 && i < G_N_ELEMENTS(names); i++)
+	uname(&host);
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
 		if (strcmp(host.machine, names[i].machine) == 0)
 			return names[i].qemu;
 	return "qemu-system-x86_64";

@@ -153,6 +153,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->pid = (uint64_t)getpid();
 	vm->start_time = exm_state_start_time(getpid());
 	vm->boot_id = exm_state_boot_id();
+	vm->ram_size = plan->ram_size;
 	vm->created = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
 	vm->detached = plan->detach;
 	vm->qemu = g_strdup(plan->qemu);

@@ -8,11 +8,17 @@
 /* A monitor serves one at a time and lets two more wait; who comes then has to come again. */
 #define RETRY_MS 5
 
+static void hang_up(ExmQuestion *question)
+{
+	exm_listener_free(question->listener);
+	question->listener = NULL;
+}
+
 static void question_free(gpointer data)
 {
 	ExmQuestion *question = data;
 
-	exm_listener_free(question->listener);
+	hang_up(question);
 	exm_json_put(question->answer);
 	g_free(question);
 }
@@ -57,7 +63,7 @@ static void hear(ExmQuestion *question)
 	read_answer(question);
 	question->done = question->done || !more;
 	if (question->done)
-		g_clear_pointer(&question->listener, exm_listener_free);
+		hang_up(question);
 }
 
 /* Connects where that is to be done; returns how many questions are still open. */
@@ -106,9 +112,6 @@ void exm_questions_ask(GPtrArray *questions, int deadline_ms)
 				hear(questions->pdata[i]);
 	}
 	/* Who does not answer is left: somebody else may want the monitor. */
-	for (guint i = 0; i < questions->len; i++) {
-		ExmQuestion *question = questions->pdata[i];
-
-		g_clear_pointer(&question->listener, exm_listener_free);
-	}
+	for (guint i = 0; i < questions->len; i++)
+		hang_up(questions->pdata[i]);
 }

@@ -27,15 +27,6 @@ static void listed_free(gpointer listed)
 	exm_listed_free(listed);
 }
 
-static uint64_t recorded_memory(const ExmVm *vm)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++)
-		sum += exm_json_get_uint(json_object_array_get_idx(vm->memory, i), "size");
-	return sum;
-}
-
 static void ask_status(const GPtrArray *vms, const GPtrArray *all_listed)
 {
 	g_autoptr(GPtrArray) questions = exm_questions_new(vms, "query-status");
@@ -49,7 +40,7 @@ static void ask_status(const GPtrArray *vms, const GPtrArray *all_listed)
 	}
 }
 
-/* The record does not say how much memory a guest has whose memory is none of ours. */
+/* The record does not say where a backend of the user's own is all of the memory. */
 static void ask_memory(const GPtrArray *vms, const GPtrArray *all_listed)
 {
 	g_autoptr(GPtrArray) questions = exm_questions_new(vms, "query-memory-size-summary");
@@ -80,7 +71,7 @@ static GPtrArray *look_at(const GPtrArray *vms, bool ask)
 		ExmListed *listed = g_new0(ExmListed, 1);
 
 		listed->vm = vms->pdata[i];
-		listed->memory = recorded_memory(listed->vm);
+		listed->memory = listed->vm->ram_size;
 		g_ptr_array_add(all_listed, listed);
 	}
 	if (ask) {

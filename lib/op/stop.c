@@ -35,9 +35,10 @@ static void stop_clear(ExmStop *stop)
 {
 	for (guint i = 0; stop->fds && i < stop->vms->len; i++)
 		exm_fd_clear(&stop->fds[i]);
-	g_clear_pointer(&stop->vms, g_ptr_array_unref);
-	g_clear_pointer(&stop->fds, g_free);
-	g_clear_pointer(&stop->pushed, g_free);
+	if (stop->vms)
+		g_ptr_array_unref(stop->vms);
+	g_free(stop->fds);
+	g_free(stop->pushed);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ExmStop, stop_clear)

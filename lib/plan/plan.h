@@ -39,6 +39,7 @@ typedef struct {
  * @command:   the user's words for QEMU, placeholders not replaced
  * @configuration: path of the configuration file that gives exomem its monitors, or NULL
  * @monitors:  its text, or NULL
+ * @ram_size:  bytes of the guest's main memory; 0 where only QEMU knows
  * @memory:    of ExmPlanMemory
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
@@ -55,6 +56,7 @@ typedef struct {
 	char **command;
 	char *configuration;
 	char *monitors;
+	uint64_t ram_size;
 	GPtrArray *memory;
 	GPtrArray *argv;
 	GPtrArray *steps;

@@ -275,6 +275,12 @@ static bool plan_memory_and_guest(ExmBuilder *builder, GError **error)
 	return plan_guest(builder, &in, error);
 }
 
+/* Without -m, a backend of the user's own says how large memory is. */
+static uint64_t ram_size_of(const ExmGuest *guest)
+{
+	return guest->ram_size_said || !guest->memory_backend ? guest->ram_size : 0;
+}
+
 static char **words_of(const ExmQemuLine *line)
 {
 	GPtrArray *words = g_ptr_array_new();
@@ -310,6 +316,7 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->command = words_of(request->line);
 	plan->detach = request->detach && !request->guest->is_question;
 	g_ptr_array_add(plan->argv, g_strdup(plan->qemu));
+	plan->ram_size = ram_size_of(request->guest);
 	if (request->guest->is_question)
 		plan_question(&builder);
 	else if (!plan_memory_and_guest(&builder, error))

@@ -31,6 +31,7 @@ static const struct {
 } numbers[] = {
 	{ "pid", G_STRUCT_OFFSET(ExmVm, pid) },
 	{ "start-time", G_STRUCT_OFFSET(ExmVm, start_time) },
+	{ "ram-size", G_STRUCT_OFFSET(ExmVm, ram_size) },
 	{ "created", G_STRUCT_OFFSET(ExmVm, created) },
 };
 

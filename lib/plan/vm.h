@@ -24,6 +24,7 @@
  * @pid:               of QEMU
  * @start_time:        of that process, in clock ticks since boot (field 22 of /proc/PID/stat)
  * @boot_id:           of the boot that @start_time counts from
+ * @ram_size:          bytes of main memory; 0 where only QEMU knows
  * @created:           when it was started, in seconds since 1970
  * @detached:          it was started by --detach
  * @qemu:              path of the binary
@@ -41,6 +42,7 @@ typedef struct {
 	uint64_t pid;
 	uint64_t start_time;
 	char *boot_id;
+	uint64_t ram_size;
 	uint64_t created;
 	bool detached;
 	char *qemu;

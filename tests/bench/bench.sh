@@ -9,6 +9,7 @@
 set -eu
 : "${EXOMEM:?is the program to measure}" "${GUEST:?is the guest to boot}"
 runs=${1:-41}
+guests=100
 
 dir=$(mktemp -d)
 # The state is usually below /run, which is a tmpfs.
@@ -116,6 +117,32 @@ compare_sizes() {
 	row '- the same with 64 GiB' "$(mebibytes a_peak)" '' "$(median 'a_peak / b_peak')" '1'
 }
 
+# A guest that lives on its own, until exomem returns; by hand, until QEMU answers query-status.
+compare_detach() {
+	set -- 8g mode=open,mmap=shared
+	theirs=$(by_hand "$@" -qmp stdio)
+	ours=$(exomem "$@" | sed "s/ 'run' / 'run' '--detach' /")
+	# shellcheck disable=SC2016 # for eval
+	ours="$ours; \"\$EXOMEM\" stop --state-dir \"\$state\" --kill bench"
+	take_turns end "$ours" 'qmp "\"running\""' "$theirs"
+	row 'run --detach until it returns' "$(milliseconds a)" "$(milliseconds b)" \
+		"$(median 'a / b')" '<= 1.1'
+}
+
+# Paused guests without devices, so that their start takes seconds and not minutes.
+time_list() {
+	number=0
+	while [ "$number" -lt "$guests" ]; do
+		"$EXOMEM" run --detach --state-dir "$state" --name "guest-$number" -accel tcg -M q35 \
+			-m 16 -nodefaults -display none -S >/dev/null
+		number=$((number + 1))
+	done
+	list=$(quoted "$EXOMEM" list --state-dir "$state")
+	take_turns end "$list" end "$list"
+	"$EXOMEM" stop --state-dir "$state" --kill --all
+	row "list of $guests guests" "$(milliseconds a)" '' '' '<= 30 ms'
+}
+
 printf '%s\nq35, 8 GiB, TCG, %s processors; memory file on %s, state on %s; medians of %s runs\n\n' \
 	"$("${EXOMEM_QEMU:-qemu-system-x86_64}" -version | head -n 1)" "$(nproc)" \
 	"$(stat -f -c %T "$dir")" "$(stat -f -c %T "$state")" "$runs"
@@ -126,6 +153,8 @@ row :--- ---: ---: ---: :---
 eval "\"$stopwatch\" exec 2 $(exomem 8g mode=create,mmap=shared,prealloc=off)" >/dev/null
 compare_output 'start to QMP greeting' '"QMP"' -qmp stdio
 compare_output 'start to first guest output' 'tiny: up' -serial stdio
+compare_detach
 compare_exec
 rm "$dir"/memory/*
 compare_sizes
+time_list

@@ -19,9 +19,14 @@ enum {
 
 static const char usage[] =
 	"usage: stopwatch output TEXT COMMAND...  microseconds until TEXT is on its stdout\n"
+	"       stopwatch qmp TEXT COMMAND...     the same, after asking query-status on its stdin\n"
+	"       stopwatch end COMMAND...          microseconds until it has ended\n"
 	"       stopwatch exec N COMMAND...       CPU microseconds until its Nth exec is done,\n"
 	"                                         and its peak memory by then in KiB\n"
-	"In both cases COMMAND is killed then.\n";
+	"COMMAND is killed then.\n";
+
+static const char ask_status[] = "{\"execute\":\"qmp_capabilities\"}\n"
+				 "{\"execute\":\"query-status\"}\n";
 
 static void die(const char *what)
 {
@@ -99,17 +104,37 @@ static void await_text(pid_t child, int fd, const char *text)
 	}
 }
 
-static int time_output(const char *text, char **command)
+static void say(int fd, const char *text)
+{
+	if (write(fd, text, strlen(text)) < 0)
+		die("write");
+}
+
+static int time_output(const char *question, const char *text, char **command)
 {
 	double start = microseconds(CLOCK_MONOTONIC), end;
 	int output, input;
 	pid_t child = start_with_pipes(command, &output, &input);
 
+	say(input, question);
 	await_text(child, output, text);
 	end = microseconds(CLOCK_MONOTONIC);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0); /* its memory is torn down before the next one is timed */
 	close(input);
+	printf("%.0f\n", end - start);
+	return 0;
+}
+
+static int time_end(char **command)
+{
+	double start = microseconds(CLOCK_MONOTONIC), end;
+	int output, input, status;
+	pid_t child = start_with_pipes(command, &output, &input);
+
+	if (waitpid(child, &status, 0) < 0 || status != 0)
+		die("it fails");
+	end = microseconds(CLOCK_MONOTONIC);
 	printf("%.0f\n", end - start);
 	return 0;
 }
@@ -175,7 +200,11 @@ static int time_exec(int count, char **command)
 int main(int argc, char **argv)
 {
 	if (argc > 3 && strcmp(argv[1], "output") == 0)
-		return time_output(argv[2], argv + 3);
+		return time_output("", argv[2], argv + 3);
+	if (argc > 3 && strcmp(argv[1], "qmp") == 0)
+		return time_output(ask_status, argv[2], argv + 3);
+	if (argc > 2 && strcmp(argv[1], "end") == 0)
+		return time_end(argv + 2);
 	if (argc > 3 && strcmp(argv[1], "exec") == 0)
 		return time_exec((int)strtol(argv[2], NULL, 10), argv + 3);
 	fputs(usage, stderr);
