@@ -257,13 +257,13 @@ lint-shell:
 	$(call say,LINT,shell)
 	$(Q)shellcheck $(SH)
 # nd: mdoc's .Nd; hda, hax: QEMU's words; mdoe, nmae, opne, flie: typing errors to be caught.
-# Recorded answers in tests/data are as QEMU spelled them.
+# Recorded answers in tests/data are as QEMU spelled them; fuzz corpora are misspelt on purpose.
 WORDS := nd,hda,hax,mdoe,nmae,opne,flie
 lint-words:
 	$(call say,LINT,words)
 	$(Q){ git ls-files -co --exclude-standard 2>/dev/null || \
 		find * -path build -prune -o -type f -print; } | \
-		grep -vE '^(COPYING|tests/data/.*)$$' | xargs codespell -L $(WORDS)
+		grep -vE '^(COPYING|tests/(data|fuzz/corpus)/.*)$$' | xargs codespell -L $(WORDS)
 lint-docs: $(O)/exomem # options in the code, in --help and in the man pages
 	$(call say,LINT,docs)
 	$(Q)tests/lint/docs.sh $(O)/exomem

@@ -32,9 +32,13 @@ extern const ExmCommand *const exm_commands[];
 const ExmCommand *exm_command_find(const char *name);
 bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command, GError **error);
 
+extern const ExmCommand exm_command_complete;
+extern const ExmCommand exm_command_completion;
+extern const ExmCommand exm_command_console;
 extern const ExmCommand exm_command_events;
 extern const ExmCommand exm_command_help;
 extern const ExmCommand exm_command_list;
+extern const ExmCommand exm_command_logs;
 extern const ExmCommand exm_command_options;
 extern const ExmCommand exm_command_probe;
 extern const ExmCommand exm_command_qmp;

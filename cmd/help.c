@@ -28,6 +28,16 @@ void exm_help_program(void)
 	       "  --help      print this, or a command's options\n");
 }
 
+/* "-q, --quiet" or "--name NAME" */
+static char *form_of(const GOptionEntry *option)
+{
+	const bool takes = exm_option_takes_argument(option);
+	const char letter[] = { '-', option->short_name, ',', ' ', '\0' };
+
+	return g_strdup_printf("%s--%s%s%s", option->short_name ? letter : "", option->long_name,
+	                       takes ? " " : "", takes ? option->arg_description : "");
+}
+
 /**
  * exm_help_command() - Print how a verb is used
  * @command: the verb
@@ -40,9 +50,7 @@ void exm_help_command(const ExmCommand *command)
 
 		if (option->flags & G_OPTION_FLAG_HIDDEN)
 			continue;
-		form = exm_option_takes_argument(option)
-		               ? g_strdup_printf("--%s %s", option->long_name, option->arg_description)
-		               : g_strdup_printf("--%s", option->long_name);
+		form = form_of(option);
 		printf("%s  %-18s  %s\n", option == command->options ? "\n" : "", form,
 		       option->description);
 	}

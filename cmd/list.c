@@ -27,7 +27,7 @@ static struct {
 } opt;
 
 static const GOptionEntry options[] = {
-	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "-q: print names only, and ask no QEMU"),
+	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print names only, and ask no QEMU"),
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON"),
 	EXM_OPTION_FLAG("watch", &opt.watch, "print anew each second, until interrupted"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "guests' state is there", "DIR"),

@@ -64,7 +64,7 @@ ExmLogReader *exm_log_reader_new(const char *path, GError **error)
 	reader->path = g_strdup(path);
 	reader->name = g_path_get_basename(path);
 	reader->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	reader->fd = open_log(reader);
+	reader->fd = reader->folder < 0 ? -1 : open_log(reader);
 	if (reader->fd >= 0)
 		return g_steal_pointer(&reader);
 	if (errno == ENOENT)
@@ -78,13 +78,17 @@ ExmLogReader *exm_log_reader_new(const char *path, GError **error)
  * exm_log_reader_skip() - Go on near the end
  * @reader: the reader
  * @rest:   how much is left to read, at most
+ *
+ * Return: whether nothing had to be skipped.
  */
-void exm_log_reader_skip(ExmLogReader *reader, size_t rest)
+bool exm_log_reader_skip(ExmLogReader *reader, size_t rest)
 {
 	struct stat status;
 
-	if (fstat(reader->fd, &status) == 0 && status.st_size - reader->offset > (off_t)rest)
-		reader->offset = status.st_size - (off_t)rest;
+	if (fstat(reader->fd, &status) < 0 || status.st_size - reader->offset <= (off_t)rest)
+		return true;
+	reader->offset = status.st_size - (off_t)rest;
+	return false;
 }
 
 /* Takes up the file that has replaced ours. It begins with what ours ended with. */
@@ -141,8 +145,7 @@ bool exm_log_reader_read(ExmLogReader *reader, char *block, size_t size, size_t 
 	step_back(reader);
 	if (!read_block(reader, block, size, &length, error))
 		return false;
-	if (length == 0 && take_next_file(reader) &&
-	    !read_block(reader, block, size, &length, error))
+	if (length == 0 && take_next_file(reader) && !read_block(reader, block, size, &length, error))
 		return false;
 	*ret_length = length;
 	return true;

@@ -10,7 +10,7 @@ typedef struct ExmLogReader ExmLogReader;
 
 ExmLogReader *exm_log_reader_new(const char *path, GError **error);
 void exm_log_reader_free(ExmLogReader *reader);
-void exm_log_reader_skip(ExmLogReader *reader, size_t rest);
+bool exm_log_reader_skip(ExmLogReader *reader, size_t rest);
 bool exm_log_reader_read(ExmLogReader *reader, char *block, size_t size, size_t *ret_length,
                          GError **error);
 bool exm_log_reader_at_end(ExmLogReader *reader);

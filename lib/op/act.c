@@ -145,8 +145,7 @@ static bool configure(const Actor *actor, const ExmStep *step, GError **error)
 static bool record_guest(const Actor *actor, const ExmStep *step, GError **error)
 {
 	const ExmPlan *plan = actor->plan;
-	ExmVm *vm = g_new0(ExmVm, 1);
-	g_autoptr(ExmVm) owner = vm;
+	g_autoptr(ExmVm) vm = g_new0(ExmVm, 1);
 
 	vm->name = g_strdup(plan->name);
 	vm->directory = g_strdup(step->path);

@@ -14,6 +14,31 @@
 /* How long QEMU may take to greet. */
 #define GREETING_MS 2000
 
+/* A monitor serves one at a time and lets two more wait; who comes then has to come again. */
+#define RETRY_US 5000UL
+
+static ExmQmp *open_monitor(const ExmVm *vm, int deadline_ms, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + (gint64)deadline_ms * 1000;
+
+	for (;;) {
+		g_autoptr(GError) problem = NULL;
+		ExmQmp *qmp = exm_control_open(vm, EXM_VM_CONTROL, deadline_ms, &problem);
+
+		if (qmp)
+			return qmp;
+		if (!g_error_matches(problem, EXM_ERROR, EXM_ERROR_STATE) || !exm_state_is_alive(vm)) {
+			g_propagate_error(error, g_steal_pointer(&problem));
+			return NULL;
+		}
+		if (g_get_monotonic_time() > deadline) {
+			exm_throw(error, EXM_ERROR_SYSTEM, "%s", problem->message);
+			return NULL;
+		}
+		g_usleep(RETRY_US);
+	}
+}
+
 /**
  * exm_op_qmp() - Let a guest's QEMU execute a command
  * @state_directory: where guests' directories are
@@ -34,7 +59,7 @@ ExmJson *exm_op_qmp(const char *state_directory, const char *name, const char *c
 
 	if (!vm)
 		return NULL;
-	qmp = exm_control_open(vm, EXM_VM_CONTROL, MIN(timeout_ms, GREETING_MS), error);
+	qmp = open_monitor(vm, MIN(timeout_ms, GREETING_MS), error);
 	if (!qmp)
 		return NULL;
 	exm_qmp_set_deadline(qmp, timeout_ms);

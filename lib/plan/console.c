@@ -56,16 +56,19 @@ static State after_escape(char c)
 	if (c == '[')
 		return IN_CONTROL_SEQUENCE;
 	/* DCS, SOS, OSC, PM, APC */
-	if (strchr("PX]^_", c))
+	if (c && strchr("PX]^_", c))
 		return IN_STRING;
 	return c >= ' ' && c <= '/' ? IN_SHORT_SEQUENCE : IN_TEXT;
 }
 
-/* The state behind a character, where we are in a sequence. */
+/* The state behind a character. */
 static State advance(State state, char c)
 {
 	if (c == ESCAPE)
 		return BEHIND_ESCAPE;
+	/* A broken sequence shall not swallow the rest. */
+	if (c == '\n')
+		return IN_TEXT;
 	switch (state) {
 	case BEHIND_ESCAPE:
 		return after_escape(c);
@@ -83,7 +86,7 @@ static State advance(State state, char c)
 
 static bool is_shown(char c)
 {
-	return (unsigned char)c >= ' ' || strchr("\b\t\n\r", c);
+	return (unsigned char)c >= ' ' || (c && strchr("\b\t\n\r", c));
 }
 
 /**
@@ -108,14 +111,11 @@ GString *exm_console_scrollback(const char *log, size_t length, bool whole)
 	for (size_t i = first; i < length; i++) {
 		const State before = state;
 
-		if (before == IN_TEXT && log[i] != ESCAPE) {
-			if (log[i] && is_shown(log[i]))
-				g_string_append_c(text, log[i]);
-			continue;
-		}
 		state = advance(before, log[i]);
 		if (state == BEHIND_ESCAPE)
 			start = i;
+		else if ((before == IN_TEXT || log[i] == '\n') && is_shown(log[i]))
+			g_string_append_c(text, log[i]);
 		else if (before == IN_CONTROL_SEQUENCE && state == IN_TEXT && log[i] == 'm')
 			g_string_append_len(text, log + start, (gssize)(i - start + 1));
 	}

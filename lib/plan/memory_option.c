@@ -360,7 +360,8 @@ void exm_memory_option_free(ExmMemoryOption *option)
 	if (!option)
 		return;
 	g_free(option->path);
-	g_clear_pointer(&option->host_nodes, g_array_unref);
+	if (option->host_nodes)
+		g_array_unref(option->host_nodes);
 	g_free(option->policy);
 	g_free(option);
 }

@@ -176,6 +176,18 @@ static const ExmQemuOption options[] = {
 	{ "xen-domid-restrict", false, NULL },
 };
 
+/**
+ * exm_qemu_options() - All options that QEMU has or had
+ * @ret_count: how many
+ *
+ * Return: the options, in byte order.
+ */
+const ExmQemuOption *exm_qemu_options(size_t *ret_count)
+{
+	*ret_count = G_N_ELEMENTS(options);
+	return options;
+}
+
 static int compare_name(const void *key, const void *row)
 {
 	return strcmp(key, ((const ExmQemuOption *)row)->name);

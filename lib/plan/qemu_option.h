@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /**
  * struct ExmQemuOption - An option of qemu-system-*
@@ -15,6 +16,7 @@ typedef struct {
 	const char *alias_of;
 } ExmQemuOption;
 
+const ExmQemuOption *exm_qemu_options(size_t *ret_count);
 const ExmQemuOption *exm_qemu_option_find(const char *word);
 const char *exm_qemu_option_canonical(const ExmQemuOption *option);
 const char *exm_qemu_option_nearest(const char *word);

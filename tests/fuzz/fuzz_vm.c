@@ -8,6 +8,25 @@
 #include "fuzz.h"
 #include "plan/identity.h"
 
+static void check_same(const ExmVm *one, const ExmVm *other)
+{
+	g_assert_cmpstr(one->name, ==, other->name);
+	g_assert_cmpstr(one->directory, ==, other->directory);
+	g_assert_cmpuint(one->pid, ==, other->pid);
+	g_assert_cmpuint(one->start_time, ==, other->start_time);
+	g_assert_cmpstr(one->boot_id, ==, other->boot_id);
+	g_assert_cmpuint(one->created, ==, other->created);
+	g_assert_cmpint(one->detached, ==, other->detached);
+	g_assert_cmpstr(one->qemu, ==, other->qemu);
+	g_assert_cmpstr(one->qemu_version, ==, other->qemu_version);
+	g_assert_cmpstr(one->uuid, ==, other->uuid);
+	g_assert_cmpstr(one->generation_id, ==, other->generation_id);
+	g_assert_cmpstr(one->working_directory, ==, other->working_directory);
+	g_assert_true(g_strv_equal((const char *const *)one->command,
+	                           (const char *const *)other->command));
+	g_assert_true(g_strv_equal((const char *const *)one->argv, (const char *const *)other->argv));
+}
+
 static void check_record(const ExmVm *vm)
 {
 	g_autofree char *text = json_text_and_put(exm_vm_to_json(vm));
@@ -17,6 +36,8 @@ static void check_record(const ExmVm *vm)
 	g_autoptr(ExmVm) again = exm_vm_from_json(json, vm->directory, &error);
 
 	g_assert_no_error(error);
+	check_same(vm, again);
+	/* The memory, too. */
 	text_again = json_text_and_put(exm_vm_to_json(again));
 	g_assert_cmpstr(text, ==, text_again);
 }

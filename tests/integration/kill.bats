@@ -8,7 +8,7 @@
 load helper
 
 # System calls that change something outside the process, or come between two that do.
-calls='mkdir mkdirat openat flock fcntl fchmod ftruncate fallocate linkat write fsync rename unlinkat
+calls='mkdir mkdirat openat flock fcntl fchmod ftruncate fallocate linkat bind listen write rename unlinkat
 	close execve'
 file='qemu_back_mem.0+4000000.pc.ram'
 

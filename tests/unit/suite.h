@@ -25,6 +25,8 @@ Suite *host_suite(void);
 Suite *qmp_suite(void);
 Suite *spawn_suite(void);
 Suite *probe_suite(void);
+Suite *memory_option_suite(void);
+Suite *vm_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

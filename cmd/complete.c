@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* complete.c - exomem __complete: what a word of our command line can become, for shells */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "op/list.h"
+#include "options.h"
+#include "plan/qemu_option.h"
+
+/**
+ * struct Place - Where in a verb's words the one is that is being typed
+ * @command:         the verb
+ * @words:           what follows it, up to the word that is being typed
+ * @typed:           the beginning of that word
+ * @option:          of which it is the argument, or NULL
+ * @plain:           how many words before it are no options
+ * @takes_options:   it could be an option of the verb
+ * @line:            number of the first word that is QEMU's, or of @typed
+ * @state_directory: --state-dir, or NULL
+ */
+typedef struct {
+	const ExmCommand *command;
+	const char *const *words;
+	const char *typed;
+	const GOptionEntry *option;
+	size_t plain;
+	bool takes_options;
+	size_t line;
+	const char *state_directory;
+} Place;
+
+/* Words that arguments can be, NULL-terminated. */
+static const char *const wait_events[] = { "exit", "running", NULL };
+static const char *const shells[] = { "bash", "fish", "zsh", NULL };
+
+static const struct {
+	const char *verb;
+	const char *option;
+	const char *const *words;
+} values[] = {
+	{ "wait", "for", wait_events },
+};
+
+static void offer(const char *typed, const char *word, const char *description)
+{
+	if (g_str_has_prefix(word, typed))
+		printf("%s\t%s\n", word, description);
+}
+
+static void offer_words(const char *typed, const char *prefix, const char *const *words)
+{
+	for (; *words; words++) {
+		g_autofree char *whole = g_strconcat(prefix, *words, NULL);
+
+		offer(typed, whole, "");
+	}
+}
+
+static void offer_verbs(const char *typed)
+{
+	for (size_t i = 0; exm_commands[i]; i++)
+		if (!g_str_has_prefix(exm_commands[i]->name, "__"))
+			offer(typed, exm_commands[i]->name, exm_commands[i]->summary);
+}
+
+static void offer_options(const Place *place)
+{
+	for (const GOptionEntry *option = place->command->options; option->long_name; option++) {
+		g_autofree char *word = g_strconcat("--", option->long_name, NULL);
+
+		if (!(option->flags & G_OPTION_FLAG_HIDDEN))
+			offer(place->typed, word, option->description);
+	}
+}
+
+/* QEMU takes one dash or two; behind "--", two could not be meant for us. */
+static void offer_qemu_options(const Place *place)
+{
+	const bool two = !place->takes_options && g_str_has_prefix(place->typed, "--");
+	size_t count;
+	const ExmQemuOption *options = exm_qemu_options(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		g_autofree char *word = g_strconcat(two ? "--" : "-", options[i].name, NULL);
+
+		offer(place->typed, word, "of QEMU");
+	}
+}
+
+static void offer_guests(const Place *place)
+{
+	g_autoptr(GPtrArray) guests = NULL;
+	g_autofree char *directory = NULL;
+
+	/* Who types does not want to read errors. */
+	if (!exm_state_directory(place->state_directory, &directory, NULL) ||
+	    !exm_op_list(directory, false, &guests, NULL))
+		return;
+	for (guint i = 0; i < guests->len; i++) {
+		const ExmListed *guest = guests->pdata[i];
+
+		offer(place->typed, guest->vm->name, "guest");
+	}
+}
+
+static void offer_values(const Place *place, const GOptionEntry *option, const char *prefix)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
+		if (strcmp(values[i].verb, place->command->name) == 0 &&
+		    strcmp(values[i].option, option->long_name) == 0)
+			offer_words(place->typed, prefix, values[i].words);
+}
+
+/* The option of a word such as "--name" or "--name=web". */
+static const GOptionEntry *find_option(const ExmCommand *command, const char *word)
+{
+	const size_t length = g_str_has_prefix(word, "--") ? strcspn(word + 2, "=") : 0;
+	const GOptionEntry *option = command->options;
+
+	for (; length > 0 && option->long_name; option++)
+		if (strlen(option->long_name) == length &&
+		    strncmp(option->long_name, word + 2, length) == 0)
+			return option;
+	return NULL;
+}
+
+/* Takes up one of the words before the one that is being typed. */
+static void pass_word(Place *place, const char *word, size_t index)
+{
+	const GOptionEntry *option = place->takes_options ? find_option(place->command, word) : NULL;
+
+	if (place->option) {
+		if (strcmp(place->option->long_name, "state-dir") == 0)
+			place->state_directory = word;
+		place->option = NULL;
+	} else if (option) {
+		if (exm_option_takes_argument(option) && !strchr(word, '='))
+			place->option = option;
+		else if (g_str_has_prefix(word, "--state-dir="))
+			place->state_directory = strchr(word, '=') + 1;
+	} else if (place->takes_options && strcmp(word, "--") == 0) {
+		place->takes_options = false;
+		place->line = index + 1;
+	} else if (word[0] != '-' || !place->takes_options || place->command->takes_line) {
+		if (place->command->takes_line && place->takes_options) {
+			place->takes_options = false;
+			place->line = index;
+		}
+		place->plain++;
+	}
+}
+
+/* Whether the word is the argument of an option of QEMU. */
+static bool is_qemu_argument(const Place *place, size_t last)
+{
+	bool argument = false;
+
+	for (size_t i = place->line; i < last; i++) {
+		const char *word = place->words[i];
+		const ExmQemuOption *option = !argument && word[0] == '-'
+		                                      ? exm_qemu_option_find(word)
+		                                      : NULL;
+
+		argument = option && option->takes_argument;
+	}
+	return argument;
+}
+
+static void offer_option_words(const Place *place)
+{
+	const char *equals = strchr(place->typed, '=');
+	const GOptionEntry *option = find_option(place->command, place->typed);
+
+	if (place->takes_options && equals && option) {
+		g_autofree char *prefix = g_strndup(place->typed, (gsize)(equals + 1 - place->typed));
+
+		offer_values(place, option, prefix);
+		return;
+	}
+	if (place->takes_options)
+		offer_options(place);
+	if (place->command->takes_line)
+		offer_qemu_options(place);
+}
+
+static void offer_plain_words(const Place *place)
+{
+	const ExmCommand *command = place->command;
+	const bool several = g_str_has_suffix(command->usage, "...");
+
+	if (command->takes_guest && (place->plain == 0 || several))
+		offer_guests(place);
+	else if (command == &exm_command_help && place->plain == 0)
+		offer_verbs(place->typed);
+	else if (command == &exm_command_completion && place->plain == 0)
+		offer_words(place->typed, "", shells);
+}
+
+static void complete_verb(const ExmCommand *command, const char *const *words, size_t last)
+{
+	Place place = {
+		.command = command,
+		.words = words,
+		.typed = words[last],
+		.takes_options = true,
+		.line = last,
+	};
+
+	for (size_t i = 0; i < last; i++)
+		pass_word(&place, words[i], i);
+	if (place.option)
+		offer_values(&place, place.option, "");
+	else if (command->takes_line && is_qemu_argument(&place, last))
+		return;
+	else if (place.typed[0] == '-' && (place.takes_options || command->takes_line))
+		offer_option_words(&place);
+	else
+		offer_plain_words(&place);
+}
+
+/* Words that can follow; nothing where it is a path, or anything else that the shell knows better. */
+static bool complete(const char *const *words, G_GNUC_UNUSED GError **error)
+{
+	const ExmCommand *command;
+	size_t count = 0;
+
+	while (words[count])
+		count++;
+	if (count <= 1) {
+		const char *typed = count ? words[0] : "";
+
+		offer_verbs(typed);
+		if (typed[0] == '-') {
+			offer(typed, "--help", "print the commands");
+			offer(typed, "--version", "print the version");
+		}
+		return true;
+	}
+	command = exm_command_find(words[0]);
+	if (command)
+		complete_verb(command, words + 1, count - 2);
+	return true;
+}
+
+static const GOptionEntry no_options[] = { EXM_OPTION_END };
+
+const ExmCommand exm_command_complete = {
+	.name = "__complete",
+	.summary = "what the last word can become, one a line, with a tab before what it means",
+	.usage = "-- WORD...",
+	.options = no_options,
+	/* So that the words behind "--" come as they are. */
+	.takes_line = true,
+	.run = complete,
+};
