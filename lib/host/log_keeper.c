@@ -178,7 +178,7 @@ static G_GNUC_NORETURN void run_middle_process(Keeper *keeper)
 	pid = fork();
 	if (pid == 0)
 		keep(keeper);
-	_exit(pid < 0);
+	_exit(pid < 0 ? 1 : 0);
 }
 
 static bool fork_keeper(Keeper *keeper, GError **error)

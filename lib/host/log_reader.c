@@ -91,17 +91,27 @@ bool exm_log_reader_skip(ExmLogReader *reader, size_t rest)
 	return false;
 }
 
-/* Takes up the file that has replaced ours. It begins with what ours ended with. */
-static bool take_next_file(ExmLogReader *reader)
+/* The file that has replaced ours, or -1. */
+static int open_next_file(const ExmLogReader *reader)
 {
 	exm_autofd int fd = open_log(reader);
 	struct stat ours, theirs;
 
 	if (fd < 0 || fstat(reader->fd, &ours) < 0 || fstat(fd, &theirs) < 0 ||
 	    (ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev))
+		return -1;
+	return g_steal_fd(&fd);
+}
+
+/* The next file begins with what ours ended with. */
+static bool take_next_file(ExmLogReader *reader)
+{
+	const int fd = open_next_file(reader);
+
+	if (fd < 0)
 		return false;
 	close(reader->fd);
-	reader->fd = g_steal_fd(&fd);
+	reader->fd = fd;
 	reader->offset = EXM_LOG_KEPT;
 	return true;
 }
@@ -157,12 +167,14 @@ bool exm_log_reader_read(ExmLogReader *reader, char *block, size_t size, size_t 
  *
  * What has been written may still have to be read.
  */
-bool exm_log_reader_at_end(ExmLogReader *reader)
+bool exm_log_reader_at_end(const ExmLogReader *reader)
 {
+	exm_autofd int next = -1;
 	bool free = false;
 
 	/* A keeper drops the lock of a file after it has replaced it, so the lock comes first. */
 	if (!exm_lock_take(reader->fd, true, &free, NULL))
 		return true;
-	return free && !take_next_file(reader);
+	next = open_next_file(reader);
+	return free && next < 0;
 }

@@ -13,6 +13,6 @@ void exm_log_reader_free(ExmLogReader *reader);
 bool exm_log_reader_skip(ExmLogReader *reader, size_t rest);
 bool exm_log_reader_read(ExmLogReader *reader, char *block, size_t size, size_t *ret_length,
                          GError **error);
-bool exm_log_reader_at_end(ExmLogReader *reader);
+bool exm_log_reader_at_end(const ExmLogReader *reader);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmLogReader, exm_log_reader_free)

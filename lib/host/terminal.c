@@ -52,6 +52,8 @@ static void make_raw(const ExmTerminal *terminal)
 	if (!terminal->is_one)
 		return;
 	cfmakeraw(&raw);
+	/* As QEMU's own stdio has it (chardev/char-stdio.c): guests that end lines with \n exist. */
+	raw.c_oflag = terminal->saved.c_oflag;
 	/* In the background this stops us until we are in the foreground, as it should. */
 	(void)TEMP_FAILURE_RETRY(tcsetattr(terminal->fd, TCSANOW, &raw));
 }

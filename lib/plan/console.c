@@ -30,7 +30,7 @@ typedef enum {
  */
 bool exm_detach_key_parse(const char *text, char *ret_key, GError **error)
 {
-	const char key = text[0] == '^' ? g_ascii_toupper(text[1]) : '\0';
+	const char key = (char)(text[0] == '^' ? g_ascii_toupper(text[1]) : '\0');
 
 	/* From '@' to '_' the control characters stand in the order of these (ASCII). */
 	if (key < '@' || key > '_' || text[2])

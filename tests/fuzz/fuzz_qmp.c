@@ -12,6 +12,7 @@
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define AGREED   "{\"return\": {}, \"id\": 1}\r\n"
+#define EVENTS   "{\"event\": \"FIRST\"}\r\n{\"event\": \"SECOND\"}"
 
 #define INPUT_MAX 32768
 /* How much of a deadline's miss is the machine's fault. */
@@ -122,26 +123,32 @@ static char *make_answer(ExmJson *value)
 	return read_back ? g_steal_pointer(&text) : NULL;
 }
 
+static void check_event(ExmQmp *qmp, const char *name)
+{
+	g_autoptr(ExmJson) event = exm_qmp_take_event(qmp);
+
+	g_assert_cmpstr(exm_json_get_string(event, "event"), ==, name);
+}
+
 static void check_answer(ExmJson *value, const char *answer, int how)
 {
 	g_autofree char *wanted = exm_json_print(value, false);
 	g_autofree char *got = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmQmp) qmp = NULL;
-	g_autoptr(ExmJson) event = NULL;
 	exm_autofd int peer = -1;
 	int ours;
 
 	make_ends(&peer, &ours);
-	say(peer, GREETING AGREED "{\"event\": \"E\"}", strlen(GREETING AGREED) + 14, SIZE_MAX);
+	say(peer, GREETING AGREED EVENTS, strlen(GREETING AGREED EVENTS), SIZE_MAX);
 	say(peer, answer, strlen(answer), piece_size(strlen(answer), how));
 	qmp = exm_qmp_new(ours, SLACK_MS, NULL, &error);
 	g_assert_no_error(error);
 	got = json_text_and_put(exm_qmp_execute(qmp, "ask", NULL, &error));
 	g_assert_no_error(error);
 	g_assert_cmpstr(got, ==, wanted);
-	event = exm_qmp_take_event(qmp);
-	g_assert_cmpstr(exm_json_get_string(event, "event"), ==, "E");
+	check_event(qmp, "FIRST");
+	check_event(qmp, "SECOND");
 	g_assert_null(exm_qmp_take_event(qmp));
 }
 

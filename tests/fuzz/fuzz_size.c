@@ -36,16 +36,18 @@ static void check_aligned(uint64_t bytes)
 	}
 }
 
-/* An oracle for the plainest form. */
+/* An oracle for the plainest form, which also knows what is too large. */
 static void check_digits(const char *text, uint64_t unit, bool accepted, uint64_t bytes)
 {
 	guint64 number;
+	bool fits;
 
-	if (strspn(text, "0123456789") != strlen(text) ||
-	    !g_ascii_string_to_unsigned(text, 10, 1, UINT64_MAX / unit, &number, NULL))
+	if (strspn(text, "0123456789") != strlen(text))
 		return;
-	g_assert_true(accepted);
-	g_assert_cmpuint(bytes, ==, number * unit);
+	fits = g_ascii_string_to_unsigned(text, 10, 1, UINT64_MAX / unit, &number, NULL);
+	g_assert_true(accepted == fits);
+	if (fits)
+		g_assert_cmpuint(bytes, ==, number * unit);
 }
 
 static void check(const char *text, uint64_t unit)

@@ -16,6 +16,7 @@ static void check_same(const ExmVm *one, const ExmVm *other)
 	g_assert_cmpuint(one->start_time, ==, other->start_time);
 	g_assert_cmpstr(one->boot_id, ==, other->boot_id);
 	g_assert_cmpuint(one->created, ==, other->created);
+	g_assert_cmpuint(one->ram_size, ==, other->ram_size);
 	g_assert_cmpint(one->detached, ==, other->detached);
 	g_assert_cmpstr(one->qemu, ==, other->qemu);
 	g_assert_cmpstr(one->qemu_version, ==, other->qemu_version);

@@ -25,6 +25,8 @@ Suite *host_suite(void);
 Suite *qmp_suite(void);
 Suite *spawn_suite(void);
 Suite *probe_suite(void);
+Suite *console_suite(void);
+Suite *log_suite(void);
 Suite *memory_option_suite(void);
 Suite *vm_suite(void);
 

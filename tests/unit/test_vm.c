@@ -7,13 +7,13 @@
 
 #define DIRECTORY "/run/exomem/web"
 
-#define VM_JSON                                                                            \
-	"{\"schema\": 1, \"name\": \"web\", \"uuid\": \"U\", \"generation-id\": \"G\","    \
-	" \"boot-id\": \"B\", \"qemu\": \"/usr/bin/q\", \"qemu-version\": \"7.2.22\","     \
-	" \"working-directory\": \"/root\", \"pid\": 42, \"start-time\": 77,"              \
-	" \"ram-size\": 5, \"created\": 18446744073709551615, \"detached\": true, \"command\": [\"-S\"],"   \
-	" \"argv\": [\"/usr/bin/q\", \"-m\", \"64\"], \"memory\": [{\"name\": \"pc.ram\"," \
-	" \"size\": 67108864}]}"
+#define VM_JSON                                                                         \
+	"{\"schema\": 1, \"name\": \"web\", \"uuid\": \"U\", \"generation-id\": \"G\"," \
+	" \"boot-id\": \"B\", \"qemu\": \"/usr/bin/q\", \"qemu-version\": \"7.2.22\","  \
+	" \"working-directory\": \"/root\", \"pid\": 42, \"start-time\": 77,"           \
+	" \"ram-size\": 5, \"created\": 18446744073709551615, \"detached\": true,"      \
+	" \"command\": [\"-S\"], \"argv\": [\"/usr/bin/q\", \"-m\", \"64\"],"           \
+	" \"memory\": [{\"name\": \"pc.ram\", \"size\": 67108864}]}"
 
 static ExmJson *vm_json(void)
 {
@@ -36,6 +36,7 @@ START_TEST(there_and_back)
 	ck_assert_str_eq(vm->directory, DIRECTORY);
 	ck_assert_uint_eq(vm->pid, 42);
 	ck_assert_uint_eq(vm->start_time, 77);
+	ck_assert_uint_eq(vm->ram_size, 5);
 	ck_assert_uint_eq(vm->created, UINT64_MAX);
 	ck_assert(vm->detached);
 	ck_assert_str_eq(vm->command[0], "-S");
