@@ -184,7 +184,8 @@ fuzz: $(TARGET:%=fuzz-%) ## look for bad input, under ASan and UBSan; MINUTES=10
 fuzz-%: need-fuzz
 	$(Q)+$(sub) CC=clang PROFILE=fuzz build/fuzz/fuzz_$*
 	$(Q)mkdir -p build/fuzz/corpus/$*
-	$(Q)G_DEBUG=fatal-criticals G_SLICE=always-malloc build/fuzz/fuzz_$* \
+	$(Q)G_DEBUG=fatal-criticals G_SLICE=always-malloc TMPDIR=$${TMPDIR:-/dev/shm} \
+		build/fuzz/fuzz_$* \
 		-max_total_time=$$(($(MINUTES) * 60)) -timeout=60 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/$*- build/fuzz/corpus/$* tests/fuzz/corpus/$*
 coverage: need-coverage ## lines that tests reach; fails below 95 % of lib/base, lib/plan

@@ -202,14 +202,16 @@ END_TEST
 START_TEST(full_disk)
 {
 	/* A limit that the keeper inherits stands in for the disk: writes beyond it fail. */
-	const struct rlimit small = { .rlim_cur = 65536, .rlim_max = RLIM_INFINITY };
-	const struct rlimit large = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	struct rlimit large, small;
 	g_autoptr(ExmLogReader) reader = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GString) text = NULL;
 
 	exm_fd_clear(&writer);
 	g_remove(log_path);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &large), 0);
+	small = large;
+	small.rlim_cur = 65536;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
 	ck_assert(exm_log_keeper_start(log_path, &writer, &error));
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &large), 0);
@@ -273,7 +275,8 @@ START_TEST(outlives_a_terminal)
 	g_autoptr(GString) text = NULL;
 	g_autoptr(GDir) fds = NULL;
 	const pid_t keeper = find_keeper();
-	unsigned int count = 0;
+	const char *fd;
+	int count = 0;
 
 	ck_assert_int_gt(keeper, 0);
 	ck_assert_int_ne(getsid(keeper), getsid(0));
@@ -283,9 +286,10 @@ START_TEST(outlives_a_terminal)
 	ck_assert_str_eq(comm, "exomem-log\n");
 	folder_of_fds = g_strdup_printf("/proc/%d/fd", (int)keeper);
 	fds = g_dir_open(folder_of_fds, 0, NULL);
-	while (g_dir_read_name(fds))
-		count++;
-	ck_assert_uint_eq(count, 3);
+	/* Those of valgrind itself have high numbers. */
+	while ((fd = g_dir_read_name(fds)))
+		count += g_ascii_strtoull(fd, NULL, 10) < 1000;
+	ck_assert_int_eq(count, 3);
 	for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
 		ck_assert_int_eq(kill(keeper, signals[i]), 0);
 	write_lines(0, 1);
