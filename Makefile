@@ -7,7 +7,7 @@
 VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || \
 	echo unknown)
 PROFILE ?= release
-O       := build/$(PROFILE)
+O       := build/$(PROFILE)$(if $(STATIC),-static)
 RESULTS := $(O)/results
 
 PREFIX  ?= /usr/local
@@ -28,7 +28,7 @@ ARGS        ?=
 # The packages the program links with.  Asked for once, at first use.
 PKGS       := glib-2.0 json-c
 PKG_FLAGS   = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_FLAGS)
-PKG_LIBS    = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+PKG_LIBS    = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(PKGS)))$(PKG_LIBS)
 CHECK_FLAGS = $(eval CHECK_FLAGS := $(shell $(PKG_CONFIG) --cflags check))$(CHECK_FLAGS)
 CHECK_LIBS  = $(eval CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check))$(CHECK_LIBS)
 
@@ -55,7 +55,7 @@ OUR_CPPFLAGS = -D_GNU_SOURCE -DG_LOG_DOMAIN='"exomem"' \
 OUR_CFLAGS   = -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS_$(PROFILE))
 BANNED       = -include lib/base/banned.h
 COMPILE      = $(CC) $(OUR_CPPFLAGS) $(EXTRA) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
-LINK         = $(CC) $(CFLAGS) $(LDFLAGS_$(PROFILE)) $(LDFLAGS)
+LINK         = $(CC) $(CFLAGS) $(LDFLAGS_$(PROFILE)) $(if $(STATIC),-static-pie) $(LDFLAGS)
 # What some sources are compiled with and others not: the version only in cmd, or each commit would
 # rebuild everything.
 EXTRA        =
@@ -314,7 +314,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9_.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 24
 	@echo
 	@echo 'V=1 shows the commands, WERROR=1 makes warnings errors, PROFILE=debug|asan|cov'
-	@echo 'builds there; CC, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS, PREFIX, DESTDIR are yours.'
+	@echo 'builds there; STATIC=1 links all libraries in, which saves half a millisecond a start; CC, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS, PREFIX, DESTDIR are yours.'
 clean: ## remove build
 	$(RM) -r build
 

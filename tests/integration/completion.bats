@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# completion.bats - completion in real shells.
+
+# Words are split on purpose; bats and helper.bash set the other variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
+
+load helper
+
+need_shell() {
+	command -v "$1" >/dev/null || lacks "$1" "$1 is not installed"
+	mkdir "$T/bin" "$T/home"
+	ln -s "$EXOMEM" "$T/bin/exomem"
+	"$EXOMEM" completion "$1" >"$T/script"
+	cd "$T"
+	touch a-file
+}
+
+teardown() {
+	for record in "$state"/*/vm.json; do
+		[ ! -e "$record" ] || kill -KILL "$(jq .pid "$record")" 2>/dev/null || true
+	done
+	rm -rf "$T"
+}
+
+start_guests() {
+	need_qemu
+	for guest in web web2 other; do
+		exomem_run --detach --name "$guest" -accel tcg -m 64 -nodefaults -display none -S 3>&-
+	done
+}
+
+# What bash offers, one a line. Words are split as readline splits them.
+in_bash() { # WORD...
+	env -i PATH="$T/bin:$PATH" bash --norc --noprofile -c '
+		. ./script
+		set -- "$@"
+		COMP_WORDS=() COMP_CWORD=0
+		for word; do
+			while [[ $word == *[=:]* && $word != [=:] ]]; do
+				head=${word%%[=:]*}
+				[[ -z $head ]] || COMP_WORDS+=("$head")
+				word=${word#"$head"}
+				COMP_WORDS+=("${word:0:1}")
+				word=${word:1}
+				[[ -n $word ]] || continue 2
+			done
+			COMP_WORDS+=("$word")
+		done
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_exomem exomem "${COMP_WORDS[COMP_CWORD]}" x
+		printf "%s\n" "${COMPREPLY[@]}"' bash exomem "$@"
+}
+
+in_fish() { # LINE
+	env -i PATH="$T/bin:$PATH" HOME="$T/home" TERM=dumb fish --no-config -c \
+		'source ./script; complete -C $argv[1]' "$1" | cut -f 1
+}
+
+# What stands on the line in zsh after a tab, or two that list what there is.
+in_zsh() { # LINE
+	env -i PATH="$T/bin:$PATH" HOME="$T/home" TERM=dumb zsh -f -c '
+		zmodload zsh/zpty
+		zpty shell zsh -f
+		zpty -w shell "PS1=; unsetopt prompt_cr zle_bracketed_paste; LISTMAX=1000"
+		zpty -w shell "autoload -Uz compinit; compinit -u; source ./script; bindkey ^I complete-word"
+		zpty -w shell "zstyle :completion:\* list-prompt \"\"; print -r -- RE""ADY"
+		zpty -m -r shell output "*READY*"
+		zpty -w -n shell "$1"$'"'\\t'"'
+		sleep 1
+		zpty -w -n shell $'"'\\x15'"'
+		zpty -w shell "print -r -- DO""NE"
+		zpty -m -r shell output "*DONE*"
+		print -r -- "$output"' zsh "$1"
+}
+
+@test "bash: verbs, options and values" {
+	need_shell bash
+	[ "$(in_bash st)" = stop ]
+	[ "$(in_bash con)" = console ]
+	[[ "$(in_bash '')" == *run*list*help* ]]
+	[ "$(in_bash run --dr)" = --dry-run ]
+	[ "$(in_bash help pr)" = probe ]
+	[ "$(in_bash completion z)" = zsh ]
+	[ "$(in_bash wait --for '')" = $'exit\nrunning' ]
+	# bash replaces what stands behind the = only.
+	[ "$(in_bash wait --for=r)" = running ]
+	[ "$(in_bash wait --for=)" = $'exit\nrunning' ]
+	[ -z "$(in_bash no-such-verb '')" ]
+}
+
+@test "bash: options of QEMU where QEMU's words are, and files for their arguments" {
+	need_shell bash
+	[[ "$(in_bash run -mem-)" == '-mem-path'$'\n''-mem-prealloc' ]]
+	[ "$(in_bash run --name web -m 64 -nogr)" = -nographic ]
+	[ "$(in_bash run --name=web -nogr)" = -nographic ]
+	[ "$(in_bash run -serial mon:stdio -nogr)" = -nographic ]
+	[ "$(in_bash run -- --nogr)" = --nographic ]
+	# Behind QEMU's first word, exomem's own options are over.
+	[ -z "$(in_bash run -nographic --dry)" ]
+	[ -z "$(in_bash run -kernel '')" ]
+	[ -z "$(in_bash run -kernel -nogr)" ]
+	[ -z "$(in_bash run --qemu '')" ]
+	env -i bash --norc --noprofile -c '. ./script; complete -p exomem' | grep -F -- '-o default'
+}
+
+@test "bash: names of guests, live" {
+	need_shell bash
+	start_guests
+	for verb in show wait stop console logs qmp events; do
+		[ "$(in_bash $verb --state-dir state w)" = $'web\nweb2' ]
+		[ "$(in_bash $verb --state-dir=state o)" = other ]
+	done
+	[ "$(in_bash stop --state-dir state web o)" = other ]
+	[ -z "$(in_bash show --state-dir state web o)" ]
+	[ -z "$(in_bash list --state-dir state w)" ]
+	"$EXOMEM" stop --kill --state-dir state web
+	[ "$(in_bash show --state-dir state w)" = web2 ]
+}
+
+@test "fish" {
+	need_shell fish
+	start_guests
+	[ "$(in_fish 'exomem st')" = stop ]
+	[ "$(in_fish 'exomem run --dr')" = --dry-run ]
+	[ "$(in_fish 'exomem run -m 64 -nogr')" = -nographic ]
+	[ "$(in_fish 'exomem wait --for ')" = $'exit\nrunning' ]
+	[ "$(in_fish 'exomem wait --for=r')" = --for=running ]
+	[ "$(in_fish 'exomem stop --state-dir state w')" = $'web\nweb2' ]
+	[ "$(in_fish 'exomem run -kernel a-f')" = a-file ]
+}
+
+@test "zsh" {
+	need_shell zsh
+	start_guests
+	[[ "$(in_zsh 'exomem consol')" == *'exomem console '* ]]
+	[[ "$(in_zsh 'exomem run --dr')" == *'exomem run --dry-run '* ]]
+	[[ "$(in_zsh 'exomem run -m 64 -nogr')" == *'exomem run -m 64 -nographic '* ]]
+	[[ "$(in_zsh 'exomem wait --for=r')" == *'exomem wait --for=running '* ]]
+	[[ "$(in_zsh 'exomem stop --state-dir state ot')" == *'exomem stop --state-dir state other '* ]]
+	[[ "$(in_zsh 'exomem run -kernel a-f')" == *'exomem run -kernel a-file '* ]]
+	# Several are listed, and what they are.
+	list=$(in_zsh 'exomem s')
+	[[ "$list" == *'show '*'-- all that is known'*'stop '*'-- power guests off'* ]]
+}
+
+@test "zsh: as a file of \$fpath" {
+	need_shell zsh
+	mkdir functions
+	mv script functions/_exomem
+	echo 'fpath=($PWD/functions $fpath); compinit -u' >script
+	[[ "$(in_zsh 'exomem consol')" == *'exomem console '* ]]
+}
+
+@test "shells are asked for by name" {
+	run "$EXOMEM" completion
+	assert_refused 2 'name a shell: bash, fish or zsh'
+	run "$EXOMEM" completion tcsh
+	assert_refused 2 "'tcsh'"
+	run "$EXOMEM" completion bash zsh
+	assert_refused 2 "'zsh' is not expected"
+}
+
+@test "a state directory that is not ours is no reason to say anything" {
+	mkdir -m 777 "$T/open"
+	run "$EXOMEM" __complete -- show --state-dir "$T/open" ''
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+	run "$EXOMEM" __complete -- show --state-dir '' ''
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+}
