@@ -3,6 +3,8 @@
 
 #include "op/console.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -50,12 +52,20 @@ static void tell_end(const ExmConsoleEnd *end)
 		raise(end->signal);
 }
 
+/* Else another file would get its number, and what the guest says. */
+static bool check_open(int fd, const char *what, GError **error)
+{
+	return fcntl(fd, F_GETFD) >= 0 || exm_throw_errno(error, errno, "%s", what);
+}
+
 static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *directory = NULL;
 	ExmConsoleEnd end;
 
 	if (!exm_words_guest(words, &request.name, error) ||
+	    !check_open(STDIN_FILENO, "read standard input", error) ||
+	    !check_open(STDOUT_FILENO, "write standard output", error) ||
 	    !exm_state_directory(opt.state_directory, &directory, error))
 		return false;
 	if (opt.detach_key && !exm_detach_key_parse(opt.detach_key, &request.detach_key, error)) {

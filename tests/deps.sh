@@ -26,6 +26,9 @@ test,demo,bench procps           ps                   looks at the guests that r
 test,bench      strace           strace               watches what happens before exec
 test,bench      util-linux       flock                takes locks from outside
 test            socat            socat                speaks QMP by hand
+test            tmux             tmux                 is a person's terminal
+test            zsh              zsh                  completes our words, as bash does
+test            fish             fish                 completes them too
 lint            clang-format     clang-format         lint-format, format
 lint            clang-tidy       clang-tidy           lint-tidy
 lint            cppcheck         cppcheck             lint-cppcheck

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # completion.bats - completion in real shells.
 
-# Words are split on purpose; bats and helper.bash set the other variables.
-# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
+# Words are split on purpose, or meant for other shells; bats and helper.bash set the other variables.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2086,SC2154
 
 load helper
 
@@ -12,13 +12,15 @@ need_shell() {
 	mkdir "$T/bin" "$T/home"
 	ln -s "$EXOMEM" "$T/bin/exomem"
 	"$EXOMEM" completion "$1" >"$T/script"
-	cd "$T"
+	cd "$T" || return
 	touch a-file
 }
 
 teardown() {
 	for record in "$state"/*/vm.json; do
-		[ ! -e "$record" ] || kill -KILL "$(jq .pid "$record")" 2>/dev/null || true
+		[ -e "$record" ] || continue
+		pid=$(jq .pid "$record")
+		kill -KILL "$pid" 2>/dev/null && wait_gone "$pid"
 	done
 	rm -rf "$T"
 }
