@@ -153,6 +153,21 @@ bool exm_memory_file_give_name(int fd, const char *path, GError **error)
 }
 
 /**
+ * exm_memory_file_remove() - Remove a file that a dead guest made
+ * @path: its name
+ *
+ * Nothing happens where another guest holds it by now.
+ */
+void exm_memory_file_remove(const char *path)
+{
+	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool taken;
+
+	if (fd >= 0 && exm_lock_take(fd, false, &taken, NULL) && taken)
+		unlink(path);
+}
+
+/**
  * exm_memory_file_discard() - Punch the memory of a dead guest out of its file
  * @path: the file
  * @size: bytes from its start

@@ -12,5 +12,6 @@ bool exm_memory_file_open(const char *path, bool writable, uint64_t size, int fd
                           int *ret_fd, GError **error);
 bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **error);
 bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error);
+void exm_memory_file_remove(const char *path);
 void exm_memory_file_discard(const char *path, uint64_t size);
 bool exm_memory_file_give_name(int fd, const char *path, GError **error);

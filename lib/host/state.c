@@ -19,8 +19,8 @@
 #include "plan/identity.h"
 
 /* How long another exomem may need to make or sweep a directory before something must be wrong. */
-#define ROOT_LOCK_PATIENCE_US 5000000L
-#define ROOT_LOCK_PAUSE_US    5000UL
+#define LOCK_PATIENCE_US 5000000L
+#define LOCK_PAUSE_US    5000UL
 
 typedef DIR Directory;
 
@@ -46,12 +46,25 @@ static bool check_root(int fd, const char *path, GError **error)
 	return true;
 }
 
+static bool wait_for_lock(int fd, bool *ret_taken, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + LOCK_PATIENCE_US;
+	bool taken;
+
+	while (exm_lock_take(fd, false, &taken, error)) {
+		*ret_taken = taken;
+		if (taken || g_get_monotonic_time() > deadline)
+			return true;
+		g_usleep(LOCK_PAUSE_US);
+	}
+	return false;
+}
+
 /* Opens the state directory, made where it is missing, and keeps all other exomems out of it. */
 static bool lock_root(const char *path, int *ret_fd, GError **error)
 {
-	const gint64 deadline = g_get_monotonic_time() + ROOT_LOCK_PATIENCE_US;
 	exm_autofd int fd = -1;
-	bool taken = false;
+	bool taken;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return exm_throw_errno(error, errno, "make state directory '%s'", path);
@@ -60,15 +73,12 @@ static bool lock_root(const char *path, int *ret_fd, GError **error)
 		return exm_throw_errno(error, errno, "open state directory '%s'", path);
 	if (!check_root(fd, path, error))
 		return false;
-	while (exm_lock_take(fd, false, &taken, error) && !taken) {
-		if (g_get_monotonic_time() > deadline)
-			return exm_throw(error, EXM_ERROR_STATE,
-			                 "state directory '%s' is held by another exomem (pid %d)",
-			                 path, (int)exm_lock_holder(fd));
-		g_usleep(ROOT_LOCK_PAUSE_US);
-	}
-	if (!taken)
+	if (!wait_for_lock(fd, &taken, error))
 		return false;
+	if (!taken)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "state directory '%s' is held by another exomem (pid %d)", path,
+		                 (int)exm_lock_holder(fd));
 	*ret_fd = g_steal_fd(&fd);
 	return true;
 }
@@ -188,8 +198,12 @@ static bool make_lock(int root, const char *name, int fd_number, int *ret_fd, GE
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make the lock of guest '%s'", name);
-	if (!exm_lock_take(fd, false, &taken, error))
+	/* One who asks whether the guest lives may hold it for a moment. */
+	if (!wait_for_lock(fd, &taken, error))
 		return false;
+	if (!taken)
+		return exm_throw(error, EXM_ERROR_STATE, "the lock of guest '%s' is held by pid %d",
+		                 name, (int)exm_lock_holder(fd));
 	moved = fcntl(fd, F_DUPFD_CLOEXEC, fd_number);
 	if (moved != fd_number)
 		return exm_throw(error, EXM_ERROR_SYSTEM, "descriptor %d is in use", fd_number);
@@ -225,6 +239,18 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 		return false;
 	}
 	return true;
+}
+
+/**
+ * exm_state_sweep() - Remove what dead guests left
+ * @state_directory: where guests' directories are
+ */
+void exm_state_sweep(const char *state_directory)
+{
+	exm_autofd int root = -1;
+
+	if (lock_root(state_directory, &root, NULL))
+		sweep(root, state_directory);
 }
 
 /**

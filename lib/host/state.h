@@ -8,6 +8,7 @@
 #include "plan/vm.h"
 
 bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError **error);
+void exm_state_sweep(const char *state_directory);
 void exm_state_release(const char *directory);
 bool exm_state_record(const ExmVm *vm, GError **error);
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);

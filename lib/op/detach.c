@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "host/control.h"
 #include "host/lock.h"
+#include "host/memory_file.h"
 #include "host/state.h"
 
 /* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
@@ -104,23 +105,23 @@ static char *read_words(const ExmPlan *plan)
 	return g_strchomp(g_strdup(length > WORDS_MAX ? text + length - WORDS_MAX : text));
 }
 
-/* What the dead QEMU was given, and nobody else has. */
-static void remove_remains(const ExmPlan *plan)
+/* What the dead QEMU was given, where nobody else has taken it over since. */
+static void remove_remains(const ExmPlan *plan, const char *state_directory)
 {
 	for (guint i = 0; i < plan->steps->len; i++) {
 		const ExmStep *step = plan->steps->pdata[i];
 
 		if (step->kind == EXM_STEP_CREATE_FILE || step->kind == EXM_STEP_NAME_FILE)
-			unlink(step->path);
+			exm_memory_file_remove(step->path);
 	}
-	exm_state_release(plan->directory);
+	exm_state_sweep(state_directory);
 }
 
-static bool throw_death(const ExmPlan *plan, int status, GError **error)
+static bool throw_death(const ExmPlan *plan, const char *state_directory, int status, GError **error)
 {
 	g_autofree char *words = read_words(plan);
 
-	remove_remains(plan);
+	remove_remains(plan, state_directory);
 	if (*words)
 		return exm_throw(error, EXM_ERROR_SYSTEM, "%s", words);
 	if (WIFSIGNALED(status))
@@ -171,7 +172,7 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 		return false;
 	if (!wait_until_made(plan, &silence)) {
 		if (has_ended(pid, &status))
-			return throw_death(plan, status, error);
+			return throw_death(plan, state_directory, status, error);
 		g_propagate_error(error, g_steal_pointer(&silence));
 		return false;
 	}

@@ -156,10 +156,10 @@ make_sleeper() {
 	[ "$(stat_field "$pid" 7)" = 0 ]     # tty_nr
 	[ "$(stat_field "$pid" 6)" = "$pid" ] # session
 	[ "$(readlink "/proc/$pid/fd/0")" = /dev/null ]
-	run ! grep -l /dev/pts <(readlink /proc/"$pid"/fd/*)
-	for keeper in $(pgrep -x exomem-log); do
-		run ! grep -l /dev/pts <(readlink /proc/"$keeper"/fd/*)
-		[ "$(stat_field "$keeper" 7)" = 0 ]
+	# Nor by what keeps its log.
+	for process in $(ours); do
+		run ! grep -l /dev/pts <(readlink /proc/"$process"/fd/*)
+		[ "$(stat_field "$process" 7)" = 0 ]
 	done
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
@@ -351,7 +351,8 @@ make_sleeper() {
 	# QEMU says what it runs: megabytes a second.
 	vm qmp web human-monitor-command '{"command-line": "log exec,nochain"}' >/dev/null
 	talk web console.sock 'fill 16M 7' >/dev/null &
-	largest=0 shrunk=0 last=0
+	filler=$!
+	shrunk=0 last=0
 	deadline=$((SECONDS + 20))
 	while [ "$shrunk" -lt 3 ]; do
 		size=$(stat -c %s "$state/web/log")
@@ -362,7 +363,7 @@ make_sleeper() {
 	done
 	[ "$shrunk" -ge 3 ]
 	vm qmp web human-monitor-command '{"command-line": "log none"}' >/dev/null
-	wait
+	wait "$filler"
 	talk web console.sock 'last-words' >/dev/null
 	wait_for "$state/web/log" 'unknown: last-words'
 	tail -n 5 "$state/web/log" | grep -q 'unknown: last-words'
@@ -466,6 +467,7 @@ check_settled() {
 	if answers victim; then
 		[ "$(vm list -q)" = victim ] || return 1
 		lived=$((lived + 1))
+		[ -z "$DBG" ] || echo "# lived $call $n" >&3
 		kill_guest victim
 	fi
 	assert_nothing_left || return 1
