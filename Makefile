@@ -12,7 +12,8 @@ RESULTS := $(O)/results
 
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
-MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+MANDIR  ?= $(DATADIR)/man
 DESTDIR ?=
 
 PKG_CONFIG  ?= pkg-config
@@ -277,11 +278,18 @@ format: need-lint ## rewrite the sources with clang-format
 
 # Where a man page goes: by its section.
 installed = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+# Where each shell looks for completions: shell:path, as the program prints them.
+COMPLETIONS := bash:bash-completion/completions/exomem zsh:zsh/site-functions/_exomem \
+	fish:fish/vendor_completions.d/exomem.fish
+completion_file = $(DESTDIR)$(DATADIR)/$(word 2,$(subst :, ,$(1)))
 install: $(O)/exomem ## into DESTDIR and PREFIX (/usr/local)
 	$(INSTALL) -D $(O)/exomem $(DESTDIR)$(BINDIR)/exomem
 	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(page) $(call installed,$(page)) &&) true
+	$(foreach row,$(COMPLETIONS),$(O)/exomem completion $(firstword $(subst :, ,$(row))) | \
+		$(INSTALL) -D -m 644 /dev/stdin $(call completion_file,$(row)) &&) true
 uninstall: ## remove what install put there
-	$(RM) $(DESTDIR)$(BINDIR)/exomem $(foreach page,$(MAN),$(call installed,$(page)))
+	$(RM) $(DESTDIR)$(BINDIR)/exomem $(foreach page,$(MAN),$(call installed,$(page))) \
+		$(foreach row,$(COMPLETIONS),$(call completion_file,$(row)))
 
 # The tarball holds HEAD, whatever lies about in the tree; the same commit gives the same bytes.
 DIST := exomem-$(VERSION:%-dirty=%)

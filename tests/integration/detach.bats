@@ -5,7 +5,7 @@
 # SOAK_SECONDS says how long the last test goes on.
 
 # Words are split on purpose ($tiny); bats and helper.bash set the other variables.
-# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2046,SC2086,SC2091,SC2126,SC2154
 
 load helper
 
@@ -134,7 +134,7 @@ make_sleeper() {
 	run "$EXOMEM" run --state-dir "$state" --name web $tiny -serial stdio -daemonize 3>&-
 	[ "$status $output" = '0 web' ]
 	[ -S "$state/web/console.sock" ]
-	! jq -e '.argv | index("-daemonize")' "$state/web/vm.json"
+	run ! jq -e '.argv | index("-daemonize")' "$state/web/vm.json"
 	jq -e '.command | index("-daemonize")' "$state/web/vm.json"
 }
 
@@ -508,7 +508,7 @@ number_calls() {
 
 # Follows all processes of a start, until the guest is killed.
 trace_all() { # STRACE-ARGUMENT...
-	strace -f --seccomp-bpf -qq -e signal=none "$@" $(victim) >/dev/null 2>&1 3>&- </dev/null &
+	strace -f -qq -e signal=none "$@" $(victim) >/dev/null 2>&1 3>&- </dev/null &
 	tracer=$!
 	pids="$pids $tracer"
 }
@@ -711,7 +711,7 @@ wait_started() {
 @test "one who asks for a guest while it claims its name does not take its lock away" {
 	need_strace
 	# The start's second lock is its name's; the other one is made to hold on to it.
-	strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=700000:when=2 \
+	strace -f -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=700000:when=2 \
 		$(victim) >/dev/null 2>"$T/err" 3>&- &
 	tracer=$!
 	pids="$pids $tracer"
