@@ -435,9 +435,11 @@ make_sleeper() {
 
 # --- kills at each step ---
 
+# QEMU has been asked what it can do before: that is no part of the start.
 need_strace() {
 	need_qemu
 	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	"$EXOMEM" probe >/dev/null
 }
 
 victim() {
@@ -467,7 +469,7 @@ check_settled() {
 	if answers victim; then
 		[ "$(vm list -q)" = victim ] || return 1
 		lived=$((lived + 1))
-		[ -z "$DBG" ] || echo "# lived $call $n" >&3
+		[ -z "${DBG-}" ] || echo "# lived $call $n" >&3
 		kill_guest victim
 	fi
 	assert_nothing_left || return 1
@@ -527,9 +529,9 @@ child_calls=${child_calls//[[:space:]]/}
 	wait "$tracer" || true
 	vm list -q
 	rm "$memory/$file"
-	# The starter is the first process, and it starts one that becomes QEMU.
-	starter=$(awk '{ print $1; exit }' "$T/trace")
-	child=$(sed -n "s/^$starter *clone(.* = \([0-9]*\)\$/\1/p" "$T/trace" | head -n 1)
+	# The starter is the first process; the second one becomes QEMU.
+	read -r starter child <<<"$(awk '!seen[$1]++ { print $1 }' "$T/trace" | paste -sd' ')"
+	child=${child%% *}
 	# Counted for each process by itself: where the starter makes as many of a call before, that
 	# kill would only meet the starter.
 	sed -n "s/^$starter *//p" "$T/trace" | sed '/^clone/q' | number_calls >"$T/before"
