@@ -469,7 +469,6 @@ check_settled() {
 	if answers victim; then
 		[ "$(vm list -q)" = victim ] || return 1
 		lived=$((lived + 1))
-		[ -z "${DBG-}" ] || echo "# lived $call $n" >&3
 		kill_guest victim
 	fi
 	assert_nothing_left || return 1
