@@ -521,22 +521,24 @@ child_calls=${child_calls//[[:space:]]/}
 
 @test "SIGKILL at each call of the process that becomes QEMU, and of those that keep its log" {
 	need_strace
-	trace_all -o "$T/trace" -e "trace=$child_calls"
+	# A file for each process: in one file their lines would break each other up.
+	trace_all -ff -o "$T/trace" -e "trace=$child_calls"
 	settle
 	answers victim
 	kill_guest victim
 	wait "$tracer" || true
 	vm list -q
 	rm "$memory/$file"
-	# The starter is the first process; the second one becomes QEMU.
-	read -r starter child <<<"$(awk '!seen[$1]++ { print $1 }' "$T/trace" | paste -sd' ')"
-	child=${child%% *}
+	starter=$(grep -l "^execve(\"$EXOMEM\"" "$T"/trace.*)
+	child=$(grep -l '^execve(' "$T"/trace.* | grep -vxF "$starter" | head -n 1)
 	# Counted for each process by itself: where the starter makes as many of a call before, that
 	# kill would only meet the starter.
-	sed -n "s/^$starter *//p" "$T/trace" | sed '/^clone/q' | number_calls >"$T/before"
-	sed -n "s/^$child *//p" "$T/trace" | sed '/^execve/q' | number_calls >"$T/made"
-	sed -E "/^($starter|$child) /d; s/^[0-9]+ *//" "$T/trace" | grep -E '^(setsid|close_range|prctl)' |
-		number_calls | sed '3q' >>"$T/made"
+	sed '/^clone/q' "$starter" | number_calls >"$T/before"
+	sed '/^execve/q' "$child" | number_calls >"$T/made"
+	for keeper in "$T"/trace.*; do
+		[ "$keeper" != "$starter" ] && [ "$keeper" != "$child" ] || continue
+		grep -E '^(setsid|close_range|prctl)' "$keeper" || true
+	done | number_calls | sed '3q' >>"$T/made"
 	sort -u "$T/made" | grep -vxFf "$T/before" >"$T/calls"
 	kills=0 lived=0
 	while read -r call n; do
