@@ -33,6 +33,7 @@ typedef struct {
 
 /* Words that arguments can be, NULL-terminated. */
 static const char *const wait_events[] = { "exit", "running", NULL };
+static const char *const state_formats[] = { "auto", "qemu", "xen", NULL };
 static const char *const shells[] = { "bash", "fish", "zsh", NULL };
 
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
 	const char *option;
 	const char *const *words;
 } values[] = {
+	{ "run", "state-format", state_formats },
 	{ "wait", "for", wait_events },
 };
 

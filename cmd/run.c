@@ -15,6 +15,7 @@ static struct {
 	char *qemu;
 	char *name;
 	char *state_directory;
+	char *state_format;
 	gboolean detach;
 	gboolean dry_run;
 	gboolean json;
@@ -32,6 +33,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("shell", &opt.shell, "with --dry-run: as one shell command"),
 	EXM_OPTION_FLAG("no-identity", &opt.no_identity, "add no vmgenid and no identity"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "keep guests' state there", "DIR"),
+	EXM_OPTION_TEXT("state-format", &opt.state_format,
+	                "how -incoming's state was saved: auto, qemu or xen", "HOW"),
 	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
 	EXM_OPTION_END,
 };
@@ -48,11 +51,22 @@ static bool check_options(GError **error)
 	return true;
 }
 
+static bool read_state_format(ExmStateFormat *ret_format, GError **error)
+{
+	int format = EXM_STATE_AUTO;
+
+	if (opt.state_format && !exm_enum_parse(&exm_state_formats, opt.state_format, &format, error))
+		return false;
+	*ret_format = (ExmStateFormat)format;
+	return true;
+}
+
 static ExmRunRequest *read_request(const char *const *words, GError **error)
 {
 	g_autoptr(ExmRunRequest) request = exm_run_request_new(words, error);
 
-	if (!request || !exm_state_directory(opt.state_directory, &request->state_directory, error))
+	if (!request || !exm_state_directory(opt.state_directory, &request->state_directory, error) ||
+	    !read_state_format(&request->state_format, error))
 		return NULL;
 	request->name = g_strdup(opt.name);
 	request->identity = !opt.no_identity;

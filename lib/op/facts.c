@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
+#include "host/stream_head.h"
 #include "op/probe.h"
 #include "plan/block.h"
 
@@ -36,6 +37,30 @@ static ExmFileFacts *look_at_file(const char *path, G_GNUC_UNUSED ExmJson *recor
 	return exm_file_look(path);
 }
 
+static bool look_at_incoming(const ExmRunRequest *request, ExmRunFacts *facts,
+                             bool (*look)(const ExmIncomingFile *file, ExmJson *recorded,
+                                          ExmStreamHead *ret_head, GError **error),
+                             ExmJson *recorded, GError **error)
+{
+	g_autoptr(ExmIncomingFile) file = NULL;
+
+	if (!request->guest->incoming)
+		return true;
+	facts->incoming = EXM_STREAM_UNSEEN;
+	if (!exm_run_incoming_file(request, facts, &file, error))
+		return false;
+	return !file || look(file, recorded, &facts->incoming, error);
+}
+
+static bool look_at_state(const ExmIncomingFile *file, G_GNUC_UNUSED ExmJson *recorded,
+                          ExmStreamHead *ret_head, GError **error)
+{
+	if (exm_stream_head_read(file, ret_head, error))
+		return true;
+	g_prefix_error(error, "-incoming: ");
+	return false;
+}
+
 static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
                          ExmRunFacts *facts, GError **error)
 {
@@ -48,7 +73,11 @@ static bool read_machine(const ExmRunRequest *request, const ExmSources *sources
 	facts->host = facts->caps ? exm_hostinfo_read(error) : NULL;
 	if (!facts->host)
 		return false;
-	if (!request->memory || request->guest->is_question)
+	if (request->guest->is_question)
+		return true;
+	if (!look_at_incoming(request, facts, look_at_state, NULL, error))
+		return false;
+	if (!request->memory)
 		return true;
 	path = exm_run_memory_path(request, facts, error);
 	if (!path)
@@ -80,6 +109,19 @@ static ExmPlace *recall_place(const char *path, ExmJson *recorded)
 	place->path = g_strdup(path);
 	place->kind = EXM_PLACE_MISSING;
 	return place;
+}
+
+static bool recall_state(const ExmIncomingFile *file, ExmJson *recorded, ExmStreamHead *ret_head,
+                         GError **error)
+{
+	g_autofree char *name = exm_incoming_file_print(file);
+	const char *head = exm_json_get_string(exm_json_member(recorded, "states"), name);
+	int value = EXM_STREAM_MISSING;
+
+	if (head && !exm_enum_parse(&exm_stream_heads, head, &value, error))
+		return false;
+	*ret_head = (ExmStreamHead)value;
+	return true;
 }
 
 /* Members of several files become members of one object; a later file's count. */
@@ -122,7 +164,11 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
 	facts->host = exm_host_from_json(exm_json_member(recorded, "host"), error);
 	if (!facts->host)
 		return false;
-	if (!request->memory || request->guest->is_question)
+	if (request->guest->is_question)
+		return true;
+	if (!look_at_incoming(request, facts, recall_state, recorded, error))
+		return false;
+	if (!request->memory)
 		return true;
 	path = exm_run_memory_path(request, facts, error);
 	if (!path)

@@ -30,6 +30,7 @@ typedef struct {
 ExmStep *exm_builder_add_step(ExmBuilder *builder, ExmStepKind kind, const char *path, int fd);
 void exm_builder_add_argument(ExmBuilder *builder, const char *word, const char *value);
 bool exm_builder_add_memory(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
+bool exm_builder_add_incoming(ExmBuilder *builder, GError **error);
 void exm_builder_add_sockets(ExmBuilder *builder);
 void exm_builder_add_terminal_steps(ExmBuilder *builder);
 void exm_builder_add_terminal_arguments(ExmBuilder *builder);

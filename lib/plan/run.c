@@ -21,6 +21,21 @@ static char *name_of(const ExmRunRequest *request, const ExmRunFacts *facts)
 	return name ? g_strdup(name) : g_strdup_printf("vm-%s", facts->random);
 }
 
+/* An argument of QEMU's with the guest's identity in it, before that is settled. */
+static char *expand(const ExmRunRequest *request, const ExmRunFacts *facts, const char *text,
+                    GError **error)
+{
+	g_autofree char *name = name_of(request, facts);
+	g_autofree char *directory = g_build_filename(request->state_directory, name, NULL);
+	const ExmIdentity identity = {
+		.name = name,
+		.uuid = facts->uuid,
+		.directory = directory,
+	};
+
+	return exm_identity_expand(&identity, text, error);
+}
+
 /**
  * exm_run_memory_path() - Where the memory of a request shall be
  * @request: with -mem-path
@@ -31,18 +46,31 @@ static char *name_of(const ExmRunRequest *request, const ExmRunFacts *facts)
  */
 char *exm_run_memory_path(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error)
 {
-	g_autofree char *name = name_of(request, facts);
-	g_autofree char *directory = g_build_filename(request->state_directory, name, NULL);
-	const ExmIdentity identity = {
-		.name = name,
-		.uuid = facts->uuid,
-		.directory = directory,
-	};
-	char *path = exm_identity_expand(&identity, request->memory->path, error);
+	char *path = expand(request, facts, request->memory->path, error);
 
 	if (!path)
 		g_prefix_error(error, "-mem-path: ");
 	return path;
+}
+
+/**
+ * exm_run_incoming_file() - In which file the state of a request is, so that it can be looked at
+ * @request:  with -incoming
+ * @facts:    with the random ones
+ * @ret_file: (transfer full): the file, or NULL where it is in none or not surely in one
+ * @error:    USAGE for a placeholder that is none
+ */
+bool exm_run_incoming_file(const ExmRunRequest *request, const ExmRunFacts *facts,
+                           ExmIncomingFile **ret_file, GError **error)
+{
+	g_autofree char *source = expand(request, facts, request->guest->incoming, error);
+
+	if (!source) {
+		g_prefix_error(error, "-incoming: ");
+		return false;
+	}
+	*ret_file = exm_incoming_file_new(source);
+	return true;
 }
 
 /**
@@ -234,6 +262,8 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 	if (request->name)
 		exm_builder_add_argument(builder, "-name", guest_name);
 	add_memory_arguments(builder);
+	if (!exm_builder_add_incoming(builder, error))
+		return false;
 	add_identity(builder);
 	exm_builder_add_terminal_arguments(builder);
 	exm_builder_add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);

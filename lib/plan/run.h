@@ -7,9 +7,11 @@
 #include "plan/caps.h"
 #include "plan/guest.h"
 #include "plan/host.h"
+#include "plan/incoming.h"
 #include "plan/memory_option.h"
 #include "plan/plan.h"
 #include "plan/qemu_line.h"
+#include "plan/stream_head.h"
 
 /**
  * struct ExmRunRequest - What the user of `exomem run` said, checked for form
@@ -20,6 +22,7 @@
  * @line:            QEMU's command line
  * @guest:           what it says of the guest
  * @memory:          the argument of -mem-path, or NULL where the user leaves memory to QEMU
+ * @state_format:    --state-format: what -incoming loads
  */
 typedef struct {
 	char *name;
@@ -29,6 +32,7 @@ typedef struct {
 	ExmQemuLine *line;
 	ExmGuest *guest;
 	ExmMemoryOption *memory;
+	ExmStateFormat state_format;
 } ExmRunRequest;
 
 /**
@@ -37,6 +41,7 @@ typedef struct {
  * @host:          of this host
  * @place:         of the path of -mem-path; NULL without one
  * @files:         of ExmFileFacts, one for each block; empty without -mem-path or for a device
+ * @incoming:      what -incoming will load
  * @uuid:          a random UUID
  * @generation_id: another one
  * @random:        four random hexadecimal digits
@@ -46,6 +51,7 @@ typedef struct {
 	ExmHost *host;
 	ExmPlace *place;
 	GPtrArray *files;
+	ExmStreamHead incoming;
 	char *uuid;
 	char *generation_id;
 	char *random;
@@ -56,6 +62,8 @@ void exm_run_request_free(ExmRunRequest *request);
 ExmRunFacts *exm_run_facts_new(void);
 void exm_run_facts_free(ExmRunFacts *facts);
 char *exm_run_memory_path(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error);
+bool exm_run_incoming_file(const ExmRunRequest *request, const ExmRunFacts *facts,
+                           ExmIncomingFile **ret_file, GError **error);
 GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, const ExmPlace *place,
                           GError **error);
 ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error);

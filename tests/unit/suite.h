@@ -29,6 +29,8 @@ Suite *console_suite(void);
 Suite *log_suite(void);
 Suite *memory_option_suite(void);
 Suite *vm_suite(void);
+Suite *incoming_suite(void);
+Suite *stream_head_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

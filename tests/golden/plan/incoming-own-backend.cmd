@@ -1,0 +1,17 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-m
+1g
+-object
+memory-backend-file,id=m,size=1g,mem-path=/old/m,share=off
+-machine
+memory-backend=m
+-incoming
+exec:cat devices
