@@ -24,7 +24,7 @@ test,bench      cpio             cpio                 packs the Linux guest's in
 test,bench      gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
-test,bench      util-linux       flock                takes locks from outside
+unit,test,bench util-linux       flock                takes locks from outside
 test            socat            socat                speaks QMP by hand
 test            tmux             tmux                 is a person's terminal
 test            zsh              zsh                  completes our words, as bash does

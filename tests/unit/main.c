@@ -10,7 +10,7 @@ static Suite *(*const suites[])(void) = {
 	quote_suite, fd_suite,       json_suite,        trace_suite,
 	caps_suite,  host_suite,     qmp_suite,         spawn_suite,
 	probe_suite, console_suite,  log_suite,         memory_option_suite,
-	vm_suite,    incoming_suite, stream_head_suite,
+	vm_suite,    incoming_suite, stream_head_suite, hole_guard_suite,
 };
 
 int main(void)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hole_guard.c - Keep a QEMU from punching holes into the template it only maps */
+
+#include "host/hole_guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* Calls by another entry, i386's say, have other numbers; the filter lets them pass. */
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define NATIVE_ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__s390x__)
+#define NATIVE_ARCH AUDIT_ARCH_S390X
+#else
+#error "which AUDIT_ARCH_* of linux/audit.h is this?"
+#endif
+
+/* The kernel takes fallocate's mode, its second argument, for 32 bits: the others do not count. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MODE_OFFSET offsetof(struct seccomp_data, args[1])
+#else
+#define MODE_OFFSET (offsetof(struct seccomp_data, args[1]) + sizeof(uint32_t))
+#endif
+
+/* All modes but this: most change what a file holds, and one of a later Linux may. */
+#define CHANGING_MODES (UINT32_MAX ^ FALLOC_FL_KEEP_SIZE)
+
+/* A jump skips so many instructions where its test is true, and so many where it is false. */
+static struct sock_filter instructions[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 2),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, MODE_OFFSET),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CHANGING_MODES, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+};
+
+/*
+ * Linux before 5.16 takes whoever installs a filter for a sandbox of foreign code, and slows it
+ * down against speculative stores (arch/x86/kernel/cpu/bugs.c), unless SPEC_ALLOW says it is none.
+ */
+static bool install(void)
+{
+	const struct sock_fprog filter = {
+		.len = G_N_ELEMENTS(instructions),
+		.filter = instructions,
+	};
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+	               &filter) == 0;
+}
+
+/**
+ * exm_hole_guard_install() - Let no fallocate(2) of this process change what a file holds
+ * @error: UNSUPPORTED where the kernel has no seccomp filters, SYSTEM otherwise
+ *
+ * For what QEMU before 8.2 does with a template: it opens the file for writing also where it maps
+ * it privately, and punches holes into it when the guest's balloon inflates or reports free pages,
+ * when virtio-mem unplugs, and before post-copy (softmmu/physmem.c, ram_block_discard_range()).
+ * QEMU 8.2 and later need no guard where they are given the file with readonly=on,rom=off.
+ *
+ * Reservations (no mode, or FALLOC_FL_KEEP_SIZE) pass; every other mode is answered by EOPNOTSUPP.
+ * QEMU then leaves the page as it is, with a line on standard error for each. Images of disks are
+ * not told from memory: there QEMU takes EOPNOTSUPP as from a file system that cannot, writes zeros
+ * itself and gives no blocks back (block/file-posix.c). To answer 0 instead would corrupt them.
+ *
+ * The filter stays: across exec, in all that this thread starts from now on, and it cannot be taken
+ * back. It guards against a habit, not against malice, which could as well write(2): so fallocate
+ * by a foreign entry (i386, x32) and by io_uring passes, neither of which QEMU uses.
+ *
+ * Without CAP_SYS_ADMIN the kernel wants no_new_privs first, and only then is it set: setuid
+ * programs that QEMU starts, such as qemu-bridge-helper, then run without their privilege.
+ */
+bool exm_hole_guard_install(GError **error)
+{
+	if (install())
+		return true;
+	if (errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install())
+		return true;
+	if (errno == ENOSYS || errno == EINVAL)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "this kernel has no seccomp filters, without which QEMU before 8.2 "
+		                 "may punch holes into a template: take a newer QEMU");
+	return exm_throw_errno(error, errno, "forbid to punch holes into files");
+}
