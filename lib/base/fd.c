@@ -93,6 +93,24 @@ static bool fill_file(int fd, const char *text, size_t length, mode_t mode)
 	return fchmod(fd, mode) == 0;
 }
 
+/* mkstemp: O_EXCL and a random end, another one where that is taken. */
+static bool replace_file(const char *path, const char *text, size_t length, mode_t mode, bool sync,
+                         GError **error)
+{
+	g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
+	exm_autofd int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
+	int errnum;
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
+	if (fill_file(fd, text, length, mode) && (!sync || fsync(fd) == 0) &&
+	    rename(temporary, path) == 0)
+		return true;
+	errnum = errno;
+	unlink(temporary);
+	return exm_throw_errno(error, errnum, "cannot write '%s'", path);
+}
+
 /**
  * exm_file_write_atomic() - Write a whole file so that a reader sees the old one or the new one
  * @path:   its path; what is there is replaced, also where it is a symbolic link
@@ -101,23 +119,56 @@ static bool fill_file(int fd, const char *text, size_t length, mode_t mode)
  * @mode:   permissions of the file, whatever the umask
  * @error:  as exm_throw_errno() sets it
  *
- * The text goes into a new file beside @path that is synced, then renamed. A failure leaves what
- * was at @path and nothing beside it.
+ * For what need not outlive a crash of the host: nothing is synced, and after a crash the file may
+ * be the old one, the new one or empty. A failure leaves what was at @path and nothing beside it.
  *
  * Return: true, or false with @error set
  */
 bool exm_file_write_atomic(const char *path, const char *text, size_t length, int mode, GError **error)
 {
-	/* mkstemp: O_EXCL and a random end, another one where that is taken. */
-	g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
-	exm_autofd int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
-	int errnum;
+	return replace_file(path, text, length, (mode_t)mode, false, error);
+}
+
+/**
+ * exm_file_write_durable() - Write a whole file so that it also outlives a crash of the host
+ * @path:   its path; what is there is replaced, also where it is a symbolic link
+ * @text:   what the file shall hold
+ * @length: length of @text
+ * @mode:   permissions of the file, whatever the umask
+ * @error:  as exm_throw_errno() sets it
+ *
+ * The text is synced before the file gets its name, and the directory after it: a crash leaves the
+ * old file or the new one, and the new one once this has returned. A failure leaves what was at
+ * @path and nothing beside it, unless nothing but the directory's sync has failed.
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_file_write_durable(const char *path, const char *text, size_t length, int mode,
+                            GError **error)
+{
+	g_autofree char *directory = g_path_get_dirname(path);
+
+	return replace_file(path, text, length, (mode_t)mode, true, error) &&
+	       exm_directory_sync(directory, error);
+}
+
+/**
+ * exm_directory_sync() - Make the names in a directory outlive a crash of the host
+ * @path:  the directory; its files are not synced, nor is its own name in its parent
+ * @error: as exm_throw_errno() sets it
+ *
+ * A file system that cannot sync a directory (EINVAL, as some in user space say) has done what it
+ * can.
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_directory_sync(const char *path, GError **error)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
-	if (fill_file(fd, text, length, (mode_t)mode) && rename(temporary, path) == 0)
-		return true;
-	errnum = errno;
-	unlink(temporary);
-	return exm_throw_errno(error, errnum, "cannot write '%s'", path);
+		return exm_throw_errno(error, errno, "cannot open '%s'", path);
+	if (fsync(fd) < 0 && errno != EINVAL)
+		return exm_throw_errno(error, errno, "cannot sync '%s'", path);
+	return true;
 }

@@ -13,3 +13,6 @@ bool exm_fd_read_all(int fd, char **ret_text, size_t *ret_length, GError **error
 bool exm_file_read(const char *path, char **ret_text, size_t *ret_length, GError **error);
 bool exm_file_write_atomic(const char *path, const char *text, size_t length, int mode,
                            GError **error);
+bool exm_file_write_durable(const char *path, const char *text, size_t length, int mode,
+                            GError **error);
+bool exm_directory_sync(const char *path, GError **error);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -276,6 +277,77 @@ START_TEST(write_that_stops_half_way_leaves_the_old_file)
 }
 END_TEST
 
+/* What was synced, in its order: a file with what its later name held then, or a directory. */
+static GString *synced;
+
+/* The C library's, which the library under test finds here first. */
+int fsync(int fd)
+{
+	g_autofree char *text = NULL;
+	struct stat status;
+
+	if (synced && fstat(fd, &status) == 0) {
+		exm_file_read(path, &text, NULL, NULL);
+		g_string_append_printf(synced, "%s while %s; ",
+		                       S_ISDIR(status.st_mode) ? "directory" : "file", text);
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+START_TEST(durable_write_syncs_the_file_then_its_name)
+{
+	g_autoptr(GError) error = NULL;
+
+	write_file("old", 0600);
+	synced = g_string_new(NULL);
+	ck_assert(exm_file_write_durable(path, "new", 3, 0640, &error));
+	assert_no_error(error);
+	assert_text_and_free(g_string_free(g_steal_pointer(&synced), FALSE),
+	                     "file while old; directory while new; ");
+	assert_holds("new", 3);
+	ck_assert_uint_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(atomic_write_syncs_nothing)
+{
+	synced = g_string_new(NULL);
+	write_file("text", 0600);
+	assert_text_and_free(g_string_free(g_steal_pointer(&synced), FALSE), "");
+}
+END_TEST
+
+START_TEST(durable_write_over_a_folder_fails_and_leaves_nothing)
+{
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(g_mkdir(path, 0700), 0);
+	ck_assert(!exm_file_write_durable(path, "text", 4, 0600, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "Is a directory");
+	ck_assert_uint_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(sync_of_a_missing_directory_fails)
+{
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(!exm_directory_sync(path, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "No such file");
+	ck_assert_ptr_nonnull(strstr(error->message, path));
+}
+END_TEST
+
+/* A file system of the kernel's whose directories have no sync. */
+START_TEST(sync_of_a_directory_that_cannot_is_none)
+{
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(exm_directory_sync("/proc/self", &error));
+	assert_no_error(error);
+}
+END_TEST
+
 static int count_descriptors(void)
 {
 	int count = 0;
@@ -295,6 +367,7 @@ START_TEST(no_descriptor_is_left_open)
 	assert_holds("text", 4);
 	ck_assert(!exm_file_read(folder, &text, NULL, NULL));
 	ck_assert(!exm_file_write_atomic(folder, "text", 4, 0600, NULL));
+	ck_assert(exm_file_write_durable(path, "text", 4, 0600, NULL));
 	ck_assert_int_eq(count_descriptors(), before);
 }
 END_TEST
@@ -320,6 +393,11 @@ Suite *fd_suite(void)
 	tcase_add_test(tests, write_into_missing_folder_fails);
 	tcase_add_test(tests, write_over_a_folder_fails_and_leaves_nothing);
 	tcase_add_test(tests, write_that_stops_half_way_leaves_the_old_file);
+	tcase_add_test(tests, durable_write_syncs_the_file_then_its_name);
+	tcase_add_test(tests, atomic_write_syncs_nothing);
+	tcase_add_test(tests, durable_write_over_a_folder_fails_and_leaves_nothing);
+	tcase_add_test(tests, sync_of_a_missing_directory_fails);
+	tcase_add_test(tests, sync_of_a_directory_that_cannot_is_none);
 	tcase_add_test(tests, no_descriptor_is_left_open);
 	suite_add_tcase(suite, tests);
 	return suite;
