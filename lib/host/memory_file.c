@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/lock.h"
+#include "host/place.h"
 #include "plan/host.h"
 
 /* Guest memory is nobody else's business, whatever the umask. */
@@ -134,6 +137,19 @@ bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **e
 	return true;
 }
 
+static bool link_descriptor(const char *descriptor, const char *path)
+{
+	return linkat(AT_FDCWD, descriptor, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static bool throw_link(int errnum, const char *path, GError **error)
+{
+	if (errnum == EEXIST)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' has just been made by somebody else: try again", path);
+	return exm_throw_errno(error, errnum, "give '%s' its name", path);
+}
+
 /**
  * exm_memory_file_give_name() - Give an unnamed file its name
  * @fd:    made by exm_memory_file_create_unnamed()
@@ -142,14 +158,74 @@ bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **e
  */
 bool exm_memory_file_give_name(int fd, const char *path, GError **error)
 {
-	g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+	g_autofree char *descriptor = g_strdup_printf("/proc/self/fd/%d", fd);
 
-	if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
-		return true;
-	if (errno == EEXIST)
-		return exm_throw(error, EXM_ERROR_STATE,
-		                 "'%s' has just been made by somebody else: try again", path);
-	return exm_throw_errno(error, errno, "give '%s' its name", path);
+	return link_descriptor(descriptor, path) || throw_link(errno, path, error);
+}
+
+/**
+ * exm_memory_file_link() - Give a name to a file that another process has open
+ * @pid:        the process; it may have been made by another exomem, but for the same user
+ * @fd_number:  its descriptor of the file, which was made without a name or still has one
+ * @path:       the name, which must not be there
+ * @ret_linked: false where @path is on another file system than the file, which only a copy can cross
+ * @error:      STATE where the name is there, SYSTEM otherwise: also where the file had a name and
+ *              lost it, for the kernel gives such a file none again
+ */
+bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_linked, GError **error)
+{
+	g_autofree char *descriptor = g_strdup_printf("/proc/%d/fd/%d", (int)pid, fd_number);
+	const bool linked = link_descriptor(descriptor, path);
+
+	if (!linked && errno != EXDEV)
+		return throw_link(errno, path, error);
+	*ret_linked = linked;
+	return true;
+}
+
+/* btrfs shares blocks only between files that are both under chattr +C or both not. */
+static void match_copy_on_write(int from, int to)
+{
+	int wanted, flags;
+
+	if (ioctl(from, FS_IOC_GETFLAGS, &wanted) < 0 || ioctl(to, FS_IOC_GETFLAGS, &flags) < 0 ||
+	    (wanted & FS_NOCOW_FL) == (flags & FS_NOCOW_FL))
+		return;
+	flags ^= FS_NOCOW_FL;
+	ioctl(to, FS_IOC_SETFLAGS, &flags);
+}
+
+static bool throw_clone(int errnum, const char *from, int to_fd, const char *to, GError **error)
+{
+	g_autofree char *descriptor = g_strdup_printf("/proc/self/fd/%d", to_fd);
+	g_autofree char *file_system = exm_place_file_system(descriptor);
+
+	if (errnum == EOPNOTSUPP)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "'%s' is on %s, which has no reflinks here: put the template on "
+		                 "XFS or btrfs, or leave '--memory reflink' out",
+		                 to, file_system);
+	if (errnum == EXDEV)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "'%s' is on another file system than '%s', and no reflink leads "
+		                 "there: put the template beside the memory, or leave "
+		                 "'--memory reflink' out",
+		                 to, from);
+	return exm_throw_errno(error, errnum, "reflink '%s' as '%s'", from, to);
+}
+
+/**
+ * exm_memory_file_clone() - Let an empty file share the blocks of another, until one is written
+ * @from_fd: the file, open for reading; what is dirty of it is written first, which takes its time
+ * @from:    its name, for messages
+ * @to_fd:   the empty file, open for writing; it gets the other's size
+ * @to:      its name, for messages
+ * @error:   UNSUPPORTED where the file system has no reflinks, or they are on two; NO_ROOM; SYSTEM
+ */
+bool exm_memory_file_clone(int from_fd, const char *from, int to_fd, const char *to, GError **error)
+{
+	match_copy_on_write(from_fd, to_fd);
+	return ioctl(to_fd, FICLONE, from_fd) == 0 || throw_clone(errno, from, to_fd, to, error);
 }
 
 /**

@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 bool exm_memory_file_create_unnamed(const char *directory, int fd_number, int *ret_fd,
                                     GError **error);
@@ -15,3 +16,6 @@ bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **e
 void exm_memory_file_remove(const char *path);
 void exm_memory_file_discard(const char *path, uint64_t size);
 bool exm_memory_file_give_name(int fd, const char *path, GError **error);
+bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_linked,
+                          GError **error);
+bool exm_memory_file_clone(int from_fd, const char *from, int to_fd, const char *to, GError **error);

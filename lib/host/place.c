@@ -326,8 +326,15 @@ static const FileSystem *file_system_of(const char *path)
 	return NULL;
 }
 
-static char *file_system_name(const FileSystem *type, const char *path)
+/**
+ * exm_place_file_system() - What mount(8) calls the file system of a path
+ * @path: of a file or directory; links are followed
+ *
+ * Return: "ext4", its magic number where we do not know it, or "unknown" (transfer full).
+ */
+char *exm_place_file_system(const char *path)
 {
+	const FileSystem *type = file_system_of(path);
 	struct statfs info;
 
 	if (type)
@@ -354,7 +361,7 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 	place->writable = faccessat(AT_FDCWD, place->path, W_OK | X_OK, AT_EACCESS) == 0;
 	place->others_write = others_may_write(info) && !sticky;
 	place->shared_sticky = others_may_write(info) && sticky;
-	place->file_system = file_system_name(type, place->path);
+	place->file_system = exm_place_file_system(place->path);
 	place->in_memory = type && type->in_memory;
 	place->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (statvfs(place->path, &space) == 0)

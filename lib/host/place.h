@@ -5,3 +5,4 @@
 
 ExmPlace *exm_place_look(const char *path);
 ExmFileFacts *exm_file_look(const char *path);
+char *exm_place_file_system(const char *path);

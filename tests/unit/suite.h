@@ -32,6 +32,7 @@ Suite *vm_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 Suite *hole_guard_suite(void);
+Suite *memory_file_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \
