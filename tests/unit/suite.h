@@ -33,6 +33,7 @@ Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 Suite *hole_guard_suite(void);
 Suite *memory_file_suite(void);
+Suite *checksum_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \
