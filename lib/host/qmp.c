@@ -248,6 +248,25 @@ ExmJson *exm_qmp_take_event(ExmQmp *qmp)
 }
 
 /**
+ * exm_qmp_next_event() - Wait for an event
+ * @qmp:   the conversation
+ * @error: SYSTEM: the deadline passed, or QEMU hung up
+ *
+ * Return: the oldest event that was not taken yet (transfer full), or NULL.
+ */
+ExmJson *exm_qmp_next_event(ExmQmp *qmp, GError **error)
+{
+	for (;;) {
+		g_autoptr(ExmJson) message = exm_qmp_take_event(qmp);
+
+		if (!message)
+			message = next_message(qmp, error);
+		if (!message || exm_json_get_string(message, "event"))
+			return g_steal_pointer(&message);
+	}
+}
+
+/**
  * exm_qmp_set_deadline() - Set the time at which every wait of this conversation ends
  * @qmp:         the conversation
  * @deadline_ms: milliseconds from now

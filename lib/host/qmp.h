@@ -14,5 +14,6 @@ void exm_qmp_free(ExmQmp *qmp);
 void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms);
 ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error);
 ExmJson *exm_qmp_take_event(ExmQmp *qmp);
+ExmJson *exm_qmp_next_event(ExmQmp *qmp, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmQmp, exm_qmp_free)

@@ -11,7 +11,7 @@ static Suite *(*const suites[])(void) = {
 	caps_suite,        host_suite,     qmp_suite,         spawn_suite,
 	probe_suite,       console_suite,  log_suite,         memory_option_suite,
 	vm_suite,          incoming_suite, stream_head_suite, hole_guard_suite,
-	memory_file_suite, checksum_suite,
+	memory_file_suite, checksum_suite, overlay_suite,
 };
 
 int main(void)

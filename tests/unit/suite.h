@@ -34,6 +34,7 @@ Suite *stream_head_suite(void);
 Suite *hole_guard_suite(void);
 Suite *memory_file_suite(void);
 Suite *checksum_suite(void);
+Suite *overlay_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

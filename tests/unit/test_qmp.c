@@ -3,134 +3,8 @@
 
 #include "host/qmp.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "peer.h"
 #include "suite.h"
-
-#define GREETING                                                                         \
-	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 1, \"minor\": 2, \"major\": 7}," \
-	" \"package\": \"P\"}, \"capabilities\": [\"oob\"]}}\r\n"
-#define AGREED "{\"return\": {}, \"id\": 1}\r\n"
-
-/* Long enough for valgrind, short enough for whoever waits for a failure. */
-#define PATIENCE_MS 10000
-
-/**
- * struct Line - One thing that the other end does
- * @wait_for: first it waits until this has been received; NULL for no wait
- * @send:     then it sends this
- * @chunk:    so many bytes at a time, with a pause behind each; 0 for all at once
- * @repeat:   so often
- */
-typedef struct {
-	const char *wait_for;
-	const char *send;
-	size_t chunk;
-	int repeat;
-} Line;
-
-/**
- * struct Peer - The other end
- * @lines:   what it does, closed by an empty one
- * @stays:   it hangs up only after we did
- * @fd:      its socket
- * @ours:    our socket
- * @heard:   all that was received
- * @thread:  it runs there
- */
-typedef struct {
-	const Line *lines;
-	bool stays;
-	int fd;
-	int ours;
-	GString *heard;
-	GThread *thread;
-} Peer;
-
-static bool hear(Peer *peer)
-{
-	char chunk[4096];
-	ssize_t got = read(peer->fd, chunk, sizeof(chunk));
-
-	if (got > 0)
-		g_string_append_len(peer->heard, chunk, got);
-	return got > 0;
-}
-
-static bool say(Peer *peer, const char *text, size_t chunk)
-{
-	size_t length = strlen(text);
-
-	while (length > 0) {
-		ssize_t sent = send(peer->fd, text, chunk ? MIN(chunk, length) : length,
-		                    MSG_NOSIGNAL);
-
-		if (sent <= 0)
-			return false;
-		text += sent;
-		length -= (size_t)sent;
-		if (chunk)
-			g_usleep(300);
-	}
-	return true;
-}
-
-static gpointer run_peer(gpointer data)
-{
-	Peer *peer = data;
-	bool alive = true;
-
-	for (const Line *line = peer->lines; alive && line->send; line++) {
-		while (alive && line->wait_for && !strstr(peer->heard->str, line->wait_for))
-			alive = hear(peer);
-		for (int i = 0; alive && i < MAX(line->repeat, 1); i++)
-			alive = say(peer, line->send, line->chunk);
-	}
-	while (alive && peer->stays && hear(peer))
-		;
-	close(peer->fd);
-	return NULL;
-}
-
-static Peer *peer_start(const Line *lines, bool stays)
-{
-	Peer *peer = g_new0(Peer, 1);
-	int ends[2];
-
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	peer->lines = lines;
-	peer->stays = stays;
-	peer->fd = ends[0];
-	peer->ours = ends[1];
-	peer->heard = g_string_new(NULL);
-	peer->thread = g_thread_new("peer", run_peer, peer);
-	return peer;
-}
-
-/* After the conversation is freed: the peer may wait for its end. */
-static void peer_end_having_heard(Peer *peer, const char *wanted)
-{
-	g_thread_join(peer->thread);
-	ck_assert_ptr_nonnull(strstr(peer->heard->str, wanted));
-	g_string_free(peer->heard, TRUE);
-	g_free(peer);
-}
-
-static ExmQmp *begin(const Peer *peer)
-{
-	g_autoptr(GError) error = NULL;
-	ExmQmp *qmp = exm_qmp_new(peer->ours, PATIENCE_MS, NULL, &error);
-
-	assert_no_error(error);
-	ck_assert_ptr_nonnull(qmp);
-	return qmp;
-}
-
-static void peer_end(Peer *peer)
-{
-	peer_end_having_heard(peer, "");
-}
 
 /* A conversation that must not come about, and why. */
 static void assert_refused(const Line *lines, bool stays, int deadline_ms, const char *part)
@@ -152,7 +26,7 @@ static void assert_command_fails(const char *answer, const char *part)
 {
 	const Line lines[] = { { NULL, GREETING AGREED, 0, 0 }, { "ask", answer, 0, 0 }, { 0 } };
 	Peer *peer = peer_start(lines, false);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 
 	ck_assert_ptr_null(exm_qmp_execute(qmp, "ask", NULL, &error));
@@ -199,7 +73,7 @@ START_TEST(split_reads)
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, false);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 
@@ -224,7 +98,7 @@ START_TEST(several_in_one_read)
 	};
 	static const char *const wanted[] = { "A", "B", "C" };
 	Peer *peer = peer_start(lines, true);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmJson) first = exm_qmp_execute(qmp, "one", NULL, &error);
 	g_autoptr(ExmJson) second = exm_qmp_execute(qmp, "two", NULL, &error);
@@ -254,7 +128,7 @@ START_TEST(answers_to_others_are_dropped)
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, false);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 
@@ -273,12 +147,41 @@ START_TEST(null_is_an_answer)
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, false);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 
 	assert_no_error(error);
 	ck_assert_int_eq(json_object_object_length(answer), 0);
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+/* What came before is taken first; answers that nobody waits for are no events. */
+START_TEST(events_are_awaited)
+{
+	static const Line lines[] = {
+		{ NULL, GREETING AGREED "{\"event\": \"A\"}", 0, 0 },
+		{ "\"id\":2", "{\"return\": {}, \"id\": 2}{\"return\": {}, \"id\": 1}", 0, 0 },
+		{ NULL, "{\"event\": \"B\"}\r\n", 1, 0 },
+		{ 0 },
+	};
+	static const char *const wanted[] = { "A", "B" };
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = peer_begin(peer);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
+
+	assert_no_error(error);
+	for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
+		g_autoptr(ExmJson) event = exm_qmp_next_event(qmp, &error);
+
+		assert_no_error(error);
+		ck_assert_str_eq(exm_json_get_string(event, "event"), wanted[i]);
+	}
+	ck_assert_ptr_null(exm_qmp_next_event(qmp, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "hung up");
 	exm_qmp_free(qmp);
 	peer_end(peer);
 }
@@ -295,7 +198,7 @@ START_TEST(refusals)
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, false);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GError) none = NULL;
 	g_autoptr(ExmJson) answer = NULL;
@@ -391,7 +294,7 @@ START_TEST(deadline_can_be_moved)
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, true);
-	ExmQmp *qmp = begin(peer);
+	ExmQmp *qmp = peer_begin(peer);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GError) none = NULL;
 	g_autoptr(ExmJson) answer = NULL;
@@ -417,6 +320,7 @@ Suite *qmp_suite(void)
 	tcase_add_test(tcase, split_reads);
 	tcase_add_test(tcase, several_in_one_read);
 	tcase_add_test(tcase, answers_to_others_are_dropped);
+	tcase_add_test(tcase, events_are_awaited);
 	tcase_add_test(tcase, null_is_an_answer);
 	tcase_add_test(tcase, refusals);
 	tcase_add_test(tcase, broken_answers);

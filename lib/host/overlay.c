@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* overlay.c - Empty qcow2 images on top of a disk that many guests share */
+
+#include "host/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* By these QEMU knows the image while it is made, and only then. */
+#define NODE_NAME "exomem-overlay"
+#define JOB_NAME  "exomem-overlay"
+
+/* Zeros are looked for in such pieces; no file system gives blocks to less. */
+#define PAGE_SIZE 4096
+
+/* Ends QEMU's work on an image, done or not; also that of an exomem which died over it. */
+static void forget(ExmQmp *qmp)
+{
+	ExmJson *job = json_object_new_object();
+	ExmJson *node = json_object_new_object();
+
+	exm_json_set_string(job, "id", JOB_NAME);
+	exm_json_put(exm_qmp_execute(qmp, "job-dismiss", job, NULL));
+	exm_json_set_string(node, "node-name", NODE_NAME);
+	exm_json_put(exm_qmp_execute(qmp, "blockdev-del", node, NULL));
+}
+
+static bool open_node(ExmQmp *qmp, const char *path, GError **error)
+{
+	ExmJson *arguments = json_object_new_object();
+	g_autoptr(ExmJson) answer = NULL;
+
+	exm_json_set_string(arguments, "driver", "file");
+	exm_json_set_string(arguments, "node-name", NODE_NAME);
+	exm_json_set_string(arguments, "filename", path);
+	answer = exm_qmp_execute(qmp, "blockdev-add", arguments, error);
+	return answer;
+}
+
+/* Takes the options of blockdev-create. */
+static bool start_job(ExmQmp *qmp, ExmJson *options, GError **error)
+{
+	ExmJson *arguments = json_object_new_object();
+	g_autoptr(ExmJson) answer = NULL;
+
+	exm_json_set_string(arguments, "job-id", JOB_NAME);
+	json_object_object_add(arguments, "options", options);
+	answer = exm_qmp_execute(qmp, "blockdev-create", arguments, error);
+	return answer;
+}
+
+static bool is_end_of_job(ExmJson *event)
+{
+	ExmJson *data = exm_json_member(event, "data");
+
+	return g_strcmp0(exm_json_get_string(event, "event"), "JOB_STATUS_CHANGE") == 0 &&
+	       g_strcmp0(exm_json_get_string(data, "id"), JOB_NAME) == 0 &&
+	       g_strcmp0(exm_json_get_string(data, "status"), "concluded") == 0;
+}
+
+static bool wait_for_job(ExmQmp *qmp, GError **error)
+{
+	for (;;) {
+		g_autoptr(ExmJson) event = exm_qmp_next_event(qmp, error);
+
+		if (!event || is_end_of_job(event))
+			return event;
+	}
+}
+
+/* A job that has failed concludes as well, and stays with its error until it is dismissed. */
+static bool check_job(ExmQmp *qmp, GError **error)
+{
+	g_autoptr(ExmJson) jobs = exm_qmp_execute(qmp, "query-jobs", NULL, error);
+
+	if (!jobs)
+		return false;
+	for (size_t i = 0; i < json_object_array_length(jobs); i++) {
+		ExmJson *job = json_object_array_get_idx(jobs, i);
+		const char *words = exm_json_get_string(job, "error");
+
+		if (words && g_strcmp0(exm_json_get_string(job, "id"), JOB_NAME) == 0)
+			return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU: %s", words);
+	}
+	return true;
+}
+
+/* Takes the options. */
+static bool make_image(ExmQmp *qmp, const char *path, ExmJson *options, GError **error)
+{
+	g_autoptr(ExmJson) owned = options;
+
+	forget(qmp);
+	return open_node(qmp, path, error) && start_job(qmp, g_steal_pointer(&owned), error) &&
+	       wait_for_job(qmp, error) && check_job(qmp, error);
+}
+
+static bool make_file(const char *path, GError **error)
+{
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+
+	return fd >= 0 || exm_throw_errno(error, errno, "make '%s'", path);
+}
+
+/**
+ * exm_overlay_create() - Let a QEMU make an empty qcow2 image on top of another image
+ * @qmp:            the conversation; other events that come meanwhile are lost
+ * @path:           the new image, absolute; it must not be there
+ * @backing_path:   the image below, absolute, of 1023 bytes at most; it is not opened
+ * @backing_format: "qcow2", "raw", …
+ * @virtual_size:   bytes of the disk, a multiple of 512
+ * @error:          SYSTEM; nothing is left behind
+ *
+ * The guest may run. The image is that of `qemu-img create -f qcow2 -b`, without starting a program:
+ * qemu-img needs some 10 ms, a running QEMU 5 to 7. Its content is synced, its name is not.
+ */
+bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
+                        const char *backing_format, uint64_t virtual_size, GError **error)
+{
+	ExmJson *options;
+	bool made;
+
+	if (!make_file(path, error))
+		return false;
+	options = json_object_new_object();
+	exm_json_set_string(options, "driver", "qcow2");
+	exm_json_set_string(options, "file", NODE_NAME);
+	exm_json_set_uint(options, "size", virtual_size);
+	exm_json_set_string(options, "backing-file", backing_path);
+	exm_json_set_string(options, "backing-fmt", backing_format);
+	made = make_image(qmp, path, options, error);
+	forget(qmp);
+	if (made)
+		return true;
+	unlink(path);
+	g_prefix_error(error, "make the overlay '%s': ", path);
+	return false;
+}
+
+static bool is_zero(const char *page, size_t length)
+{
+	static const char zeros[PAGE_SIZE];
+
+	return memcmp(page, zeros, length) == 0;
+}
+
+static bool copy_pages(int from_fd, const char *from, int to_fd, GError **error)
+{
+	char page[PAGE_SIZE];
+	off_t at = 0;
+	ssize_t got;
+
+	while ((got = TEMP_FAILURE_RETRY(pread(from_fd, page, sizeof(page), at))) > 0) {
+		ssize_t put = got;
+
+		if (!is_zero(page, (size_t)got))
+			put = TEMP_FAILURE_RETRY(pwrite(to_fd, page, (size_t)got, at));
+		if (put != got)
+			return exm_throw_errno(error, put < 0 ? errno : ENOSPC, "copy '%s'", from);
+		at += got;
+	}
+	return got == 0 || exm_throw_errno(error, errno, "read '%s'", from);
+}
+
+/**
+ * exm_overlay_copy() - Copy an image that holds little, and give no blocks to zeros
+ * @from:  the image, which nobody should write meanwhile
+ * @to_fd: an empty file, open for writing
+ * @error: NO_ROOM or SYSTEM
+ *
+ * An empty qcow2 image has 192 KiB and more, of which three pages are not zeros.
+ */
+bool exm_overlay_copy(const char *from, int to_fd, GError **error)
+{
+	exm_autofd int from_fd = open(from, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	if (from_fd < 0 || fstat(from_fd, &status) < 0)
+		return exm_throw_errno(error, errno, "open '%s'", from);
+	if (ftruncate(to_fd, status.st_size) < 0)
+		return exm_throw_errno(error, errno, "set the size of a copy of '%s'", from);
+	return copy_pages(from_fd, from, to_fd, error);
+}
