@@ -26,6 +26,8 @@ test,demo,bench procps           ps                   looks at the guests that r
 test,bench      strace           strace               watches what happens before exec
 unit,test,bench util-linux       flock                takes locks from outside
 test            socat            socat                speaks QMP by hand
+test            xfsprogs         mkfs.xfs             makes a file system with reflinks
+test            btrfs-progs      mkfs.btrfs           makes another one
 test            tmux             tmux                 is a person's terminal
 test            zsh              zsh                  completes our words, as bash does
 test            fish             fish                 completes them too

@@ -41,10 +41,31 @@ need_root() {
 	[ "$(id -u)" = 0 ] || lacks root "$1"
 }
 
+# Mounts a new file system of this type and size at $reflink, until the test ends.
+use_file_system() { # TYPE SIZE
+	need_root "mounts $1"
+	PATH=$PATH:/usr/sbin:/sbin command -v "mkfs.$1" >/dev/null || lacks "$1" "no mkfs.$1 here"
+	truncate -s "$2" "$T/$1.image"
+	PATH=$PATH:/usr/sbin:/sbin "mkfs.$1" -q "$T/$1.image" >/dev/null
+	mkdir "$reflink"
+	mount -t "$1" -o loop "$T/$1.image" "$reflink" || lacks "$1" "cannot mount $1 from a file here"
+	chmod 0700 "$reflink"
+}
+
+# File systems whose files can share blocks. XFS wants 300 MB, btrfs 110.
+use_xfs() { # SIZE
+	use_file_system xfs "$1"
+}
+
+use_btrfs() { # SIZE
+	use_file_system btrfs "$1"
+}
+
 setup() {
 	T=$(mktemp -d)
 	state=$T/state
 	memory=$T/memory
+	reflink=$T/reflink
 	mkdir "$memory"
 	export XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache XDG_RUNTIME_DIR=$T
 	pids='' saved_pages=''
@@ -55,7 +76,9 @@ teardown() {
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
-	if mountpoint -q "$memory"; then umount "$memory"; fi
+	for place in "$memory" "$reflink"; do
+		if mountpoint -q "$place"; then umount "$place"; fi
+	done
 	[ -z "$saved_pages" ] || echo "$saved_pages" >/proc/sys/vm/nr_hugepages
 	rm -rf "$T"
 }

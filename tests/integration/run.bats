@@ -154,6 +154,29 @@ mapping_of() { # PID FILE
 	[ ! -s "$T/huge.err" ]
 }
 
+# A guest with its memory on $reflink, which holds its file with all blocks afterwards.
+assert_runs_on_reflink() {
+	start here $tcg -M q35 -m 64 -mem-path "$reflink,mode=create,mmap=shared,anyfs" -kernel "$GUEST"
+	wait_for "$T/here.out" 'tiny: up'
+	say here poweroff
+	wait_gone "$pid"
+	assert_holds "$reflink" qemu_back_mem.0+4000000.pc.ram
+	[ "$(stat -c '%b' "$reflink"/qemu_back_mem.*)" -ge $((64 * 2048)) ]
+	[ ! -s "$T/here.err" ]
+}
+
+@test "memory on XFS" {
+	need_qemu
+	use_xfs 320M
+	assert_runs_on_reflink
+}
+
+@test "memory on btrfs" {
+	need_qemu
+	use_btrfs 320M
+	assert_runs_on_reflink
+}
+
 @test "no room: mode=temp falls back to anonymous memory with a warning" {
 	need_qemu
 	need_root 'mounting a small tmpfs takes root'
