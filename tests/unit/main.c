@@ -6,12 +6,15 @@
 #include "suite.h"
 
 static Suite *(*const suites[])(void) = {
-	error_suite,       size_suite,     keyval_suite,      enumtab_suite,
-	quote_suite,       fd_suite,       json_suite,        trace_suite,
-	caps_suite,        host_suite,     qmp_suite,         spawn_suite,
-	probe_suite,       console_suite,  log_suite,         memory_option_suite,
-	vm_suite,          incoming_suite, stream_head_suite, hole_guard_suite,
-	memory_file_suite, checksum_suite, overlay_suite,
+	error_suite,         size_suite,       keyval_suite,
+	enumtab_suite,       quote_suite,      fd_suite,
+	json_suite,          trace_suite,      caps_suite,
+	host_suite,          qmp_suite,        spawn_suite,
+	probe_suite,         console_suite,    log_suite,
+	memory_option_suite, vm_suite,         incoming_suite,
+	stream_head_suite,   hole_guard_suite, memory_file_suite,
+	checksum_suite,      overlay_suite,    stream_suite,
+	memory_writer_suite,
 };
 
 int main(void)

@@ -35,6 +35,8 @@ Suite *hole_guard_suite(void);
 Suite *memory_file_suite(void);
 Suite *checksum_suite(void);
 Suite *overlay_suite(void);
+Suite *stream_suite(void);
+Suite *memory_writer_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \
