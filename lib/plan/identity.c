@@ -93,6 +93,19 @@ static bool throw_placeholder(GError **error, const char *name)
 }
 
 /**
+ * exm_identity_is_wanted() - Whether a text holds a placeholder
+ * @text: what exm_identity_expand() would be given
+ */
+bool exm_identity_is_wanted(const char *text)
+{
+	const char *found = strstr(text, "@{");
+
+	while (found && found > text && found[-1] == '@')
+		found = strstr(found + 1, "@{");
+	return found && strchr(found, '}');
+}
+
+/**
  * exm_identity_expand() - Put a guest's identity into an argument of QEMU
  * @identity: who the guest is
  * @text:     with @{name}, @{uuid}, @{dir}, @{index} or @{index+N}; "@@{" is a plain "@{"

@@ -29,4 +29,5 @@ typedef struct {
 
 bool exm_name_check(const char *name, GError **error);
 char *exm_identity_print(const ExmIdentity *identity);
+bool exm_identity_is_wanted(const char *text);
 char *exm_identity_expand(const ExmIdentity *identity, const char *text, GError **error);
