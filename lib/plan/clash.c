@@ -210,7 +210,7 @@ static bool is_usb_by_kind(const Case *c)
 	       !exm_qemu_keys_get(c->keys, "hostdevice") && is_fixed_bus(c);
 }
 
-static bool is_default_tpm(const Case *c)
+static bool has_no_path(const Case *c)
 {
 	return !exm_qemu_keys_get(c->keys, "path");
 }
@@ -277,8 +277,10 @@ static const WholeRule whole_rules[] = {
 	  "what it asks for is not seen here: write its options on the command line" },
 	{ "device", "usb-host", EXM_CLASH_EXCLUSIVE, is_usb_by_kind,
 	  "a USB device of the host can be had once: add 'hostport=@{index+1}'" },
-	{ "tpmdev", "passthrough", EXM_CLASH_EXCLUSIVE, is_default_tpm,
-	  "the host's TPM can be had once: write 'path=/dev/tpm@{index}'" },
+	{ "audiodev", "wav", EXM_CLASH_EXCLUSIVE, has_no_path,
+	  "'qemu.wav' can be had once: add 'path=qemu-@{name}.wav'" },
+	{ "tpmdev", "passthrough", EXM_CLASH_EXCLUSIVE, has_no_path,
+	  "the host's TPM can be had once: add 'path=/dev/tpm@{index}'" },
 	{ "netdev", "vhost-user", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY "use 'tap' with 'vhost=on'" },
 	{ "netdev", NULL, EXM_CLASH_MAC, is_seen_by_others,
 	  "a child has its parent's Ethernet address: use 'user', or clone with '--same-mac'" },
@@ -490,23 +492,23 @@ static void apply_descriptor_paths(const Case *c)
 		add_descriptor(c, path);
 }
 
-static const Option *find_option(const ExmQemuWord *word)
+static const Option *find_option(const char *name)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
-		if (exm_qemu_word_is(word, options[i].name))
+		if (strcmp(options[i].name, name) == 0)
 			return &options[i];
 	return NULL;
 }
 
-static GPtrArray *read_keys(const ExmQemuWord *word, const Option *option)
+static GPtrArray *read_keys(const ExmQemuWord *word, const Option *option, const char *argument)
 {
 	switch (option->writing) {
 	case WRITTEN_WHOLE:
-		return exm_qemu_keys_read_whole(word->word, word->value);
+		return exm_qemu_keys_read_whole(word->word, argument);
 	case WRITTEN_AS_LIST:
-		return exm_qemu_keys_read(word->value, option->first);
+		return exm_qemu_keys_read(argument, option->first);
 	case WRITTEN_AS_CHARDEV:
-		return exm_qemu_keys_read_chardev(word->value);
+		return exm_qemu_keys_read_chardev(argument);
 	case WRITTEN_NOT_AT_ALL:
 		break;
 	}
@@ -524,23 +526,28 @@ static void apply_rules(Case *c)
 		apply_key_rules(c, c->keys->pdata[i]);
 }
 
+/* QEMU, system/vl.c, parse_display(): "-display vnc=:1" is "-vnc :1" */
+static const char *vnc_of_display(const ExmQemuWord *word)
+{
+	if (!exm_qemu_word_is(word, "display") || !g_str_has_prefix(word->value, "vnc="))
+		return NULL;
+	return word->value + strlen("vnc=");
+}
+
 static void examine(const ExmQemuLine *line, const ExmQemuWord *word, GPtrArray *clashes)
 {
-	static const Option vnc = { "vnc", "vnc", WRITTEN_AS_LIST, "vnc" };
-	const bool is_vnc = exm_qemu_word_is(word, "display") &&
-	                    g_str_has_prefix(word->value, "vnc=");
-	const Option *option = find_option(word);
+	const char *name = word->option ? exm_qemu_option_canonical(word->option) : "";
+	const char *vnc = vnc_of_display(word);
 	g_autofree char *text = g_strjoin(" ", word->word ? word->word : word->value,
 	                                  word->word ? word->value : NULL, NULL);
 	g_autoptr(GPtrArray) keys = NULL;
 	Case c = { .line = line, .word = word, .text = text, .clashes = clashes };
 
 	apply_descriptor_paths(&c);
-	if (!option)
+	c.option = find_option(vnc ? "vnc" : name);
+	if (!c.option)
 		return;
-	keys = is_vnc ? exm_qemu_keys_read(word->value + strlen("vnc="), vnc.first)
-	              : read_keys(word, option);
-	c.option = is_vnc ? &vnc : option;
+	keys = read_keys(word, c.option, vnc ? vnc : word->value);
 	c.keys = keys;
 	apply_rules(&c);
 }

@@ -47,16 +47,26 @@ static void add_listed(GPtrArray *keys, const char *name, const char *value, con
 	add_key(keys, name, value, prefix)->listed = true;
 }
 
-/* A part that has no key is the first key's value where it is the first, else a switch. */
-static void add_pair(GPtrArray *keys, const ExmPair *pair, const char *first)
+/* A switch that stands alone is on, with "no" before it off (util/qemu-option.c). */
+static void add_switch(GPtrArray *keys, const char *word)
 {
-	const char *name = pair->key ? pair->key : pair->value;
+	const bool off = g_str_has_prefix(word, "no");
+	const char *name = off ? word + strlen("no") : word;
 	g_autofree char *prefix = g_strconcat(name, "=", NULL);
 
-	if (!pair->key && first)
+	add_listed(keys, name, off ? "off" : "on", prefix);
+}
+
+static void add_pair(GPtrArray *keys, const ExmPair *pair, const char *first)
+{
+	g_autofree char *prefix = pair->key ? g_strconcat(pair->key, "=", NULL) : NULL;
+
+	if (pair->key)
+		add_listed(keys, pair->key, pair->value, prefix);
+	else if (first)
 		add_listed(keys, first, pair->value, "");
-	else
-		add_listed(keys, name, pair->key ? pair->value : "on", prefix);
+	else if (*pair->value)
+		add_switch(keys, pair->value);
 }
 
 static void add_pairs(GPtrArray *keys, const GPtrArray *pairs, guint from, const char *first)
