@@ -372,7 +372,7 @@ static void read_node(const ExmQemuLine *line, const Node *node, const GPtrArray
 	ExmDisk *disk;
 
 	/* What stands below a format belongs to it; a filter's image is in the node below. */
-	if (g_strv_contains(empty_drivers, node->driver) ||
+	if (!*node->driver || g_strv_contains(empty_drivers, node->driver) ||
 	    (!is_format && count_formats(nodes, node) > 0) || (is_filter && !has_inner_driver(node)))
 		return;
 	disk = add_disk(disks, line, node->word, exm_qemu_keys_get(node->keys, "filename"));

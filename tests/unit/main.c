@@ -14,7 +14,8 @@ static Suite *(*const suites[])(void) = {
 	memory_option_suite, vm_suite,         incoming_suite,
 	stream_head_suite,   hole_guard_suite, memory_file_suite,
 	checksum_suite,      overlay_suite,    stream_suite,
-	memory_writer_suite,
+	memory_writer_suite, qemu_keys_suite,  clash_suite,
+	disk_suite,
 };
 
 int main(void)

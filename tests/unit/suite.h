@@ -37,6 +37,9 @@ Suite *checksum_suite(void);
 Suite *overlay_suite(void);
 Suite *stream_suite(void);
 Suite *memory_writer_suite(void);
+Suite *qemu_keys_suite(void);
+Suite *clash_suite(void);
+Suite *disk_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \
