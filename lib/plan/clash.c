@@ -4,12 +4,14 @@
 #include "plan/clash.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "plan/clash_cure.h"
 #include "plan/detach.h"
 #include "plan/identity.h"
 #include "plan/qemu_keys.h"
+
+/* Descriptors that any process has: input, output, errors. */
+#define STANDARD_DESCRIPTORS 3
 
 /* How the argument of an option is written. */
 typedef enum {
@@ -258,19 +260,17 @@ static bool is_seen_by_others(const Case *c)
 	return !g_strv_contains(unseen, c->driver);
 }
 
+#define ONE_TERMINAL  "one guest can have the terminal: "
 #define SHARES_MEMORY "another process would share the memory that a child has to itself: "
+#define EMULATED      "use a device that QEMU emulates itself"
 
 static const WholeRule whole_rules[] = {
-	{ "curses", NULL, EXM_CLASH_TERMINAL, NULL,
-	  "one guest can have the terminal: write '-display vnc=:@{index}'" },
+	{ "curses", NULL, EXM_CLASH_TERMINAL, NULL, ONE_TERMINAL "write '-display vnc=:@{index}'" },
 	{ "display", "curses", EXM_CLASH_TERMINAL, NULL,
-	  "one guest can have the terminal: write '-display vnc=:@{index}'" },
-	{ "nographic", NULL, EXM_CLASH_TERMINAL, is_terminal_in_use,
-	  "one guest can have the terminal: add '--detach'" },
-	{ "gdb", "stdio", EXM_CLASH_TERMINAL, NULL,
-	  "one guest can have the terminal: write '-gdb tcp::@{index+1234}'" },
-	{ "chardev", "stdio", EXM_CLASH_TERMINAL, NULL,
-	  "one guest can have the terminal: add '--detach'" },
+	  ONE_TERMINAL "write '-display vnc=:@{index}'" },
+	{ "nographic", NULL, EXM_CLASH_TERMINAL, is_terminal_in_use, ONE_TERMINAL "add '--detach'" },
+	{ "gdb", "stdio", EXM_CLASH_TERMINAL, NULL, ONE_TERMINAL "write '-gdb tcp::@{index+1234}'" },
+	{ "chardev", "stdio", EXM_CLASH_TERMINAL, NULL, ONE_TERMINAL "add '--detach'" },
 	{ "s", NULL, EXM_CLASH_EXCLUSIVE, NULL,
 	  "host port 1234 can be had once: write '-gdb tcp::@{index+1234}'" },
 	{ "readconfig", NULL, EXM_CLASH_EXCLUSIVE, is_one_for_all,
@@ -285,12 +285,9 @@ static const WholeRule whole_rules[] = {
 	{ "netdev", NULL, EXM_CLASH_MAC, is_seen_by_others,
 	  "a child has its parent's Ethernet address: use 'user', or clone with '--same-mac'" },
 	{ "device", "vhost-user-fs*", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY "use '-virtfs'" },
-	{ "device", "vhost-user-*", EXM_CLASH_MEMORY, NULL,
-	  SHARES_MEMORY "use a device that QEMU emulates itself" },
-	{ "device", "vfio-user*", EXM_CLASH_MEMORY, NULL,
-	  SHARES_MEMORY "use a device that QEMU emulates itself" },
-	{ "device", "x-pci-proxy-dev", EXM_CLASH_MEMORY, NULL,
-	  SHARES_MEMORY "use a device that QEMU emulates itself" },
+	{ "device", "vhost-user-*", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY EMULATED },
+	{ "device", "vfio-user*", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY EMULATED },
+	{ "device", "x-pci-proxy-dev", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY EMULATED },
 	{ "object", "x-remote-object", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY "leave it out" },
 	{ "object", "x-vfio-user-server", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY "leave it out" },
 	{ "object", "vhost-user-*", EXM_CLASH_MEMORY, NULL, SHARES_MEMORY "leave it out" },
@@ -303,7 +300,7 @@ static const WholeRule whole_rules[] = {
 	/* QEMU, migration/ram.c, before 8.1: x-ignore-shared left out all that is shared */
 	{ "object", "memory-backend-*", EXM_CLASH_STATE, is_shared_without_file,
 	  "QEMU may leave shared memory out of the stream: use 'memory-backend-ram,share=off'" },
-	/* QEMU, hw/virtio/virtio-pmem.c: no VMState, and its memory is not registered for migration */
+	/* QEMU, hw/virtio/virtio-pmem.c: no VMState, no vmstate_register_ram() */
 	{ "device", "virtio-pmem*", EXM_CLASH_STATE, NULL,
 	  "what it holds is not in the stream: use 'nvdimm' on a backend with 'share=off'" },
 	{ "device", "virtio-balloon*", EXM_CLASH_BALLOON, is_reporting,
@@ -472,7 +469,7 @@ static char *find_descriptor_path(const char *argument)
 		const char *number = found ? found + strlen(descriptor_paths[i]) : NULL;
 		const gsize length = number ? strspn(number, "0123456789") : 0;
 
-		if (length > 0 && (g_ascii_strtoull(number, NULL, 10) > STDERR_FILENO ||
+		if (length > 0 && (g_ascii_strtoull(number, NULL, 10) >= STANDARD_DESCRIPTORS ||
 		                   strcmp(descriptor_paths[i], "/dev/fdset/") == 0))
 			return g_strndup(found, (gsize)(number - found) + length);
 	}

@@ -154,6 +154,9 @@ static char *cure_numbered(const char *value, char **ret_thing)
 		return NULL;
 	while (head > 0 && g_ascii_isdigit(value[head - 1]))
 		head--;
+	/* "004" keeps its zeros. */
+	while (value[head] == '0' && value[head + 1])
+		head++;
 	before = g_strndup(value, head);
 	cure = index_plus(g_ascii_strtoull(value + head, NULL, 10));
 	*ret_thing = g_strdup_printf("'%s'", value);

@@ -3,6 +3,7 @@
 
 #include "plan/qemu_keys.h"
 
+#include <json-c/json_visit.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -120,30 +121,6 @@ static char *quote_placeholders(const char *text)
 	return g_string_free(g_steal_pointer(&quoted), FALSE);
 }
 
-static void add_json(GPtrArray *keys, const char *path, const char *name, ExmJson *json);
-
-static void add_json_members(GPtrArray *keys, const char *path, ExmJson *json)
-{
-	struct json_object_iterator member = json_object_iter_begin(json);
-	const struct json_object_iterator end = json_object_iter_end(json);
-
-	for (; !json_object_iter_equal(&member, &end); json_object_iter_next(&member)) {
-		const char *name = json_object_iter_peek_name(&member);
-		g_autofree char *inner = *path ? g_strconcat(path, ".", name, NULL) : g_strdup(name);
-
-		add_json(keys, inner, name, json_object_iter_peek_value(&member));
-	}
-}
-
-static void add_json_elements(GPtrArray *keys, const char *path, const char *name, ExmJson *json)
-{
-	for (size_t i = 0; i < json_object_array_length(json); i++) {
-		g_autofree char *inner = g_strdup_printf("%s.%zu", path, i);
-
-		add_json(keys, inner, name, json_object_array_get_idx(json, i));
-	}
-}
-
 static const char *scalar_text(ExmJson *json)
 {
 	if (json_object_is_type(json, json_type_boolean))
@@ -154,21 +131,49 @@ static const char *scalar_text(ExmJson *json)
 static void add_json_scalar(GPtrArray *keys, const char *path, const char *name, ExmJson *json)
 {
 	const char *mark = json_object_is_type(json, json_type_string) ? "\"" : "";
-	g_autofree char *prefix = g_strdup_printf("\"%s\":%s", name, mark);
+	g_autofree char *prefix = name ? g_strdup_printf("\"%s\":%s", name, mark) : g_strdup(mark);
 	ExmQemuKey *key = add_key(keys, path, scalar_text(json), prefix);
 
 	g_free(key->suffix);
 	key->suffix = g_strdup(mark);
 }
 
-static void add_json(GPtrArray *keys, const char *path, const char *name, ExmJson *json)
+/**
+ * struct Walk - A way through JSON
+ * @keys: of ExmQemuKey, grows
+ * @path: the names of the members that lead to where it is, with a dot before each
+ */
+typedef struct {
+	GPtrArray *keys;
+	GString *path;
+} Walk;
+
+/* A json_c_visit_userfunc: comes by each value, and again when it leaves one that holds others. */
+static int visit_json(ExmJson *json, int flags, G_GNUC_UNUSED ExmJson *parent, const char *name,
+                      size_t *index, void *data) /* NOLINT(readability-non-const-parameter) */
 {
-	if (json_object_is_type(json, json_type_object))
-		add_json_members(keys, path, json);
-	else if (json_object_is_type(json, json_type_array))
-		add_json_elements(keys, path, name, json);
-	else
-		add_json_scalar(keys, path, name, json);
+	const bool holds_others = json_object_is_type(json, json_type_object) ||
+	                          json_object_is_type(json, json_type_array);
+	g_autofree char *step = name    ? g_strconcat(".", name, NULL)
+	                        : index ? g_strdup_printf(".%zu", *index)
+	                                : g_strdup("");
+	Walk *walk = data;
+
+	if (flags != JSON_C_VISIT_SECOND)
+		g_string_append(walk->path, step);
+	if (!holds_others)
+		add_json_scalar(walk->keys, walk->path->str + 1, name, json);
+	if (!holds_others || flags == JSON_C_VISIT_SECOND)
+		g_string_truncate(walk->path, walk->path->len - strlen(step));
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
+static void add_json(GPtrArray *keys, ExmJson *json)
+{
+	g_autoptr(GString) path = g_string_new(NULL);
+	Walk walk = { keys, path };
+
+	json_c_visit(json, 0, visit_json, &walk);
 }
 
 /**
@@ -190,7 +195,7 @@ GPtrArray *exm_qemu_keys_read(const char *argument, const char *first)
 		g_autoptr(ExmJson) json = exm_json_parse(text, strlen(text), NULL);
 
 		if (json)
-			add_json(keys, "", "", json);
+			add_json(keys, json);
 	} else {
 		g_autoptr(GPtrArray) pairs = exm_keyval_split(argument);
 
