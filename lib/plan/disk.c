@@ -406,6 +406,10 @@ static gint compare_words(gconstpointer a, gconstpointer b)
  * exm_disks_read() - Read which disk images a command line names
  * @line: QEMU's command line; placeholders are left as they are
  *
+ * Flash takes an overlay as a disk does, as its size stays that of the image; QEMU writes all of it
+ * there when a child first runs (hw/block/pflash_cfi01.c, postload_update_cb(); tried with 7.2.22
+ * and 10.0.2).
+ *
  * Return: of ExmDisk, in the line's order (transfer full). A drive without a medium is none.
  */
 GPtrArray *exm_disks_read(const ExmQemuLine *line)
