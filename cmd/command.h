@@ -13,6 +13,7 @@
  * @options:    its options, closed by an empty row; the storage is static in the verb's file
  * @takes_line: the first word that is none of its options starts QEMU's own command line
  * @takes_guest: its first word is the name of a guest, which completion offers
+ * @takes_template: its first word is the name of a template
  * @run:        does it; @words is NULL-terminated and holds what is left beside the options. False
  *              with an error where it failed.
  */
@@ -23,6 +24,7 @@ typedef struct {
 	const GOptionEntry *options;
 	bool takes_line;
 	bool takes_guest;
+	bool takes_template;
 	bool (*run)(const char *const *words, GError **error);
 } ExmCommand;
 
@@ -32,6 +34,7 @@ extern const ExmCommand *const exm_commands[];
 const ExmCommand *exm_command_find(const char *name);
 bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command, GError **error);
 
+extern const ExmCommand exm_command_clone;
 extern const ExmCommand exm_command_complete;
 extern const ExmCommand exm_command_completion;
 extern const ExmCommand exm_command_console;
@@ -43,6 +46,9 @@ extern const ExmCommand exm_command_options;
 extern const ExmCommand exm_command_probe;
 extern const ExmCommand exm_command_qmp;
 extern const ExmCommand exm_command_run;
+extern const ExmCommand exm_command_save;
 extern const ExmCommand exm_command_show;
 extern const ExmCommand exm_command_stop;
+extern const ExmCommand exm_command_template;
+extern const ExmCommand exm_command_usage;
 extern const ExmCommand exm_command_wait;

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "op/list.h"
+#include "op/template.h"
 #include "options.h"
 #include "plan/qemu_option.h"
 
@@ -19,6 +20,7 @@
  * @takes_options:   it could be an option of the verb
  * @line:            number of the first word that is QEMU's, or of @typed
  * @state_directory: --state-dir, or NULL
+ * @templates:       --templates, or NULL
  */
 typedef struct {
 	const ExmCommand *command;
@@ -29,10 +31,13 @@ typedef struct {
 	bool takes_options;
 	size_t line;
 	const char *state_directory;
+	const char *templates;
 } Place;
 
 /* Words that arguments can be, NULL-terminated. */
 static const char *const wait_events[] = { "exit", "running", NULL };
+static const char *const template_actions[] = { "list", "remove", "show", "verify", NULL };
+static const char *const memories[] = { "private", "reflink", NULL };
 static const char *const state_formats[] = { "auto", "qemu", "xen", NULL };
 static const char *const shells[] = { "bash", "fish", "zsh", NULL };
 
@@ -41,6 +46,7 @@ static const struct {
 	const char *option;
 	const char *const *words;
 } values[] = {
+	{ "clone", "memory", memories },
 	{ "run", "state-format", state_formats },
 	{ "wait", "for", wait_events },
 };
@@ -107,6 +113,18 @@ static void offer_guests(const Place *place)
 	}
 }
 
+static void offer_templates(const Place *place)
+{
+	g_autofree char *root = exm_templates_directory(place->templates);
+	g_autoptr(GPtrArray) templates = exm_op_template_list(root);
+
+	for (guint i = 0; i < templates->len; i++) {
+		const ExmTemplate *template = templates->pdata[i];
+
+		offer(place->typed, template->name, "template");
+	}
+}
+
 static void offer_values(const Place *place, const GOptionEntry *option, const char *prefix)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
@@ -128,20 +146,28 @@ static const GOptionEntry *find_option(const ExmCommand *command, const char *wo
 	return NULL;
 }
 
+/* Where guests and templates are, should their names be wanted. */
+static void pass_value(Place *place, const GOptionEntry *option, const char *value)
+{
+	if (strcmp(option->long_name, "state-dir") == 0)
+		place->state_directory = value;
+	else if (strcmp(option->long_name, "templates") == 0)
+		place->templates = value;
+}
+
 /* Takes up one of the words before the one that is being typed. */
 static void pass_word(Place *place, const char *word, size_t index)
 {
 	const GOptionEntry *option = place->takes_options ? find_option(place->command, word) : NULL;
 
 	if (place->option) {
-		if (strcmp(place->option->long_name, "state-dir") == 0)
-			place->state_directory = word;
+		pass_value(place, place->option, word);
 		place->option = NULL;
 	} else if (option) {
 		if (exm_option_takes_argument(option) && !strchr(word, '='))
 			place->option = option;
-		else if (g_str_has_prefix(word, "--state-dir="))
-			place->state_directory = strchr(word, '=') + 1;
+		else if (strchr(word, '='))
+			pass_value(place, option, strchr(word, '=') + 1);
 	} else if (place->takes_options && strcmp(word, "--") == 0) {
 		place->takes_options = false;
 		place->line = index + 1;
@@ -194,6 +220,12 @@ static void offer_plain_words(const Place *place)
 
 	if (command->takes_guest && (place->plain == 0 || several))
 		offer_guests(place);
+	else if (command->takes_template && place->plain == 0)
+		offer_templates(place);
+	else if (command == &exm_command_template && place->plain == 0)
+		offer_words(place->typed, "", template_actions);
+	else if (command == &exm_command_template && place->plain == 1)
+		offer_templates(place);
 	else if (command == &exm_command_help && place->plain == 0)
 		offer_verbs(place->typed);
 	else if (command == &exm_command_completion && place->plain == 0)

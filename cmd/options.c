@@ -9,6 +9,7 @@
 
 #include "base/enumtab.h"
 #include "base/error.h"
+#include "plan/identity.h"
 #include "plan/qemu_option.h"
 
 /**
@@ -182,5 +183,41 @@ bool exm_state_directory(const char *chosen, char **ret_directory, GError **erro
 	else
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "XDG_RUNTIME_DIR is not set: name a directory by --state-dir");
+	return true;
+}
+
+/**
+ * exm_templates_directory() - Where templates are that are called by their names
+ * @chosen: --templates, or NULL
+ *
+ * Return: absolute path (transfer full).
+ */
+char *exm_templates_directory(const char *chosen)
+{
+	if (chosen)
+		return g_canonicalize_filename(chosen, NULL);
+	if (geteuid() == 0)
+		return g_strdup("/var/lib/exomem/templates");
+	return g_build_filename(g_get_user_data_dir(), "exomem", "templates", NULL);
+}
+
+/**
+ * exm_template_directory() - Where a template is that the user named
+ * @root:          --templates, or NULL
+ * @word:          a name, or a path, which has a slash in it
+ * @ret_directory: absolute path (transfer full)
+ * @error:         USAGE where it can be neither
+ */
+bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error)
+{
+	g_autofree char *templates = exm_templates_directory(root);
+	g_autofree char *directory = strchr(word, '/') ? g_canonicalize_filename(word, NULL)
+	                                               : g_build_filename(templates, word, NULL);
+	g_autofree char *name = g_path_get_basename(directory);
+
+	/* Nothing at all would be the directory of them all. */
+	if (!exm_name_check(*word ? name : word, error))
+		return false;
+	*ret_directory = g_steal_pointer(&directory);
 	return true;
 }

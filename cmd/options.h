@@ -24,6 +24,11 @@
 	{                                                                                            \
 		name, letter, 0, G_OPTION_ARG_NONE, EXM_CHECK_TYPE(variable, gboolean *), help, NULL \
 	}
+#define EXM_OPTION_SHORT_TEXT(name, letter, variable, help, argument)                            \
+	{                                                                                        \
+		name, letter, 0, G_OPTION_ARG_FILENAME, EXM_CHECK_TYPE(variable, char **), help, \
+			argument                                                                 \
+	}
 #define EXM_OPTION_HIDDEN_LIST(name, variable)                              \
 	{                                                                   \
 		name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME_ARRAY, \
@@ -38,4 +43,6 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 bool exm_option_takes_argument(const GOptionEntry *option);
 const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
+char *exm_templates_directory(const char *chosen);
+bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);
 bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/size.h"
 
 /* The verb that speaks, or NULL before there is one. */
 static const char *verb;
@@ -20,8 +22,20 @@ void exm_output_set_verb(const char *name)
 	verb = name;
 }
 
+/* A progress bar stands where the next line begins. */
+static bool bar_drawn;
+
+static void clear_bar(void)
+{
+	/* ECMA-48: to the start of the line, and all of it away. */
+	if (bar_drawn)
+		fprintf(stderr, "\r\033[K");
+	bar_drawn = false;
+}
+
 static void print_line(const char *kind, const char *text)
 {
+	clear_bar();
 	fprintf(stderr, "exomem%s%s: %s%s\n", verb ? " " : "", verb ? verb : "", kind, text);
 }
 
@@ -43,6 +57,34 @@ void exm_output_warning(const char *warning)
 	print_line("warning: ", warning);
 }
 
+/* A bar is drawn anew so often at most, and not for what is over at once. */
+#define PROGRESS_PAUSE_US 100000
+#define BAR_WIDTH         40
+
+/**
+ * exm_output_progress() - Draw how far long work is, where somebody can see it
+ * @what: one word
+ * @done: bytes
+ * @all:  bytes
+ */
+void exm_output_progress(const char *what, uint64_t done, uint64_t all)
+{
+	static gint64 next;
+	const gint64 now = g_get_monotonic_time();
+	const int filled = all ? (int)(done * BAR_WIDTH / all) : BAR_WIDTH;
+	g_autofree char *shown = NULL;
+
+	if (next == 0)
+		next = now + PROGRESS_PAUSE_US;
+	if (now < next || !isatty(STDERR_FILENO))
+		return;
+	next = now + PROGRESS_PAUSE_US;
+	shown = exm_size_human(done);
+	fprintf(stderr, "\r%s [%-*.*s] %s ", what, BAR_WIDTH, filled,
+	        "########################################", shown);
+	bar_drawn = true;
+}
+
 /**
  * exm_output_json() - Print JSON for a program that reads it
  * @json: any value
@@ -60,6 +102,7 @@ void exm_output_json(ExmJson *json)
  */
 bool exm_output_finish(GError **error)
 {
+	clear_bar();
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return exm_throw_errno(error, errno, "write standard output");
 	return true;

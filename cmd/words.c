@@ -60,3 +60,26 @@ bool exm_words_seconds(const char *option, const char *text, int *ms, GError **e
 	*ms = (int)(seconds * 1000 + 0.5);
 	return true;
 }
+
+/**
+ * exm_words_count() - Read how many
+ * @option: whose argument it is: "-n"
+ * @text:   a whole number from 1 on; NULL where the option was not given
+ * @max:    the largest
+ * @count:  stays as it is where the option was not given
+ * @error:  USAGE
+ */
+bool exm_words_count(const char *option, const char *text, uint64_t max, uint64_t *count,
+                     GError **error)
+{
+	guint64 number;
+
+	if (!text)
+		return true;
+	if (!g_ascii_string_to_unsigned(text, 10, 1, max, &number, NULL))
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "%s: '%s' is not a number from 1 to %" G_GUINT64_FORMAT, option,
+		                 text, max);
+	*count = number;
+	return true;
+}

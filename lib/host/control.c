@@ -102,3 +102,19 @@ ExmQmp *exm_control_open(const ExmVm *vm, const char *socket_name, int deadline_
 		g_prefix_error(error, "guest '%s': ", vm->name);
 	return qmp;
 }
+
+/**
+ * exm_control_begin() - Begin a conversation with a guest's QEMU that need not run yet
+ * @vm:          the guest, whose socket is there
+ * @socket_name: EXM_VM_CONTROL
+ * @deadline_ms: for the whole conversation, in milliseconds
+ * @error:       STATE or SYSTEM
+ *
+ * Return: the conversation (transfer full), as exm_qmp_begin() leaves it; or NULL.
+ */
+ExmQmp *exm_control_begin(const ExmVm *vm, const char *socket_name, int deadline_ms, GError **error)
+{
+	const int fd = exm_control_connect(vm, socket_name, error);
+
+	return fd < 0 ? NULL : exm_qmp_begin(fd, deadline_ms, error);
+}

@@ -99,3 +99,24 @@ uint64_t exm_hostinfo_memory_left(void)
 		return 0;
 	return meminfo_get(meminfo, "MemAvailable") + meminfo_get(meminfo, "SwapFree");
 }
+
+/**
+ * exm_hostinfo_cpu_flags() - What the host's processor can do
+ *
+ * Return: the kernel's names of its features (transfer full), of /proc/cpuinfo; perhaps none.
+ */
+char **exm_hostinfo_cpu_flags(void)
+{
+	g_autofree char *text = NULL;
+	g_autofree char *line = NULL;
+	const char *flags;
+
+	if (!exm_file_read("/proc/cpuinfo", &text, NULL, NULL))
+		return g_new0(char *, 1);
+	flags = strstr(text, "\nflags");
+	flags = flags ? strchr(flags, ':') : NULL;
+	if (!flags)
+		return g_new0(char *, 1);
+	line = g_strndup(flags + 1, strcspn(flags + 1, "\n"));
+	return g_strsplit(g_strstrip(line), " ", -1);
+}

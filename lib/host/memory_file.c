@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/extent.h"
 #include "host/lock.h"
 #include "host/place.h"
 #include "plan/host.h"
@@ -168,16 +169,17 @@ bool exm_memory_file_give_name(int fd, const char *path, GError **error)
  * @pid:        the process; it may have been made by another exomem, but for the same user
  * @fd_number:  its descriptor of the file, which was made without a name or still has one
  * @path:       the name, which must not be there
- * @ret_linked: false where @path is on another file system than the file, which only a copy can cross
- * @error:      STATE where the name is there, SYSTEM otherwise: also where the file had a name and
- *              lost it, for the kernel gives such a file none again
+ * @ret_linked: false where only a copy can do it: @path is on another file system or mount, or the
+ *              file had a name and lost it, for the kernel gives such a file none again (Linux,
+ *              fs/namei.c, vfs_link())
+ * @error:      STATE where the name is there, SYSTEM otherwise
  */
 bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_linked, GError **error)
 {
 	g_autofree char *descriptor = g_strdup_printf("/proc/%d/fd/%d", (int)pid, fd_number);
 	const bool linked = link_descriptor(descriptor, path);
 
-	if (!linked && errno != EXDEV)
+	if (!linked && errno != EXDEV && errno != ENOENT)
 		return throw_link(errno, path, error);
 	*ret_linked = linked;
 	return true;
@@ -260,4 +262,59 @@ void exm_memory_file_discard(const char *path, uint64_t size)
 	if (fd < 0 || access(marker, F_OK) == 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
 		return;
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+}
+
+static bool copy_extent(int from, int to, const ExmExtent *extent)
+{
+	off_t input = (off_t)extent->start;
+	off_t output = (off_t)extent->start;
+
+	while ((uint64_t)input < extent->end) {
+		const size_t left = extent->end - (uint64_t)input;
+		const ssize_t put = TEMP_FAILURE_RETRY(
+			copy_file_range(from, &input, to, &output, left, 0));
+
+		if (put <= 0)
+			return false;
+	}
+	return true;
+}
+
+static bool copy_data(int from, int to, uint64_t size, const char *name, GError **error)
+{
+	ExmExtent extent = { 0 };
+
+	if (ftruncate(to, (off_t)size) < 0)
+		return exm_throw_errno(error, errno, "set the size of '%s'", name);
+	for (;;) {
+		if (!exm_extent_find(from, extent.end, size, &extent, error))
+			return false;
+		if (extent.start >= size)
+			return true;
+		if (!copy_extent(from, to, &extent))
+			return exm_throw_errno(error, errno, "copy to '%s'", name);
+	}
+}
+
+/**
+ * exm_memory_file_copy() - Copy a file that cannot be linked to its new place
+ * @from:  the file, perhaps /proc/PID/fd/N
+ * @to:    the new one, which must not be there; holes stay holes
+ * @error: STATE where it is, NO_ROOM or SYSTEM otherwise; nothing is left behind
+ */
+bool exm_memory_file_copy(const char *from, const char *to, GError **error)
+{
+	exm_autofd int input = open(from, O_RDONLY | O_CLOEXEC);
+	exm_autofd int output = -1;
+	struct stat status;
+
+	if (input < 0 || fstat(input, &status) < 0)
+		return exm_throw_errno(error, errno, "open '%s'", from);
+	output = open(to, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, MEMORY_FILE_MODE);
+	if (output < 0)
+		return throw_link(errno, to, error);
+	if (copy_data(input, output, (uint64_t)status.st_size, to, error))
+		return true;
+	unlink(to);
+	return false;
 }

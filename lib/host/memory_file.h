@@ -18,4 +18,5 @@ void exm_memory_file_discard(const char *path, uint64_t size);
 bool exm_memory_file_give_name(int fd, const char *path, GError **error);
 bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_linked,
                           GError **error);
+bool exm_memory_file_copy(const char *from, const char *to, GError **error);
 bool exm_memory_file_clone(int from_fd, const char *from, int to_fd, const char *to, GError **error);

@@ -426,6 +426,32 @@ static bool may(const char *path, int mode)
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
 }
 
+static ExmFileFacts *look(const char *path, int (*status_of)(const char *, struct stat *))
+{
+	ExmFileFacts *file = g_new0(ExmFileFacts, 1);
+	struct stat info;
+
+	file->path = g_strdup(path);
+	file->template_name = read_marker(path);
+	if (status_of(path, &info) < 0)
+		return file;
+	file->exists = true;
+	file->regular = S_ISREG(info.st_mode);
+	file->owner = info.st_uid;
+	file->device = info.st_dev;
+	file->inode = info.st_ino;
+	file->mtime = (uint64_t)info.st_mtim.tv_sec * G_GUINT64_CONSTANT(1000000000) +
+	              (uint64_t)info.st_mtim.tv_nsec;
+	file->others_write = info.st_mode & (S_IWGRP | S_IWOTH);
+	if (!file->regular)
+		return file;
+	file->size = (uint64_t)info.st_size;
+	file->allocated = (uint64_t)info.st_blocks * 512;
+	file->readable = may(path, R_OK);
+	file->writable = may(path, W_OK);
+	return file;
+}
+
 /**
  * exm_file_look() - Look at a memory file, which may not be there yet
  * @path: absolute
@@ -436,21 +462,16 @@ static bool may(const char *path, int mode)
  */
 ExmFileFacts *exm_file_look(const char *path)
 {
-	ExmFileFacts *file = g_new0(ExmFileFacts, 1);
-	struct stat info;
+	return look(path, lstat);
+}
 
-	file->path = g_strdup(path);
-	file->template_name = read_marker(path);
-	if (lstat(path, &info) < 0)
-		return file;
-	file->exists = true;
-	file->regular = S_ISREG(info.st_mode);
-	file->owner = info.st_uid;
-	if (!file->regular)
-		return file;
-	file->size = (uint64_t)info.st_size;
-	file->allocated = (uint64_t)info.st_blocks * 512;
-	file->readable = may(path, R_OK);
-	file->writable = may(path, W_OK);
-	return file;
+/**
+ * exm_file_look_through() - Look at a file, also through a link: a disk image, or /proc/PID/fd/N
+ * @path: absolute
+ *
+ * Return: the facts (transfer full).
+ */
+ExmFileFacts *exm_file_look_through(const char *path)
+{
+	return look(path, stat);
 }

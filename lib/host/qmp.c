@@ -20,7 +20,9 @@
  * struct ExmQmp - A conversation over QMP
  * @fd:       the socket, owned
  * @deadline: monotonic microseconds at which every wait ends
+ * @greeted:  whether QEMU has said its first word
  * @last_id:  id of the last command
+ * @pending:  of char *: commands that were sent and not yet answered, oldest first
  * @tokener:  reads a message piece by piece
  * @events:   of ExmJson: what came while an answer was awaited, oldest first
  * @size:     bytes of the message that @tokener is in; 0 between two
@@ -31,7 +33,9 @@
 struct ExmQmp {
 	int fd;
 	gint64 deadline;
+	bool greeted;
 	uint64_t last_id;
+	GQueue pending;
 	struct json_tokener *tokener;
 	GQueue events;
 	size_t size;
@@ -55,7 +59,33 @@ static bool wait_for(ExmQmp *qmp, short what, GError **error)
 	return got > 0 || exm_throw_errno(error, errno, "cannot wait for QEMU");
 }
 
-static bool send_all(ExmQmp *qmp, const char *text, GError **error)
+/* Room for one descriptor beside the bytes of a message (unix(7), SCM_RIGHTS). */
+typedef union {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+} Ancillary;
+
+/* The kernel's struct serves reading too, and so wants to be allowed to write. */
+#define DISCARD_CONST(pointer) ((void *)(uintptr_t)(pointer))
+
+static ssize_t send_some(const ExmQmp *qmp, const char *text, size_t length, int fd)
+{
+	Ancillary ancillary = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+		                            .cmsg_level = SOL_SOCKET,
+		                            .cmsg_type = SCM_RIGHTS } };
+	struct iovec data = { .iov_base = DISCARD_CONST(text), .iov_len = length };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&ancillary.header), &fd, sizeof(fd));
+		message.msg_control = &ancillary;
+		message.msg_controllen = sizeof(ancillary);
+	}
+	return sendmsg(qmp->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A descriptor goes with the first bytes. */
+static bool send_all(ExmQmp *qmp, const char *text, int fd, GError **error)
 {
 	size_t length = strlen(text);
 
@@ -65,13 +95,14 @@ static bool send_all(ExmQmp *qmp, const char *text, GError **error)
 
 		if (!wait_for(qmp, POLLOUT, error))
 			return false;
-		sent = send(qmp->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = send_some(qmp, text, length, fd);
 		/* What it said before it hung up still counts; behind that the reader finds the end. */
 		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return true;
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
 			return exm_throw_errno(error, errno, "cannot talk to QEMU");
 		sent = MAX(sent, 0);
+		fd = sent > 0 ? -1 : fd;
 		text += sent;
 		length -= (size_t)sent;
 	}
@@ -166,12 +197,12 @@ static bool is_answer(ExmJson *message)
 static bool is_ours(const ExmQmp *qmp, ExmJson *answer)
 {
 	ExmJson *id = exm_json_member(answer, "id");
+	const uint64_t awaited = qmp->last_id - qmp->pending.length + 1;
 
-	return id ? json_object_get_uint64(id) == qmp->last_id
-	          : exm_json_member(answer, "error") != NULL;
+	return id ? json_object_get_uint64(id) == awaited : exm_json_member(answer, "error") != NULL;
 }
 
-/* The next answer to the last command; events before it are kept, answers to others are dropped. */
+/* The answer to the oldest command; events before it are kept, answers to others are dropped. */
 static ExmJson *next_answer(ExmQmp *qmp, GError **error)
 {
 	for (;;) {
@@ -204,23 +235,13 @@ static char *build_command(ExmQmp *qmp, const char *command, ExmJson *arguments)
 	return g_strconcat(text, "\r\n", NULL);
 }
 
-/**
- * exm_qmp_execute() - Let QEMU execute a command, and wait for its answer
- * @qmp:       the conversation
- * @command:   name of the command
- * @arguments: (transfer full): its arguments, or NULL
- * @error:     SYSTEM: QEMU's own words where it refuses, or what broke the conversation, which
- *             cannot go on then
- *
- * Return: what QEMU returned (transfer full), an empty object where that is null; or NULL.
- */
-ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error)
+static ExmJson *read_answer(ExmQmp *qmp, GError **error)
 {
-	g_autofree char *text = build_command(qmp, command, arguments);
-	g_autoptr(ExmJson) answer = NULL;
+	g_autoptr(ExmJson) answer = next_answer(qmp, error);
+	g_autofree char *command = g_queue_pop_head(&qmp->pending);
 	ExmJson *value;
 
-	if (!send_all(qmp, text, error) || !(answer = next_answer(qmp, error))) {
+	if (!answer) {
 		g_prefix_error(error, "QMP command '%s': ", command);
 		return NULL;
 	}
@@ -234,6 +255,43 @@ ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, G
 	}
 	value = exm_json_member(answer, "return");
 	return value ? json_object_get(value) : json_object_new_object();
+}
+
+/**
+ * exm_qmp_send() - Send a command, and do not wait for its answer
+ * @qmp:       the conversation
+ * @command:   name of the command
+ * @arguments: (transfer full): its arguments, or NULL
+ * @fd:        a descriptor that goes with it, of which QEMU gets a duplicate; or -1
+ * @error:     SYSTEM; the conversation cannot go on then
+ *
+ * QEMU does what it was sent one by one, whether or not the one before has failed. Before anything
+ * else is done with the conversation, exm_qmp_settle() has to hear the answers.
+ */
+bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, GError **error)
+{
+	g_autofree char *text = build_command(qmp, command, arguments);
+
+	g_queue_push_tail(&qmp->pending, g_strdup(command));
+	if (send_all(qmp, text, fd, error))
+		return true;
+	g_prefix_error(error, "QMP command '%s': ", command);
+	return false;
+}
+
+/**
+ * exm_qmp_execute() - Let QEMU execute a command, and wait for its answer
+ * @qmp:       the conversation
+ * @command:   name of the command
+ * @arguments: (transfer full): its arguments, or NULL
+ * @error:     SYSTEM: QEMU's own words where it refuses, or what broke the conversation, which
+ *             cannot go on then
+ *
+ * Return: what QEMU returned (transfer full), an empty object where that is null; or NULL.
+ */
+ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error)
+{
+	return exm_qmp_send(qmp, command, arguments, -1, error) ? read_answer(qmp, error) : NULL;
 }
 
 /**
@@ -276,22 +334,48 @@ void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms)
 	qmp->deadline = g_get_monotonic_time() + (gint64)deadline_ms * 1000;
 }
 
-/* QEMU speaks first, then wants qmp_capabilities before any other command. */
-static ExmJson *greet(ExmQmp *qmp, GError **error)
+/* QEMU speaks first. */
+static ExmJson *read_greeting(ExmQmp *qmp, GError **error)
 {
 	g_autoptr(ExmJson) message = next_message(qmp, error);
-	g_autoptr(ExmJson) agreed = NULL;
-	ExmJson *greeting;
+	ExmJson *greeting = message ? exm_json_member(message, "QMP") : NULL;
 
-	if (!message)
-		return NULL;
-	greeting = exm_json_member(message, "QMP");
-	if (!greeting) {
+	if (message && !greeting)
 		exm_throw(error, EXM_ERROR_SYSTEM, "the first message is not QMP's greeting");
-		return NULL;
+	qmp->greeted = greeting;
+	return json_object_get(greeting);
+}
+
+/**
+ * exm_qmp_settle() - Hear the answers to all that was sent
+ * @qmp:   the conversation
+ * @error: SYSTEM: of the first command that QEMU refused, in its own words, or what broke the
+ *         conversation, which cannot go on then
+ */
+bool exm_qmp_settle(ExmQmp *qmp, GError **error)
+{
+	g_autoptr(ExmJson) greeting = NULL;
+	bool done = true;
+
+	if (!qmp->greeted && !(greeting = read_greeting(qmp, error)))
+		return false;
+	while (qmp->pending.length > 0) {
+		g_autoptr(ExmJson) answer = read_answer(qmp, done ? error : NULL);
+
+		done = done && answer;
 	}
-	agreed = exm_qmp_execute(qmp, "qmp_capabilities", NULL, error);
-	return agreed ? json_object_get(greeting) : NULL;
+	return done;
+}
+
+static ExmQmp *conversation_new(int fd, int deadline_ms)
+{
+	ExmQmp *qmp = g_new0(ExmQmp, 1);
+
+	qmp->fd = fd;
+	qmp->tokener = json_tokener_new();
+	json_tokener_set_flags(qmp->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	exm_qmp_set_deadline(qmp, deadline_ms);
+	return qmp;
 }
 
 /**
@@ -305,19 +389,31 @@ static ExmJson *greet(ExmQmp *qmp, GError **error)
  */
 ExmQmp *exm_qmp_new(int fd, int deadline_ms, ExmJson **ret_greeting, GError **error)
 {
-	g_autoptr(ExmQmp) qmp = g_new0(ExmQmp, 1);
-	g_autoptr(ExmJson) greeting = NULL;
+	g_autoptr(ExmQmp) qmp = conversation_new(fd, deadline_ms);
+	g_autoptr(ExmJson) greeting = read_greeting(qmp, error);
+	g_autoptr(ExmJson) agreed = NULL;
 
-	qmp->fd = fd;
-	qmp->tokener = json_tokener_new();
-	json_tokener_set_flags(qmp->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-	exm_qmp_set_deadline(qmp, deadline_ms);
-	greeting = greet(qmp, error);
-	if (!greeting)
+	agreed = greeting ? exm_qmp_execute(qmp, "qmp_capabilities", NULL, error) : NULL;
+	if (!agreed)
 		return NULL;
 	if (ret_greeting)
 		*ret_greeting = g_steal_pointer(&greeting);
 	return g_steal_pointer(&qmp);
+}
+
+/**
+ * exm_qmp_begin() - Begin a conversation with a QEMU that need not be there yet
+ * @fd:          (transfer full): a connected socket; closed on failure too
+ * @deadline_ms: milliseconds for the whole conversation, until exm_qmp_set_deadline()
+ * @error:       SYSTEM
+ *
+ * Return: the conversation (transfer full), for exm_qmp_send() until it is settled; or NULL.
+ */
+ExmQmp *exm_qmp_begin(int fd, int deadline_ms, GError **error)
+{
+	g_autoptr(ExmQmp) qmp = conversation_new(fd, deadline_ms);
+
+	return exm_qmp_send(qmp, "qmp_capabilities", NULL, -1, error) ? g_steal_pointer(&qmp) : NULL;
 }
 
 static void event_free(gpointer event)
@@ -334,6 +430,7 @@ void exm_qmp_free(ExmQmp *qmp)
 	if (!qmp)
 		return;
 	g_queue_clear_full(&qmp->events, event_free);
+	g_queue_clear_full(&qmp->pending, g_free);
 	json_tokener_free(qmp->tokener);
 	exm_fd_clear(&qmp->fd);
 	g_free(qmp);

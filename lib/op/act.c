@@ -6,16 +6,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
 #include "host/control.h"
+#include "host/hole_guard.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
+#include "host/overlay.h"
 #include "host/state.h"
+#include "op/load.h"
+
+/* Linux 6.4, include/uapi/linux/prctl.h; older headers have it not. */
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
 
 /**
  * struct Actor - What a step may need beside its own data
@@ -163,6 +172,10 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->command = g_strdupv(plan->command);
 	vm->argv = g_strdupv((char **)plan->argv->pdata);
 	vm->memory = exm_plan_memory_to_json(plan);
+	vm->template_path = plan->template ? g_strdup(plan->template->directory) : NULL;
+	vm->parent = plan->template ? g_strdup(plan->template->parent) : NULL;
+	vm->index = plan->index;
+	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
 	return exm_state_record(vm, error);
 }
 
@@ -183,9 +196,52 @@ static bool leave_terminal(G_GNUC_UNUSED const Actor *actor, const ExmStep *step
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return exm_throw_errno(error, errno, "open '%s'", step->path);
+	/* From here on the record says whom to end, should its birth be interrupted. */
+	prctl(PR_SET_PDEATHSIG, 0);
 	/* It fails only where this process leads a session already, which is as good. */
 	setsid();
 	return true;
+}
+
+static bool clone_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	exm_autofd int from = open(step->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (from < 0)
+		return exm_throw_errno(error, errno, "open '%s'", step->path);
+	return exm_memory_file_clone(from, step->path, step->fd, step->path, error);
+}
+
+static bool copy_overlay(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_overlay_copy(step->path, step->fd, error);
+}
+
+static bool guard_memory(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
+                         GError **error)
+{
+	return exm_hole_guard_install(error);
+}
+
+/* Survives exec, since Linux 6.7 (kernel/fork.c, mm/ksm.c). */
+static bool merge_pages(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
+                        GError **error)
+{
+	return prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0) == 0 ||
+	       exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "merging pages of a whole process needs Linux 6.4 with KSM: %s",
+	                 strerror(errno));
+}
+
+static bool enter_directory(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return chdir(step->path) == 0 || exm_throw_errno(error, errno, "enter '%s'", step->path);
+}
+
+/* Who starts a detached child loads its state too. */
+static bool load_devices(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, GError **error)
+{
+	return actor->plan->detach || exm_load_start(actor->plan, actor->warn, error);
 }
 
 static bool keep_descriptors(const ExmPlan *plan, GError **error)
@@ -231,6 +287,12 @@ static const struct {
 	[EXM_STEP_RECORD_GUEST] = { record_guest, NULL },
 	[EXM_STEP_KEEP_LOG] = { keep_log, NULL },
 	[EXM_STEP_LEAVE_TERMINAL] = { leave_terminal, NULL },
+	[EXM_STEP_CLONE_FILE] = { clone_file, empty_file },
+	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
+	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
+	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
+	[EXM_STEP_ENTER_DIRECTORY] = { enter_directory, NULL },
+	[EXM_STEP_LOAD_DEVICES] = { load_devices, NULL },
 	[EXM_STEP_EXEC] = { become_qemu, NULL },
 };
 

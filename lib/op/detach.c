@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include "host/lock.h"
 #include "host/memory_file.h"
 #include "host/state.h"
+#include "op/load.h"
 
 /* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
 #define START_PATIENCE_MS (15 * 60 * 1000)
@@ -37,6 +40,7 @@ static void act_in_child(const ExmPlan *plan, const char *state_directory, int r
 	g_autofree char *text = NULL;
 	ssize_t put;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	exm_act(plan, state_directory, ignore_warning, &error);
 	text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
 	put = write(report, text, strlen(text));
@@ -54,6 +58,43 @@ static bool read_report(int report, GError **error)
 	return length == 0 || exm_throw(error, (ExmErrorCode)(text[0] - '0'), "%s", text + 1);
 }
 
+/* The process that is to become a guest, until it is one; it goes with us until then. */
+static volatile sig_atomic_t newborn;
+
+static const int last_signals[] = { SIGHUP, SIGINT, SIGTERM };
+
+static void take_newborn_along(int signal_number)
+{
+	if (newborn > 0)
+		kill((pid_t)newborn, SIGKILL);
+	/* The handler was for once: this ends us as the signal would have. */
+	raise(signal_number);
+}
+
+static void guard_newborn(void)
+{
+	const struct sigaction action = { .sa_handler = take_newborn_along,
+		                          .sa_flags = (int)SA_RESETHAND };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++) {
+		struct sigaction old;
+
+		/* What somebody had ignored (nohup) stays ignored. */
+		if (sigaction(last_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(last_signals[i], &action, NULL);
+	}
+}
+
+static void block_signals(int how)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++)
+		sigaddset(&signals, last_signals[i]);
+	sigprocmask(how, &signals, NULL);
+}
+
 static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t *ret_pid,
                         GError **error)
 {
@@ -66,13 +107,18 @@ static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t 
 		return exm_throw_errno(error, errno, "make a pipe");
 	reader = ends[0];
 	writer = ends[1];
+	guard_newborn();
+	block_signals(SIG_BLOCK);
 	pid = fork();
+	newborn = MAX(pid, 0);
+	block_signals(SIG_UNBLOCK);
 	if (pid < 0)
 		return exm_throw_errno(error, errno, "fork");
 	if (pid == 0)
 		act_in_child(plan, state_directory, writer);
 	exm_fd_clear(&writer);
 	if (!read_report(reader, error)) {
+		newborn = 0;
 		waitpid(pid, NULL, 0);
 		return false;
 	}
@@ -130,14 +176,27 @@ static bool throw_death(const ExmPlan *plan, const char *state_directory, int st
 	return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU ended with status %d", WEXITSTATUS(status));
 }
 
-/* QEMU answers a command once its machine is made. */
+/* QEMU answers a command once its machine is made; a child has to load its state as well. */
 static bool wait_until_made(const ExmPlan *plan, GError **error)
 {
 	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
-	g_autoptr(ExmQmp) qmp = exm_control_open(&vm, EXM_VM_CONTROL, START_PATIENCE_MS, error);
-	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
+	g_autoptr(ExmQmp) qmp = NULL;
+	g_autoptr(ExmJson) answer = NULL;
 
+	if (plan->template)
+		return exm_load(plan, START_PATIENCE_MS, error);
+	qmp = exm_control_open(&vm, EXM_VM_CONTROL, START_PATIENCE_MS, error);
+	answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
 	return answer;
+}
+
+/* A child without its state is none. */
+static void end_newborn(const ExmPlan *plan, pid_t pid)
+{
+	if (!plan->template)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 /* A QEMU that has hung up is about to end; one that is merely silent goes on. */
@@ -173,9 +232,12 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 	if (!wait_until_made(plan, &silence)) {
 		if (has_ended(pid, &status))
 			return throw_death(plan, state_directory, status, error);
+		end_newborn(plan, pid);
+		exm_state_sweep(state_directory);
 		g_propagate_error(error, g_steal_pointer(&silence));
 		return false;
 	}
+	newborn = 0;
 	for (guint i = 0; i < plan->warnings->len; i++)
 		warn(plan->warnings->pdata[i]);
 	return true;

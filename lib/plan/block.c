@@ -21,6 +21,24 @@ static void block_free(gpointer data)
 	g_free(block);
 }
 
+/**
+ * exm_block_file_name() - What the file of a block is called
+ * @offset: bytes from the start of the guest's memory
+ * @size:   bytes
+ * @id:     of the block's backend
+ *
+ * Return: "qemu_back_mem.0+20000000.pc.ram" (transfer full).
+ */
+char *exm_block_file_name(uint64_t offset, uint64_t size, const char *id)
+{
+	char *name = g_strdup_printf("qemu_back_mem.%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER
+	                             "x.%s",
+	                             offset, size, id);
+
+	/* QEMU writes a region's name into a file name so too (system/physmem.c, file_ram_open()). */
+	return g_strdelimit(name, "/", '_');
+}
+
 static void add_block(GPtrArray *blocks, const char *id, uint64_t offset, uint64_t size,
                       const ExmGuestNode *node)
 {
@@ -30,11 +48,7 @@ static void add_block(GPtrArray *blocks, const char *id, uint64_t offset, uint64
 	block->offset = offset;
 	block->size = size;
 	block->node = node;
-	block->file_name = g_strdup_printf("qemu_back_mem.%" G_GINT64_MODIFIER
-	                                   "x+%" G_GINT64_MODIFIER "x.%s",
-	                                   offset, size, id);
-	/* QEMU writes a region's name into a file name so too (system/physmem.c, file_ram_open()). */
-	g_strdelimit(block->file_name, "/", '_');
+	block->file_name = exm_block_file_name(offset, size, id);
 	g_ptr_array_add(blocks, block);
 }
 
@@ -196,4 +210,27 @@ void exm_blocks_place(GPtrArray *blocks, const char *path, bool is_device)
 		block->path = is_device ? g_strdup(path)
 		                        : g_build_filename(path, block->file_name, NULL);
 	}
+}
+
+/**
+ * exm_blocks_place_child() - Give blocks the paths that they have in a template
+ * @blocks:   of ExmBlock, of the template's own command line
+ * @template: the template
+ * @error:    STATE where it has not these blocks
+ */
+bool exm_blocks_place_child(GPtrArray *blocks, const ExmTemplate *template, GError **error)
+{
+	for (guint i = 0; i < blocks->len; i++) {
+		ExmBlock *block = blocks->pdata[i];
+		const ExmTemplateMemory *memory = exm_template_memory(template, block->id);
+
+		if (!memory || memory->size != block->size)
+			return exm_throw(error, EXM_ERROR_STATE,
+			                 "template '%s' has no memory '%s' of %" G_GUINT64_FORMAT
+			                 " bytes",
+			                 template->directory, block->id, block->size);
+		g_free(block->path);
+		block->path = exm_template_path(template, memory->path);
+	}
+	return true;
 }

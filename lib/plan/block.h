@@ -7,6 +7,7 @@
 #include "plan/caps.h"
 #include "plan/guest.h"
 #include "plan/memory_option.h"
+#include "plan/template.h"
 
 /**
  * struct ExmBlock - One block of guest memory that exomem backs
@@ -27,4 +28,6 @@ typedef struct {
 } ExmBlock;
 
 GPtrArray *exm_blocks_new(const ExmGuest *guest, const ExmCaps *caps, GError **error);
+bool exm_blocks_place_child(GPtrArray *blocks, const ExmTemplate *template, GError **error);
+char *exm_block_file_name(uint64_t offset, uint64_t size, const char *id);
 void exm_blocks_place(GPtrArray *blocks, const char *path, bool is_device);

@@ -26,7 +26,7 @@ ExmStep *exm_builder_add_step(ExmBuilder *builder, ExmStepKind kind, const char 
  * @word:    the option, with its dash
  * @value:   its argument
  */
-void exm_builder_add_argument(ExmBuilder *builder, const char *word, const char *value)
+void exm_builder_add_argument(const ExmBuilder *builder, const char *word, const char *value)
 {
 	g_ptr_array_add(builder->plan->argv, g_strdup(word));
 	g_ptr_array_add(builder->plan->argv, g_strdup(value));

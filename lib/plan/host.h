@@ -95,6 +95,10 @@ typedef struct {
  * @owner:     user id
  * @size:      bytes
  * @allocated: bytes of blocks it has
+ * @device:    number of its file system
+ * @inode:     number of the file
+ * @mtime:     nanoseconds since 1970
+ * @others_write: group or others may write to it
  * @readable:  this user may read it
  * @writable:  this user may write it
  * @template_name: template that the marker beside it names, or NULL
@@ -106,6 +110,10 @@ typedef struct {
 	uint64_t owner;
 	uint64_t size;
 	uint64_t allocated;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t mtime;
+	bool others_write;
 	bool readable;
 	bool writable;
 	char *template_name;

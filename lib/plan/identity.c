@@ -41,8 +41,9 @@ bool exm_name_check(const char *name, GError **error)
 char *exm_identity_print(const ExmIdentity *identity)
 {
 	g_autofree char *line = g_strdup_printf(
-		"name=%s index=%" G_GUINT32_FORMAT " uuid=%s parent=%s", identity->name,
-		identity->index, identity->uuid, identity->parent ? identity->parent : "");
+		"name=%s index=%" G_GUINT32_FORMAT " uuid=%s parent=%s template=%s", identity->name,
+		identity->index, identity->uuid, identity->parent ? identity->parent : "",
+		identity->origin ? identity->origin : "");
 
 	g_assert(strlen(line) <= EXM_IDENTITY_SIZE);
 	return g_strdup_printf("%-*s", EXM_IDENTITY_SIZE, line);

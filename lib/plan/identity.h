@@ -9,14 +9,15 @@
 #define EXM_IDENTITY_FW_CFG "opt/exomem/identity"
 
 /* Its size in bytes: fixed, because a child must have what its parent had. */
-#define EXM_IDENTITY_SIZE 256
+#define EXM_IDENTITY_SIZE 384
 
 /**
  * struct ExmIdentity - Who a guest is
  * @name:      name of the guest
  * @index:     which child of its parent; 0 for a guest without one
  * @uuid:      fresh for each guest
- * @parent:    name of the parent, or NULL
+ * @parent:    name of the guest that its template was, or NULL
+ * @origin:    name of its template, or NULL
  * @directory: the guest's state directory
  */
 typedef struct {
@@ -24,6 +25,7 @@ typedef struct {
 	uint32_t index;
 	const char *uuid;
 	const char *parent;
+	const char *origin;
 	const char *directory;
 } ExmIdentity;
 

@@ -18,6 +18,15 @@ static void memory_free(gpointer data)
 	g_free(memory);
 }
 
+static void disk_free(gpointer data)
+{
+	ExmPlanDisk *disk = data;
+
+	g_free(disk->directory);
+	g_free(disk->backing);
+	g_free(disk);
+}
+
 static void step_destroy(gpointer data)
 {
 	exm_step_free(data);
@@ -33,6 +42,7 @@ ExmPlan *exm_plan_new(void)
 	ExmPlan *plan = g_new0(ExmPlan, 1);
 
 	plan->memory = g_ptr_array_new_with_free_func(memory_free);
+	plan->disks = g_ptr_array_new_with_free_func(disk_free);
 	plan->argv = g_ptr_array_new_with_free_func(g_free);
 	plan->steps = g_ptr_array_new_with_free_func(step_destroy);
 	plan->warnings = g_ptr_array_new_with_free_func(g_free);
@@ -48,6 +58,7 @@ void exm_plan_free(ExmPlan *plan)
 	if (!plan)
 		return;
 	g_ptr_array_unref(plan->memory);
+	g_ptr_array_unref(plan->disks);
 	g_ptr_array_unref(plan->argv);
 	g_ptr_array_unref(plan->steps);
 	g_ptr_array_unref(plan->warnings);
@@ -78,6 +89,20 @@ ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan)
 }
 
 /**
+ * exm_plan_add_disk() - Add an overlay to a plan
+ * @plan: the plan
+ *
+ * Return: the overlay, empty (borrowed).
+ */
+ExmPlanDisk *exm_plan_add_disk(ExmPlan *plan)
+{
+	ExmPlanDisk *disk = g_new0(ExmPlanDisk, 1);
+
+	g_ptr_array_add(plan->disks, disk);
+	return disk;
+}
+
+/**
  * exm_plan_to_text() - A plan for a person: its steps, then QEMU's words one a line
  * @plan: the plan
  *
@@ -85,14 +110,9 @@ ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan)
  */
 char *exm_plan_to_text(const ExmPlan *plan)
 {
-	g_autoptr(GString) text = g_string_new("# steps\n");
+	g_autofree char *steps = exm_steps_to_text(plan->steps);
+	g_autoptr(GString) text = g_string_new(steps);
 
-	for (guint i = 0; i < plan->steps->len; i++) {
-		const ExmStep *step = plan->steps->pdata[i];
-		g_autofree char *what = exm_step_describe(step);
-
-		g_string_append_printf(text, "%-14s  %s\n", exm_step_name(step), what);
-	}
 	g_string_append(text, "# command\n");
 	for (guint i = 0; plan->argv->pdata[i]; i++) {
 		g_autofree char *word = exm_quote_word(plan->argv->pdata[i]);
@@ -100,25 +120,6 @@ char *exm_plan_to_text(const ExmPlan *plan)
 		g_string_append_printf(text, "%s\n", word);
 	}
 	return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static ExmJson *steps_to_json(const ExmPlan *plan)
-{
-	ExmJson *array = json_object_new_array();
-
-	for (guint i = 0; i < plan->steps->len; i++) {
-		const ExmStep *step = plan->steps->pdata[i];
-		ExmJson *item = json_object_new_object();
-
-		exm_json_set_string(item, "step", exm_step_name(step));
-		exm_json_set_string(item, "path", step->path);
-		if (step->bytes)
-			exm_json_set_uint(item, "bytes", step->bytes);
-		if (step->kind == EXM_STEP_LOCK_FILE)
-			exm_json_set_bool(item, "shared", step->shared);
-		json_object_array_add(array, item);
-	}
-	return array;
 }
 
 /**
@@ -149,6 +150,29 @@ ExmJson *exm_plan_memory_to_json(const ExmPlan *plan)
 }
 
 /**
+ * exm_plan_disks_to_json() - The overlays of a child
+ * @plan: the plan
+ *
+ * Return: an array of objects (transfer full), described in exomem-clone(1).
+ */
+ExmJson *exm_plan_disks_to_json(const ExmPlan *plan)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < plan->disks->len; i++) {
+		const ExmPlanDisk *disk = plan->disks->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_uint(item, "word", disk->word);
+		exm_json_set_uint(item, "fd", (uint64_t)disk->fd);
+		exm_json_set_string(item, "directory", disk->directory);
+		exm_json_set_string(item, "backing", disk->backing);
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+/**
  * exm_plan_to_json() - A plan for a program
  * @plan: the plan
  *
@@ -164,7 +188,12 @@ ExmJson *exm_plan_to_json(const ExmPlan *plan)
 		exm_json_set_string(json, "uuid", plan->uuid);
 	}
 	json_object_object_add(json, "memory", exm_plan_memory_to_json(plan));
-	json_object_object_add(json, "steps", steps_to_json(plan));
+	if (plan->template) {
+		exm_json_set_string(json, "template", plan->template->directory);
+		exm_json_set_uint(json, "index", plan->index);
+		json_object_object_add(json, "disks", exm_plan_disks_to_json(plan));
+	}
+	json_object_object_add(json, "steps", exm_steps_to_json(plan->steps));
 	exm_json_set_strv(json, "argv", (const char *const *)plan->argv->pdata);
 	return json;
 }

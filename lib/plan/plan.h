@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "plan/step.h"
+#include "plan/template.h"
 
 /**
  * struct ExmPlanMemory - Where one block of the guest's memory will be
@@ -28,6 +29,20 @@ typedef struct {
 } ExmPlanMemory;
 
 /**
+ * struct ExmPlanDisk - An overlay of a child over a disk of its template
+ * @word:      place in the user's words for QEMU
+ * @fd:        descriptor by which QEMU opens it; it has no name
+ * @directory: where its blocks are
+ * @backing:   the image below it
+ */
+typedef struct {
+	guint word;
+	int fd;
+	char *directory;
+	char *backing;
+} ExmPlanDisk;
+
+/**
  * struct ExmPlan - All that will be done, with every default resolved
  * @name:      of the guest; NULL where QEMU is only asked a question
  * @directory: the guest's state directory, or NULL
@@ -41,6 +56,10 @@ typedef struct {
  * @monitors:  its text, or NULL
  * @ram_size:  bytes of the guest's main memory; 0 where only QEMU knows
  * @memory:    of ExmPlanMemory
+ * @disks:     of ExmPlanDisk
+ * @template:  that the guest is a child of (borrowed), or NULL
+ * @index:     which child of its template
+ * @paused:    a child does not run until it is told to
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
  * @warnings:  of char *
@@ -58,6 +77,10 @@ typedef struct {
 	char *monitors;
 	uint64_t ram_size;
 	GPtrArray *memory;
+	GPtrArray *disks;
+	const ExmTemplate *template;
+	uint32_t index;
+	bool paused;
 	GPtrArray *argv;
 	GPtrArray *steps;
 	GPtrArray *warnings;
@@ -66,6 +89,8 @@ typedef struct {
 ExmPlan *exm_plan_new(void);
 void exm_plan_free(ExmPlan *plan);
 ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan);
+ExmPlanDisk *exm_plan_add_disk(ExmPlan *plan);
+ExmJson *exm_plan_disks_to_json(const ExmPlan *plan);
 ExmJson *exm_plan_memory_to_json(const ExmPlan *plan);
 char *exm_plan_to_text(const ExmPlan *plan);
 ExmJson *exm_plan_to_json(const ExmPlan *plan);

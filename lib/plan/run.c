@@ -29,6 +29,7 @@ static char *expand(const ExmRunRequest *request, const ExmRunFacts *facts, cons
 	g_autofree char *directory = g_build_filename(request->state_directory, name, NULL);
 	const ExmIdentity identity = {
 		.name = name,
+		.index = request->index,
 		.uuid = facts->uuid,
 		.directory = directory,
 	};
@@ -85,11 +86,15 @@ bool exm_run_incoming_file(const ExmRunRequest *request, const ExmRunFacts *fact
 GPtrArray *exm_run_blocks(const ExmRunRequest *request, const ExmCaps *caps, const ExmPlace *place,
                           GError **error)
 {
-	GPtrArray *blocks = exm_blocks_new(request->guest, caps, error);
+	g_autoptr(GPtrArray) blocks = exm_blocks_new(request->guest, caps, error);
 
-	if (blocks)
+	if (!blocks)
+		return NULL;
+	if (!request->template)
 		exm_blocks_place(blocks, place->path, place->kind == EXM_PLACE_DAX);
-	return blocks;
+	else if (!exm_blocks_place_child(blocks, request->template, error))
+		return NULL;
+	return g_steal_pointer(&blocks);
 }
 
 /* What is longest in a guest's directory, and what a socket's address holds (unix(7)). */
@@ -157,6 +162,23 @@ static const ExmBlock *find_node_block(const GPtrArray *blocks, guint word)
 	return NULL;
 }
 
+/* What a child has in place of a word; not there where it has the word itself. */
+static bool add_child_words(const ExmBuilder *builder, const ExmIdentity *identity, guint index,
+                            bool *ret_there, GError **error)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+	*ret_there = builder->request->template && exm_builder_child_words(builder, index, words);
+	for (guint i = 0; i < words->len; i++) {
+		char *expanded = exm_identity_expand(identity, words->pdata[i], error);
+
+		if (!expanded)
+			return false;
+		g_ptr_array_add(builder->plan->argv, expanded);
+	}
+	return true;
+}
+
 static bool add_user_word(ExmBuilder *builder, const ExmIdentity *identity, const GPtrArray *blocks,
                           guint index, GError **error)
 {
@@ -165,7 +187,12 @@ static bool add_user_word(ExmBuilder *builder, const ExmIdentity *identity, cons
 	const bool detach = builder->request->detach;
 	g_autofree char *value = detach ? exm_detach_value(word, builder->console_fd) : NULL;
 	char *expanded;
+	bool replaced;
 
+	if (!add_child_words(builder, identity, index, &replaced, error))
+		return false;
+	if (replaced)
+		return true;
 	/* A guest that QEMU itself would put into the background is ours to put there. */
 	if (exm_qemu_word_is(word, "mem-path") || (detach && exm_qemu_word_is(word, "daemonize")))
 		return true;
@@ -184,14 +211,24 @@ static bool add_user_word(ExmBuilder *builder, const ExmIdentity *identity, cons
 	return true;
 }
 
-static bool add_user_words(ExmBuilder *builder, const GPtrArray *blocks, GError **error)
+static ExmIdentity identity_of(const ExmBuilder *builder)
 {
 	const ExmPlan *plan = builder->plan;
-	const ExmIdentity identity = {
+	const ExmTemplate *template = builder->request->template;
+
+	return (ExmIdentity){
 		.name = plan->name,
+		.index = plan->index,
 		.uuid = plan->uuid,
+		.parent = template ? template->parent : NULL,
+		.origin = template ? template->name : NULL,
 		.directory = plan->directory,
 	};
+}
+
+static bool add_user_words(ExmBuilder *builder, const GPtrArray *blocks, GError **error)
+{
+	const ExmIdentity identity = identity_of(builder);
 
 	for (guint i = 0; i < builder->request->line->words->len; i++)
 		if (!add_user_word(builder, &identity, blocks, i, error))
@@ -223,21 +260,22 @@ static void add_identity(ExmBuilder *builder)
 	const ExmRunFacts *facts = builder->facts;
 	const ExmGuest *guest = builder->request->guest;
 	const ExmMachine *machine = exm_caps_machine(facts->caps, guest->machine);
-	const ExmIdentity identity = {
-		.name = builder->plan->name,
-		.uuid = builder->plan->uuid,
-	};
+	const ExmIdentity identity = identity_of(builder);
 	g_autofree char *blob = exm_identity_print(&identity);
 	g_autofree char *device = g_strdup_printf("vmgenid,guid=%s", facts->generation_id);
 	g_autofree char *file = g_strdup_printf("name=%s,string=%s", EXM_IDENTITY_FW_CFG, blob);
 
+	const ExmTemplate *template = builder->request->template;
+
 	/* QEMU itself will say what is wrong with a machine that it does not have. */
 	if (!machine || !builder->request->identity)
 		return;
-	if (!guest->has_vmgenid && exm_caps_has(facts->caps->devices, "vmgenid") &&
-	    exm_machine_takes_vmgenid(machine))
+	/* A child can only have what its parent had. */
+	if (!guest->has_vmgenid && (!template || template->vmgenid) &&
+	    exm_caps_has(facts->caps->devices, "vmgenid") && exm_machine_takes_vmgenid(machine))
 		exm_builder_add_argument(builder, "-device", device);
-	if (!guest->has_identity && exm_machine_has_fw_cfg(machine))
+	if (!guest->has_identity && (!template || template->identity) &&
+	    exm_machine_has_fw_cfg(machine))
 		exm_builder_add_argument(builder, "-fw_cfg", file);
 }
 
@@ -252,8 +290,9 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 	guest_name = g_strdup_printf("guest=%s", builder->plan->name);
 	if (request->detach && !exm_detachment_new(request->line, &builder->detachment, error))
 		return false;
+	exm_builder_add_origin(builder);
 	if (in && !exm_builder_add_memory(builder, in, error)) {
-		g_prefix_error(error, "-mem-path: ");
+		g_prefix_error(error, "%s: ", request->template ? "memory" : "-mem-path");
 		return false;
 	}
 	exm_builder_add_sockets(builder);
@@ -265,9 +304,11 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 	if (!exm_builder_add_incoming(builder, error))
 		return false;
 	add_identity(builder);
+	exm_builder_add_child_arguments(builder);
 	exm_builder_add_terminal_arguments(builder);
 	exm_builder_add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);
 	exm_builder_add_terminal_steps(builder);
+	exm_builder_add_child_steps(builder);
 	return true;
 }
 
@@ -347,6 +388,9 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->detach = request->detach && !request->guest->is_question;
 	g_ptr_array_add(plan->argv, g_strdup(plan->qemu));
 	plan->ram_size = ram_size_of(request->guest);
+	plan->index = request->index;
+	plan->paused = request->paused;
+	plan->template = request->template;
 	if (request->guest->is_question)
 		plan_question(&builder);
 	else if (!plan_memory_and_guest(&builder, error))

@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "plan/qemu_line.h"
 #include "plan/stream_head.h"
+#include "plan/template.h"
 
 /**
  * struct ExmRunRequest - What the user of `exomem run` said, checked for form
@@ -22,6 +23,11 @@
  * @line:            QEMU's command line
  * @guest:           what it says of the guest
  * @memory:          the argument of -mem-path, or NULL where the user leaves memory to QEMU
+ * @template:        of which the guest is a child (borrowed), or NULL
+ * @index:           which child
+ * @paused:          a child does not run until it is told to
+ * @no_kernel:       a child gets no kernel image of its own
+ * @merge:           pages of a child's whole process may be merged
  * @state_format:    --state-format: what -incoming loads
  */
 typedef struct {
@@ -32,6 +38,11 @@ typedef struct {
 	ExmQemuLine *line;
 	ExmGuest *guest;
 	ExmMemoryOption *memory;
+	const ExmTemplate *template;
+	uint32_t index;
+	bool paused;
+	bool no_kernel;
+	bool merge;
 	ExmStateFormat state_format;
 } ExmRunRequest;
 
@@ -41,6 +52,7 @@ typedef struct {
  * @host:          of this host
  * @place:         of the path of -mem-path; NULL without one
  * @files:         of ExmFileFacts, one for each block; empty without -mem-path or for a device
+ * @disk_place:    where a child's overlays go; NULL where it needs none
  * @incoming:      what -incoming will load
  * @uuid:          a random UUID
  * @generation_id: another one
@@ -51,6 +63,7 @@ typedef struct {
 	ExmHost *host;
 	ExmPlace *place;
 	GPtrArray *files;
+	ExmPlace *disk_place;
 	ExmStreamHead incoming;
 	char *uuid;
 	char *generation_id;

@@ -19,9 +19,13 @@ static void plan_new_file(ExmBuilder *builder, const ExmMemoryInput *in, const E
 		exm_builder_add_step(builder, EXM_STEP_CREATE_FILE, path, fd);
 	if (temporary && !unnamed)
 		exm_builder_add_step(builder, EXM_STEP_REMOVE_NAME, path, fd);
-	exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared =
-		!exm_memory_is_shared(in);
-	exm_builder_add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
+	exm_builder_add_step(builder, EXM_STEP_LOCK_FILE,
+	                     builder->request->template ? in->place->path : block->path, fd)
+		->shared = !exm_memory_is_shared(in);
+	if (builder->request->template)
+		exm_builder_add_step(builder, EXM_STEP_CLONE_FILE, block->path, fd);
+	else
+		exm_builder_add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
 	if (exm_memory_is_reserved(in))
 		exm_builder_add_step(builder, EXM_STEP_RESERVE_BLOCKS, block->path, fd)->bytes =
 			block->size;

@@ -77,6 +77,7 @@ void exm_run_facts_free(ExmRunFacts *facts)
 	exm_caps_free(facts->caps);
 	exm_host_free(facts->host);
 	exm_place_free(facts->place);
+	exm_place_free(facts->disk_place);
 	g_ptr_array_unref(facts->files);
 	g_free(facts->uuid);
 	g_free(facts->generation_id);

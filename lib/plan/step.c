@@ -8,9 +8,39 @@
 #include "base/size.h"
 
 static const char *const names[] = {
-	"claim-name", "create-unnamed", "create-file", "open-file",      "lock-file",
-	"size-file",  "reserve-blocks", "name-file",   "remove-name",    "listen",
-	"configure",  "record-guest",   "keep-log",    "leave-terminal", "exec",
+	[EXM_STEP_CLAIM_NAME] = "claim-name",
+	[EXM_STEP_CREATE_UNNAMED] = "create-unnamed",
+	[EXM_STEP_CREATE_FILE] = "create-file",
+	[EXM_STEP_OPEN_FILE] = "open-file",
+	[EXM_STEP_LOCK_FILE] = "lock-file",
+	[EXM_STEP_SIZE_FILE] = "size-file",
+	[EXM_STEP_RESERVE_BLOCKS] = "reserve-blocks",
+	[EXM_STEP_NAME_FILE] = "name-file",
+	[EXM_STEP_REMOVE_NAME] = "remove-name",
+	[EXM_STEP_CLONE_FILE] = "clone-file",
+	[EXM_STEP_COPY_OVERLAY] = "copy-overlay",
+	[EXM_STEP_LISTEN] = "listen",
+	[EXM_STEP_CONFIGURE] = "configure",
+	[EXM_STEP_RECORD_GUEST] = "record-guest",
+	[EXM_STEP_KEEP_LOG] = "keep-log",
+	[EXM_STEP_LEAVE_TERMINAL] = "leave-terminal",
+	[EXM_STEP_GUARD_MEMORY] = "guard-memory",
+	[EXM_STEP_MERGE_PAGES] = "merge-pages",
+	[EXM_STEP_ENTER_DIRECTORY] = "chdir",
+	[EXM_STEP_LOAD_DEVICES] = "load-devices",
+	[EXM_STEP_EXEC] = "exec",
+	[EXM_STEP_MAKE_TEMPLATE] = "make-template",
+	[EXM_STEP_MAKE_OVERLAY] = "make-overlay",
+	[EXM_STEP_LINK_FILE] = "link-file",
+	[EXM_STEP_KEEP_MEMORY] = "keep-memory",
+	[EXM_STEP_WRITE_MEMORY] = "write-memory",
+	[EXM_STEP_SAVE_DEVICES] = "save-devices",
+	[EXM_STEP_CHECKSUM_FILE] = "checksum-file",
+	[EXM_STEP_MARK_FILE] = "mark-file",
+	[EXM_STEP_WRITE_MANIFEST] = "write-manifest",
+	[EXM_STEP_LINK_HEIR] = "link-heir",
+	[EXM_STEP_COMMIT] = "commit",
+	[EXM_STEP_END_GUEST] = "end-guest",
 };
 
 static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };
@@ -84,4 +114,48 @@ char *exm_step_describe(const ExmStep *step)
 	g_autofree char *size = step->bytes ? describe_size(step) : g_strdup("");
 
 	return g_strdup_printf("%s%s%s", path, describe_access(step), size);
+}
+
+/**
+ * exm_steps_to_text() - Steps for a person
+ * @steps: of ExmStep
+ *
+ * Return: a heading, and a line for each (transfer full).
+ */
+char *exm_steps_to_text(const GPtrArray *steps)
+{
+	g_autoptr(GString) text = g_string_new("# steps\n");
+
+	for (guint i = 0; i < steps->len; i++) {
+		const ExmStep *step = steps->pdata[i];
+		g_autofree char *what = exm_step_describe(step);
+
+		g_string_append_printf(text, "%-14s  %s\n", exm_step_name(step), what);
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/**
+ * exm_steps_to_json() - Steps for a program
+ * @steps: of ExmStep
+ *
+ * Return: an array of objects (transfer full), described in exomem-run(1).
+ */
+ExmJson *exm_steps_to_json(const GPtrArray *steps)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < steps->len; i++) {
+		const ExmStep *step = steps->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_string(item, "step", exm_step_name(step));
+		exm_json_set_string(item, "path", step->path);
+		if (step->bytes)
+			exm_json_set_uint(item, "bytes", step->bytes);
+		if (step->kind == EXM_STEP_LOCK_FILE)
+			exm_json_set_bool(item, "shared", step->shared);
+		json_object_array_add(array, item);
+	}
+	return array;
 }

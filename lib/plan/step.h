@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
+
 /**
  * enum ExmStepKind - What a step does
  * @EXM_STEP_CLAIM_NAME:     make the guest's state directory and lock its name
@@ -16,12 +18,30 @@
  * @EXM_STEP_RESERVE_BLOCKS: reserve the file's blocks
  * @EXM_STEP_NAME_FILE:      give an unnamed file its name
  * @EXM_STEP_REMOVE_NAME:    take a file's name away; it goes with its last user
+ * @EXM_STEP_CLONE_FILE:    let an empty file share the blocks of another one (FICLONE)
+ * @EXM_STEP_COPY_OVERLAY:  copy an empty overlay
  * @EXM_STEP_LISTEN:         make a socket in the guest's directory
  * @EXM_STEP_CONFIGURE:      write the configuration file that gives exomem its monitors
  * @EXM_STEP_RECORD_GUEST:   write down what the guest is
  * @EXM_STEP_KEEP_LOG:       start what keeps the log of a detached guest
  * @EXM_STEP_LEAVE_TERMINAL: begin a session without a terminal
+ * @EXM_STEP_GUARD_MEMORY:  keep QEMU from punching holes into a template's memory
+ * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process
+ * @EXM_STEP_ENTER_DIRECTORY: make QEMU's working directory the parent's
+ * @EXM_STEP_LOAD_DEVICES:  have the device state loaded as soon as QEMU is there
  * @EXM_STEP_EXEC:           become QEMU
+ * @EXM_STEP_MAKE_TEMPLATE: make the directory in which a template is put together
+ * @EXM_STEP_MAKE_OVERLAY: make an empty overlay over a disk, for children to copy
+ * @EXM_STEP_LINK_FILE: give a file without a name, which QEMU has open, its name
+ * @EXM_STEP_KEEP_MEMORY: switch off that QEMU discards memory when it ends
+ * @EXM_STEP_WRITE_MEMORY: make the file that private memory is written to
+ * @EXM_STEP_SAVE_DEVICES: pause the guest and write its device state
+ * @EXM_STEP_CHECKSUM_FILE: compute the checksum of a memory file
+ * @EXM_STEP_MARK_FILE: say beside a memory file that it belongs to a template
+ * @EXM_STEP_WRITE_MANIFEST: write down what the template is
+ * @EXM_STEP_LINK_HEIR: tell the template below that another one stands on its disks
+ * @EXM_STEP_COMMIT: give the template its place: from here on it is one
+ * @EXM_STEP_END_GUEST: end the guest's QEMU
  */
 typedef enum {
 	EXM_STEP_CLAIM_NAME,
@@ -33,12 +53,30 @@ typedef enum {
 	EXM_STEP_RESERVE_BLOCKS,
 	EXM_STEP_NAME_FILE,
 	EXM_STEP_REMOVE_NAME,
+	EXM_STEP_CLONE_FILE,
+	EXM_STEP_COPY_OVERLAY,
 	EXM_STEP_LISTEN,
 	EXM_STEP_CONFIGURE,
 	EXM_STEP_RECORD_GUEST,
 	EXM_STEP_KEEP_LOG,
 	EXM_STEP_LEAVE_TERMINAL,
+	EXM_STEP_GUARD_MEMORY,
+	EXM_STEP_MERGE_PAGES,
+	EXM_STEP_ENTER_DIRECTORY,
+	EXM_STEP_LOAD_DEVICES,
 	EXM_STEP_EXEC,
+	EXM_STEP_MAKE_TEMPLATE,
+	EXM_STEP_MAKE_OVERLAY,
+	EXM_STEP_LINK_FILE,
+	EXM_STEP_KEEP_MEMORY,
+	EXM_STEP_WRITE_MEMORY,
+	EXM_STEP_SAVE_DEVICES,
+	EXM_STEP_CHECKSUM_FILE,
+	EXM_STEP_MARK_FILE,
+	EXM_STEP_WRITE_MANIFEST,
+	EXM_STEP_LINK_HEIR,
+	EXM_STEP_COMMIT,
+	EXM_STEP_END_GUEST,
 } ExmStepKind;
 
 /**
@@ -63,5 +101,7 @@ ExmStep *exm_step_new(ExmStepKind kind, const char *path, int fd);
 void exm_step_free(ExmStep *step);
 const char *exm_step_name(const ExmStep *step);
 char *exm_step_describe(const ExmStep *step);
+char *exm_steps_to_text(const GPtrArray *steps);
+ExmJson *exm_steps_to_json(const GPtrArray *steps);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmStep, exm_step_free)

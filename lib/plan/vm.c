@@ -3,47 +3,37 @@
 
 #include "plan/vm.h"
 
-#include <string.h>
-
 #include "base/error.h"
+#include "base/record.h"
 #include "plan/identity.h"
 
 /* Counts up when a member changes its meaning. */
 #define SCHEMA 1
 
-/* The members that are texts and numbers, so that reading and writing cannot differ. */
-static const struct {
-	const char *name;
-	size_t offset;
-} texts[] = {
-	{ "name", G_STRUCT_OFFSET(ExmVm, name) },
-	{ "uuid", G_STRUCT_OFFSET(ExmVm, uuid) },
-	{ "generation-id", G_STRUCT_OFFSET(ExmVm, generation_id) },
-	{ "boot-id", G_STRUCT_OFFSET(ExmVm, boot_id) },
-	{ "qemu", G_STRUCT_OFFSET(ExmVm, qemu) },
-	{ "qemu-version", G_STRUCT_OFFSET(ExmVm, qemu_version) },
-	{ "working-directory", G_STRUCT_OFFSET(ExmVm, working_directory) },
+static const ExmField fields[] = {
+	EXM_FIELD(ExmVm, "schema", UINT, schema, true),
+	EXM_FIELD(ExmVm, "name", STRING, name, true),
+	EXM_FIELD(ExmVm, "uuid", STRING, uuid, true),
+	EXM_FIELD(ExmVm, "generation-id", STRING, generation_id, true),
+	EXM_FIELD(ExmVm, "boot-id", STRING, boot_id, true),
+	EXM_FIELD(ExmVm, "qemu", STRING, qemu, true),
+	EXM_FIELD(ExmVm, "qemu-version", STRING, qemu_version, true),
+	EXM_FIELD(ExmVm, "working-directory", STRING, working_directory, true),
+	EXM_FIELD(ExmVm, "pid", UINT, pid, true),
+	EXM_FIELD(ExmVm, "start-time", UINT, start_time, true),
+	EXM_FIELD(ExmVm, "ram-size", UINT, ram_size, true),
+	EXM_FIELD(ExmVm, "created", UINT, created, true),
+	EXM_FIELD(ExmVm, "detached", BOOL, detached, true),
+	EXM_FIELD(ExmVm, "template", STRING, template_path, false),
+	EXM_FIELD(ExmVm, "parent", STRING, parent, false),
+	EXM_FIELD(ExmVm, "index", UINT, index, false),
+	EXM_FIELD(ExmVm, "command", STRV, command, true),
+	EXM_FIELD(ExmVm, "argv", STRV, argv, true),
+	EXM_FIELD(ExmVm, "memory", JSON, memory, true),
+	EXM_FIELD(ExmVm, "disks", JSON, disks, false),
 };
 
-static const struct {
-	const char *name;
-	size_t offset;
-} numbers[] = {
-	{ "pid", G_STRUCT_OFFSET(ExmVm, pid) },
-	{ "start-time", G_STRUCT_OFFSET(ExmVm, start_time) },
-	{ "ram-size", G_STRUCT_OFFSET(ExmVm, ram_size) },
-	{ "created", G_STRUCT_OFFSET(ExmVm, created) },
-};
-
-static char *const *text_at(const ExmVm *vm, size_t offset)
-{
-	return (char *const *)((const char *)vm + offset);
-}
-
-static const uint64_t *number_at(const ExmVm *vm, size_t offset)
-{
-	return (const uint64_t *)((const char *)vm + offset);
-}
+static const ExmLayout layout = { "record", sizeof(ExmVm), fields, G_N_ELEMENTS(fields), true };
 
 /**
  * exm_vm_free() - Free a guest's record
@@ -53,13 +43,8 @@ void exm_vm_free(ExmVm *vm)
 {
 	if (!vm)
 		return;
-	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-		g_free(*text_at(vm, texts[i].offset));
 	g_free(vm->directory);
-	g_strfreev(vm->command);
-	g_strfreev(vm->argv);
-	exm_json_put(vm->memory);
-	g_free(vm);
+	exm_record_free(&layout, vm);
 }
 
 /**
@@ -70,17 +55,9 @@ void exm_vm_free(ExmVm *vm)
  */
 ExmJson *exm_vm_to_json(const ExmVm *vm)
 {
-	ExmJson *json = json_object_new_object();
+	ExmJson *json = exm_record_to_json(&layout, vm);
 
 	exm_json_set_uint(json, "schema", SCHEMA);
-	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-		exm_json_set_string(json, texts[i].name, *text_at(vm, texts[i].offset));
-	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
-		exm_json_set_uint(json, numbers[i].name, *number_at(vm, numbers[i].offset));
-	exm_json_set_bool(json, "detached", vm->detached);
-	exm_json_set_strv(json, "command", (const char *const *)vm->command);
-	exm_json_set_strv(json, "argv", (const char *const *)vm->argv);
-	json_object_object_add(json, "memory", json_object_get(vm->memory));
 	return json;
 }
 
@@ -94,28 +71,13 @@ ExmJson *exm_vm_to_json(const ExmVm *vm)
  */
 ExmVm *exm_vm_from_json(ExmJson *json, const char *directory, GError **error)
 {
-	g_autoptr(ExmVm) vm = g_new0(ExmVm, 1);
-	ExmJson *memory = exm_json_member(json, "memory");
-	bool whole = exm_json_get_uint(json, "schema") == SCHEMA;
+	g_autoptr(ExmVm) vm = exm_record_from_json(&layout, json, NULL);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-		char *text = g_strdup(exm_json_get_string(json, texts[i].name));
-
-		G_STRUCT_MEMBER(char *, vm, texts[i].offset) = text;
-		whole = whole && text;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
-		G_STRUCT_MEMBER(uint64_t, vm,
-		                numbers[i].offset) = exm_json_get_uint(json, numbers[i].name);
-	vm->detached = exm_json_get_bool(json, "detached");
-	vm->command = exm_json_get_strv(json, "command");
-	vm->argv = exm_json_get_strv(json, "argv");
-	vm->memory = json_object_get(memory);
-	vm->directory = g_strdup(directory);
-	if (!whole || vm->pid == 0 || vm->pid > G_MAXINT32 || !vm->command || !vm->argv ||
-	    !json_object_is_type(memory, json_type_array) || !exm_name_check(vm->name, NULL)) {
+	if (!vm || vm->schema != SCHEMA || vm->pid == 0 || vm->pid > G_MAXINT32 ||
+	    !json_object_is_type(vm->memory, json_type_array) || !exm_name_check(vm->name, NULL)) {
 		exm_throw(error, EXM_ERROR_STATE, "the record in '%s' is not whole", directory);
 		return NULL;
 	}
+	vm->directory = g_strdup(directory);
 	return g_steal_pointer(&vm);
 }

@@ -19,6 +19,7 @@
 
 /**
  * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)
+ * @schema:            of the JSON that was read; exm_vm_to_json() writes its own
  * @name:              its name
  * @directory:         its directory, which is where the record was found
  * @pid:               of QEMU
@@ -35,8 +36,13 @@
  * @command:           the user's words for QEMU, placeholders not replaced
  * @argv:              QEMU's command line
  * @memory:            an array, as exm_plan_memory_to_json() writes it
+ * @template_path:     directory of the template that it is a child of, or NULL
+ * @parent:            name of the guest that the template was, or NULL
+ * @index:             which child of its template; 0 for a guest without one
+ * @disks:             an array of its overlays, as exm_plan_disks_to_json() writes it, or NULL
  */
 typedef struct {
+	uint64_t schema;
 	char *name;
 	char *directory;
 	uint64_t pid;
@@ -53,6 +59,10 @@ typedef struct {
 	char **command;
 	char **argv;
 	ExmJson *memory;
+	char *template_path;
+	char *parent;
+	uint64_t index;
+	ExmJson *disks;
 } ExmVm;
 
 void exm_vm_free(ExmVm *vm);

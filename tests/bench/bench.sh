@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bench.sh [RUNS] - what starting a guest by exomem costs, against exec of the same QEMU command.
+# bench.sh [RUNS] - what starting, cloning and saving a guest by exomem costs, against the same QEMU
+# commands by hand.
 #
 # Each figure is a median of RUNS (41) runs.  Where there are two sides they take turns, on the same
 # memory file and with everything warm; the ratio is the median of each pair's own ratio.
@@ -9,18 +10,28 @@
 set -eu
 : "${EXOMEM:?is the program to measure}" "${GUEST:?is the guest to boot}"
 runs=${1:-41}
+saves=$(((runs + 7) / 8)) # of each kind: guests of many GiB have to be filled for each
 guests=100
 
 dir=$(mktemp -d)
-# The state is usually below /run, which is a tmpfs.
-state=$(mktemp -d -p /dev/shm 2>/dev/null) || state=$(mktemp -d)
-trap 'rm -rf "$dir" "$state"' EXIT
+# The state is usually below /run, which is a tmpfs; so is what is saved here.
+fast=$(mktemp -d -p /dev/shm 2>/dev/null) || fast=$(mktemp -d)
+state=$fast/state
+finish() {
+	"$EXOMEM" stop --state-dir "$state" --kill --all >/dev/null 2>&1 || :
+	rm -rf "$dir" "$fast"
+}
+trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 export XDG_CACHE_HOME="$dir/cache"
-mkdir "$dir/memory"
+mkdir -m 700 "$dir/memory" "$state"
+qemu=${EXOMEM_QEMU:-qemu-system-x86_64}
 stopwatch=$dir/stopwatch
-"${CC:-cc}" -D_GNU_SOURCE -O2 -o "$stopwatch" "$(dirname "$0")/stopwatch.c"
+hand=$dir/hand
+for tool in stopwatch hand; do
+	"${CC:-cc}" -D_GNU_SOURCE -O2 -o "$dir/$tool" "$(dirname "$0")/$tool.c"
+done
 
 quoted() { # WORD...
 	# shellcheck disable=SC2016 # it is jq's variable
@@ -47,20 +58,24 @@ by_hand() { # like exomem
 			(. == 0 or $all[. - 1] != "-readconfig")) | $all[.]] | @sh'
 }
 
-# Times two commands in turns, each of them first in every other pair.
-take_turns() { # STOPWATCH-WORDS COMMAND STOPWATCH-WORDS COMMAND
+# Runs two commands in turns, each of them first in every other pair, and keeps what they print.
+alternate() { # TIMES COMMAND COMMAND
 	pair=0
-	while [ "$pair" -le "$runs" ]; do
+	while [ "$pair" -le "$1" ]; do
 		if [ $((pair % 2)) = 0 ]; then
-			left=$(eval "\"$stopwatch\" $1 $2")
-			right=$(eval "\"$stopwatch\" $3 $4")
+			left=$(eval "$2")
+			right=$(eval "$3")
 		else
-			right=$(eval "\"$stopwatch\" $3 $4")
-			left=$(eval "\"$stopwatch\" $1 $2")
+			right=$(eval "$3")
+			left=$(eval "$2")
 		fi
 		[ "$pair" = 0 ] || echo "$left $right" # the first only warms things up
 		pair=$((pair + 1))
 	done >"$dir/pairs"
+}
+
+take_turns() { # STOPWATCH-WORDS COMMAND STOPWATCH-WORDS COMMAND
+	alternate "$runs" "\"$stopwatch\" $1 $2" "\"$stopwatch\" $3 $4"
 }
 
 # Of the pairs: a and b are the two times, or CPU times; a_peak and b_peak are peak memory.
@@ -143,8 +158,152 @@ time_list() {
 	row "list of $guests guests" "$(milliseconds a)" '' '' '<= 30 ms'
 }
 
+# --- clone and save ---
+
+at_least() { # MAJOR MINOR
+	"$qemu" -version | awk -v major="$1" -v minor="$2" 'NR == 1 {
+		split($4, is, ".")
+		exit !(is[1] > major || (is[1] == major && is[2] >= minor)) }'
+}
+
+in_state() { # VERB WORD...
+	verb=$1
+	shift
+	"$EXOMEM" "$verb" --state-dir "$state" "$@"
+}
+
+with_templates() { # VERB WORD...
+	verb=$1
+	shift
+	in_state "$verb" --templates "$fast/templates" "$@"
+}
+
+# A guest on a terminal that can be typed on; it is up when this returns.
+start_guest() { # NAME SIZE QEMU-WORD...
+	guest=$1 size=$2
+	shift 2
+	in_state run --detach -accel tcg -M q35 -m "$size" -name "$guest" -nodefaults -display none \
+		-chardev "socket,id=tty,path=$fast/@{name}.tty,server=on,wait=off,logfile=$fast/@{name}.log" \
+		-serial chardev:tty -kernel "$GUEST" "$@" >/dev/null 2>"$dir/warnings" || {
+		cat "$dir/warnings" >&2
+		return 1
+	}
+	until grep -q 'tiny: up' "$fast/$guest.log"; do sleep 0.01; done
+}
+
+type_line() { # NAME LINE ANSWER
+	"$hand" type "$fast/$1.tty" "$2" "$3"
+}
+
+forget_template() { # NAME
+	with_templates template remove "$1"
+}
+
+# Up to RESUME, which QEMU itself times; by hand, all is said to QEMU before it starts.
+compare_clone() {
+	start_guest parent 8g -mem-path "$dir/memory,mode=create,mmap=shared,prealloc=off,anyfs"
+	with_templates save -q parent base >/dev/null
+	ours=$(quoted "$EXOMEM" clone --state-dir "$state" --templates "$fast/templates" --name child)
+	theirs=$("$EXOMEM" clone --state-dir "$state" --templates "$fast/templates" --name child \
+		--dry-run --json base | jq -r '.argv as $all |
+		[range($all | length) | select($all[.] != "-readconfig" and
+			(. == 0 or $all[. - 1] != "-readconfig")) | $all[.]] | @sh')
+	theirs="\"\$hand\" load \"\$fast/templates/base/devices\" $theirs \
+		-chardev socket,id=hand,fd=3 -mon hand,mode=control"
+	# shellcheck disable=SC2016 # for eval
+	watch='"$hand" watch' socket='"$state/child/events.sock"'
+	# shellcheck disable=SC2016
+	end='; in_state stop --kill child'
+	alternate "$runs" "$watch kill $socket $ours base 2>/dev/null" "$theirs 2>/dev/null"
+	row 'clone until RESUME' "$(milliseconds a)" "$(milliseconds b)" "$(median 'a / b')" '<= 1.05'
+	alternate "$runs" "$watch wait $socket $ours --detach base | grep -v child$end" \
+		"$theirs 2>/dev/null"
+	row 'clone --detach until RESUME' "$(milliseconds a)" "$(milliseconds b)" \
+		"$(median 'a / b')" '<= 1.05'
+	alternate "$runs" "\"\$stopwatch\" end $ours --detach base$end" "$theirs 2>/dev/null"
+	row '- until it returns' "$(milliseconds a)" "$(milliseconds b)" "$(median 'a / b')" ''
+	forget_template base
+}
+
+# Nearly all memory of a guest is touched.
+start_touched() { # MEBIBYTES
+	start_guest full "${1}m" -mem-path "$fast/memory,mode=create,mmap=shared,prealloc=off,anyfs"
+	type_line full "dirty $(($1 - 16))M 1" dirtied
+}
+
+pause_by_exomem() { # MEBIBYTES
+	start_touched "$1"
+	with_templates save --json full touched 2>/dev/null | jq '.["pause-us"]'
+	forget_template touched
+}
+
+pause_by_hand() { # MEBIBYTES
+	start_touched "$1"
+	"$hand" save "$before_save" "$state/full/control.sock" "$fast/devices"
+	in_state stop --kill full
+	rm -f "$fast"/memory/*
+}
+
+# QEMU before 9.0 is stopped first; then it is the longer part of what is timed.
+compare_pause() {
+	before_save=stop
+	at_least 9 0 && before_save=run
+	mkdir -p "$fast/memory"
+	for mebibytes in 256 2048 12288; do
+		name="pause of save, $mebibytes MiB touched"
+		if [ "$(free_mebibytes)" -lt $((mebibytes + 1024)) ]; then
+			row "$name" '' '' '' 'no room'
+			continue
+		fi
+		alternate "$saves" "pause_by_exomem $mebibytes" "pause_by_hand $mebibytes"
+		row "$name" "$(milliseconds a)" "$(milliseconds b)" "$(median 'a / b')" '<= 1.2'
+	done
+}
+
+free_mebibytes() {
+	df -BM --output=avail "$fast" | tail -n 1 | tr -dc 0-9
+}
+
+# A child, and a guest in anonymous memory; each has written to 384 of its 1024 MiB.
+start_child() {
+	with_templates clone --detach --name private origin >/dev/null 2>&1
+	type_line private 'fill 384M 8' filled
+}
+
+start_anonymous() {
+	start_guest private 1g
+	type_line private 'fill 384M 8' filled
+}
+
+whole_by_exomem() { # START
+	"$1"
+	"$stopwatch" end "$EXOMEM" save --state-dir "$state" --templates "$fast/templates" private whole
+	forget_template whole
+}
+
+whole_by_hand() { # START
+	"$1"
+	"$hand" full "$state/private/control.sock" "$to_file$fast/whole"
+	rm -f "$fast/whole"
+}
+
+compare_whole() {
+	to_file='exec:cat >'
+	at_least 8 2 && to_file=file:
+	mkdir -p "$fast/memory"
+	start_guest parent 1g -mem-path "$fast/memory,mode=create,mmap=shared,prealloc=off,anyfs"
+	type_line parent 'fill 512M 7' filled
+	with_templates save -q parent origin >/dev/null 2>&1
+	for kind in child anonymous; do
+		alternate "$saves" "whole_by_exomem start_$kind" "whole_by_hand start_$kind"
+		row "save with all memory, $kind" "$(milliseconds a)" "$(milliseconds b)" \
+			"$(median 'a / b')" '<= 1.0'
+	done
+	forget_template origin
+}
+
 printf '%s\nq35, 8 GiB, TCG, %s processors; memory file on %s, state on %s; medians of %s runs\n\n' \
-	"$("${EXOMEM_QEMU:-qemu-system-x86_64}" -version | head -n 1)" "$(nproc)" \
+	"$("$qemu" -version | head -n 1)" "$(nproc)" \
 	"$(stat -f -c %T "$dir")" "$(stat -f -c %T "$state")" "$runs"
 row '' exomem 'by hand' ratio target
 row :--- ---: ---: ---: :---
@@ -158,3 +317,7 @@ compare_exec
 rm "$dir"/memory/*
 compare_sizes
 time_list
+rm -rf "$state"/*
+compare_clone
+compare_pause
+compare_whole

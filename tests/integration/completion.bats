@@ -25,11 +25,18 @@ teardown() {
 	rm -rf "$T"
 }
 
-start_guests() {
+start_guests() { # NAME...
 	need_qemu
-	for guest in web web2 other; do
+	for guest; do
 		exomem_run --detach --name "$guest" -accel tcg -m 64 -nodefaults -display none -S 3>&-
 	done
+}
+
+# The templates base and base2; of the guests, other is left.
+start_templates() {
+	start_guests web web2 other
+	"$EXOMEM" save -q --state-dir state --templates templates web base
+	"$EXOMEM" save -q --state-dir state --templates templates web2 base2
 }
 
 # What bash offers, one a line. Words are split as readline splits them.
@@ -108,8 +115,8 @@ in_zsh() { # LINE
 
 @test "bash: names of guests, live" {
 	need_shell bash
-	start_guests
-	for verb in show wait stop console logs qmp events; do
+	start_guests web web2 other
+	for verb in show wait stop console logs qmp events save; do
 		[ "$(in_bash $verb --state-dir state w)" = $'web\nweb2' ]
 		[ "$(in_bash $verb --state-dir=state o)" = other ]
 	done
@@ -120,27 +127,64 @@ in_zsh() { # LINE
 	[ "$(in_bash show --state-dir state w)" = web2 ]
 }
 
+@test "bash: what can be done with templates, and kinds of memory" {
+	need_shell bash
+	[ "$(in_bash template '')" = $'list\nremove\nshow\nverify' ]
+	[ "$(in_bash template v)" = verify ]
+	[ "$(in_bash template --de)" = --deep ]
+	[ "$(in_bash clone --memory '')" = $'private\nreflink' ]
+	[ "$(in_bash clone --memory r)" = reflink ]
+	[ "$(in_bash clone --memory=r)" = reflink ]
+	[ -z "$(in_bash clone --templates none '')" ]
+}
+
+@test "bash: names of templates" {
+	need_shell bash
+	start_templates
+	[ "$(in_bash clone --templates templates '')" = $'base\nbase2' ]
+	[ "$(in_bash clone --templates=templates base2)" = base2 ]
+	[ "$(in_bash clone --templates templates --name web b)" = $'base\nbase2' ]
+	[ -z "$(in_bash clone --templates templates base b)" ]
+	for action in show verify remove; do
+		[ "$(in_bash template --templates templates $action b)" = $'base\nbase2' ]
+		[ -z "$(in_bash template --templates templates $action base b)" ]
+	done
+	# Of what is saved next, the guest is known, and the name is new.
+	[ "$(in_bash save --state-dir state --templates templates '')" = other ]
+	[ -z "$(in_bash save --state-dir state --templates templates other b)" ]
+	"$EXOMEM" template --state-dir state --templates templates remove base
+	[ "$(in_bash clone --templates templates b)" = base2 ]
+}
+
 @test "fish" {
 	need_shell fish
-	start_guests
+	start_templates
+	start_guests web web2
 	[ "$(in_fish 'exomem st')" = stop ]
 	[ "$(in_fish 'exomem run --dr')" = --dry-run ]
 	[ "$(in_fish 'exomem run -m 64 -nogr')" = -nographic ]
 	[ "$(in_fish 'exomem wait --for ')" = $'exit\nrunning' ]
 	[ "$(in_fish 'exomem wait --for=r')" = --for=running ]
 	[ "$(in_fish 'exomem stop --state-dir state w')" = $'web\nweb2' ]
+	[ "$(in_fish 'exomem clone --memory r')" = reflink ]
+	[ "$(in_fish 'exomem clone --templates templates b')" = $'base\nbase2' ]
+	[ "$(in_fish 'exomem template v')" = verify ]
 	[ "$(in_fish 'exomem run -kernel a-f')" = a-file ]
 }
 
 @test "zsh" {
 	need_shell zsh
-	start_guests
+	start_templates
+	start_guests web web2
 	[[ "$(in_zsh 'exomem consol')" == *'exomem console '* ]]
 	[[ "$(in_zsh 'exomem run --dr')" == *'exomem run --dry-run '* ]]
 	[[ "$(in_zsh 'exomem run -m 64 -nogr')" == *'exomem run -m 64 -nographic '* ]]
 	[[ "$(in_zsh 'exomem wait --for=r')" == *'exomem wait --for=running '* ]]
 	[[ "$(in_zsh 'exomem stop --state-dir state ot')" == *'exomem stop --state-dir state other '* ]]
 	[[ "$(in_zsh 'exomem run -kernel a-f')" == *'exomem run -kernel a-file '* ]]
+	[[ "$(in_zsh 'exomem clone --memory r')" == *'exomem clone --memory reflink '* ]]
+	[[ "$(in_zsh 'exomem clone --templates templates base2')" == *'templates base2 '* ]]
+	[[ "$(in_zsh 'exomem template v')" == *'exomem template verify '* ]]
 	# Several are listed, and what they are.
 	list=$(in_zsh 'exomem s')
 	[[ "$list" == *'show '*'-- all that is known'*'stop '*'-- power guests off'* ]]

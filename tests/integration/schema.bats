@@ -51,20 +51,93 @@ assert_as_promised() { # PAGE FIRST-MEMBER [MEMBER-THAT-MAY-BE-ABSENT]...
 	[ -z "$missing" ]
 }
 
+# Every step of a plan is described in one of these pages.
+assert_steps_described() { # PLAN PAGE...
+	plan=$1
+	shift
+	for step in $(jq -r '.steps[].step' "$plan"); do
+		(cd "$man" && grep -qx ".It Cm $step" "$@") || {
+			echo "$* do not describe $step"
+			return 1
+		}
+	done
+}
+
 @test "vm.json, show --json and list --json" {
 	need_qemu
 	exomem_run --detach --name web $tcg -M q35 -m 64 -mem-path "$memory,mode=create,anyfs" \
 		-kernel "$GUEST" >/dev/null 3>&-
-	assert_as_promised exomem-state.5 schema <"$state/web/vm.json"
+	assert_as_promised exomem-state.5 schema template parent disks <"$state/web/vm.json"
 	"$EXOMEM" show --state-dir "$state" web --json |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
-		assert_as_promised exomem-state.5 schema
+		assert_as_promised exomem-state.5 schema template parent disks
 	"$EXOMEM" show --state-dir "$state" web --json | jq -e '(.directory | type) == "string" and
 		(.status | type) == "string" and (."memory-size" | type) == "number" and
 		(.sockets | all(type == "string"))'
 	[ "$("$EXOMEM" list --state-dir "$state" --json | jq -c '.[0] | keys')" = \
 		'["created","detached","directory","memory","name","pid","qemu-version","status","uuid"]' ]
 	"$EXOMEM" stop --state-dir "$state" --kill web
+}
+
+# A guest with a disk and a CPU model, so that nothing is absent for want of them.
+start_parent() { # EXOMEM-RUN-ARGUMENT...
+	truncate -s 1M "$T/disk.raw"
+	exomem_run --detach --name web $tcg -M q35 -cpu qemu64 -m 64 -mem-path "$memory,anyfs" \
+		-kernel "$GUEST" -drive "file=$T/disk.raw,format=raw,if=virtio" "$@" >/dev/null 3>&-
+}
+
+# A verb on this test's guests and templates.
+on_templates() { # VERB ARGUMENT...
+	verb=$1
+	shift
+	"$EXOMEM" "$verb" --state-dir "$state" --templates "$T/templates" "$@" 3>&-
+}
+
+@test "save --dry-run --json and save --json" {
+	need_qemu
+	start_parent
+	on_templates save --dry-run --json web base >"$T/plan"
+	assert_as_promised exomem-save.1 schema <"$T/plan"
+	jq '.steps[]' "$T/plan" | assert_as_promised exomem-save.1 step
+	assert_steps_described "$T/plan" exomem-save.1
+	on_templates save --json web base | assert_as_promised exomem-save.1 template
+	start_parent -S
+	on_templates save --json web rested | assert_as_promised exomem-save.1 template pause-us
+}
+
+@test "manifest.json, template show --json and template list --json" {
+	need_qemu
+	start_parent
+	on_templates save --checksum -q web base
+	manifest=$T/templates/base/manifest.json
+	assert_as_promised exomem-template.5 schema host-cpu <"$manifest"
+	jq '.memory[]' "$manifest" | assert_as_promised exomem-template.5 id
+	jq '.disks[]' "$manifest" | assert_as_promised exomem-template.5 word
+	on_templates template show --json base >"$T/shown"
+	[ "$(jq -r .directory "$T/shown")" = "$T/templates/base" ]
+	jq 'del(.directory)' "$T/shown" | assert_as_promised exomem-template.5 schema host-cpu
+	on_templates template list --json >"$T/listed"
+	jq -e --slurpfile shown "$T/shown" '. == $shown' "$T/listed"
+}
+
+@test "clone --dry-run --json, and vm.json of a child" {
+	need_qemu
+	start_parent
+	on_templates save -q web base
+	on_templates clone --dry-run --json base >"$T/plan"
+	assert_as_promised exomem-clone.1 schema <"$T/plan"
+	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
+	jq '.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word
+	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
+	assert_steps_described "$T/plan" exomem-run.1 exomem-clone.1
+	on_templates clone --detach base
+	record=$state/base-1/vm.json
+	assert_as_promised exomem-state.5 schema <"$record"
+	jq '.disks[]' "$record" | assert_as_promised exomem-clone.1 word
+	"$EXOMEM" show --state-dir "$state" --json base-1 |
+		jq 'del(.directory, .status, .sockets, ."memory-size")' |
+		assert_as_promised exomem-state.5 schema
+	"$EXOMEM" stop --state-dir "$state" --kill base-1
 }
 
 @test "run --dry-run --json" {
@@ -74,6 +147,7 @@ assert_as_promised() { # PAGE FIRST-MEMBER [MEMBER-THAT-MAY-BE-ABSENT]...
 	assert_as_promised exomem-run.1 schema <"$T/plan"
 	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
 	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
+	assert_steps_described "$T/plan" exomem-run.1
 }
 
 @test "probe --json" {

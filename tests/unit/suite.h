@@ -29,17 +29,22 @@ Suite *console_suite(void);
 Suite *log_suite(void);
 Suite *memory_option_suite(void);
 Suite *vm_suite(void);
-Suite *incoming_suite(void);
-Suite *stream_head_suite(void);
 Suite *hole_guard_suite(void);
 Suite *memory_file_suite(void);
 Suite *checksum_suite(void);
-Suite *overlay_suite(void);
-Suite *stream_suite(void);
-Suite *memory_writer_suite(void);
 Suite *qemu_keys_suite(void);
 Suite *clash_suite(void);
 Suite *disk_suite(void);
+Suite *stream_suite(void);
+Suite *memory_writer_suite(void);
+Suite *overlay_suite(void);
+Suite *record_suite(void);
+Suite *template_suite(void);
+Suite *template_check_suite(void);
+Suite *clone_suite(void);
+Suite *save_suite(void);
+Suite *incoming_suite(void);
+Suite *stream_head_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

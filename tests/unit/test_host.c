@@ -179,7 +179,8 @@ END_TEST
 
 #define FILE_JSON                                                                                \
 	"{\"path\": \"/mem/f\", \"exists\": true, \"regular\": true, \"owner\": 8, \"size\": 9," \
-	" \"allocated\": 10, \"readable\": true, \"writable\": false, \"template\": \"web\"}"
+	" \"allocated\": 10, \"device\": 11, \"inode\": 12, \"mtime\": 13,"                      \
+	" \"others-write\": true, \"readable\": true, \"writable\": false, \"template\": \"web\"}"
 
 START_TEST(file_there_and_back)
 {

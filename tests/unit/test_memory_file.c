@@ -137,11 +137,22 @@ START_TEST(removed_file_gets_no_name_again)
 {
 	g_autoptr(GError) error = NULL;
 	exm_autofd int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	bool linked = false;
+	g_autofree char *opened = g_strdup_printf("/proc/self/fd/%d", fd);
+	exm_autofd int copy = -1;
+	bool linked = true;
 
+	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
+	ck_assert_int_eq(pwrite(fd, "memory", 6, 70000), 6);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert(!link_ours(fd, &linked, &error));
-	assert_error(error, EXM_ERROR_SYSTEM, g_strerror(ENOENT));
+	ck_assert(link_ours(fd, &linked, &error));
+	ck_assert(!linked);
+	/* But a copy of it can have one. */
+	ck_assert(exm_memory_file_copy(opened, path, &error));
+	assert_no_error(error);
+	copy = open(path, O_RDONLY | O_CLOEXEC);
+	assert_holds(copy, "memory", 70000);
+	ck_assert(!exm_memory_file_copy(opened, path, &error));
+	assert_error(error, EXM_ERROR_STATE, "has just been made by somebody else");
 }
 END_TEST
 

@@ -310,6 +310,81 @@ START_TEST(deadline_can_be_moved)
 }
 END_TEST
 
+/* The peer says nothing before it has heard all three commands. */
+START_TEST(all_is_said_before_anybody_is_there)
+{
+	static const Line lines[] = {
+		{ "\"id\":3",
+		  GREETING AGREED "{\"return\": {}, \"id\": 2}\r\n{\"event\": \"E\"}\r\n"
+		                  "{\"return\": {}, \"id\": 3}\r\n",
+		  0, 0 },
+		{ "\"id\":4", "{\"return\": {\"n\": 7}, \"id\": 4}\r\n", 0, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, false);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) event = NULL;
+	g_autoptr(ExmJson) answer = NULL;
+	ExmQmp *qmp = exm_qmp_begin(peer->ours, PATIENCE_MS, &error);
+
+	assert_no_error(error);
+	ck_assert(exm_qmp_send(qmp, "one", NULL, -1, &error));
+	ck_assert(exm_qmp_send(qmp, "two", NULL, -1, &error));
+	ck_assert(exm_qmp_settle(qmp, &error));
+	event = exm_qmp_take_event(qmp);
+	ck_assert_str_eq(exm_json_get_string(event, "event"), "E");
+	answer = exm_qmp_execute(qmp, "three", NULL, &error);
+	assert_no_error(error);
+	ck_assert_uint_eq(exm_json_get_uint(answer, "n"), 7);
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+START_TEST(the_first_refusal_counts_and_the_rest_is_heard)
+{
+	static const Line lines[] = {
+		{ "\"id\":4",
+		  GREETING AGREED "{\"error\": {\"desc\": \"first\"}, \"id\": 2}\r\n"
+		                  "{\"return\": {}, \"id\": 3}\r\n"
+		                  "{\"error\": {\"desc\": \"last\"}, \"id\": 4}\r\n",
+		  0, 0 },
+		{ "\"id\":5", "{\"return\": {}, \"id\": 5}\r\n", 0, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = exm_qmp_begin(peer->ours, PATIENCE_MS, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) none = NULL;
+	g_autoptr(ExmJson) answer = NULL;
+
+	ck_assert(exm_qmp_send(qmp, "one", NULL, -1, &none));
+	ck_assert(exm_qmp_send(qmp, "two", NULL, -1, &none));
+	ck_assert(exm_qmp_send(qmp, "three", NULL, -1, &none));
+	ck_assert(!exm_qmp_settle(qmp, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "'one': first");
+	answer = exm_qmp_execute(qmp, "four", NULL, &none);
+	assert_no_error(none);
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+START_TEST(nobody_comes)
+{
+	static const Line lines[] = { { "\"id\":2", "", 0, 0 }, { 0 } };
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = exm_qmp_begin(peer->ours, PATIENCE_MS, NULL);
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(exm_qmp_send(qmp, "one", NULL, -1, NULL));
+	ck_assert(!exm_qmp_settle(qmp, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "QEMU hung up");
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
 Suite *qmp_suite(void)
 {
 	Suite *suite = suite_create("qmp");
@@ -330,6 +405,9 @@ Suite *qmp_suite(void)
 	tcase_add_test(tcase, trickle_ends_at_the_deadline);
 	tcase_add_test(tcase, message_without_an_end);
 	tcase_add_test(tcase, deadline_can_be_moved);
+	tcase_add_test(tcase, all_is_said_before_anybody_is_there);
+	tcase_add_test(tcase, the_first_refusal_counts_and_the_rest_is_heard);
+	tcase_add_test(tcase, nobody_comes);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -7,12 +7,12 @@
 
 #define DIRECTORY "/run/exomem/web"
 
-#define VM_JSON                                                                         \
-	"{\"schema\": 1, \"name\": \"web\", \"uuid\": \"U\", \"generation-id\": \"G\"," \
-	" \"boot-id\": \"B\", \"qemu\": \"/usr/bin/q\", \"qemu-version\": \"7.2.22\","  \
-	" \"working-directory\": \"/root\", \"pid\": 42, \"start-time\": 77,"           \
-	" \"ram-size\": 5, \"created\": 18446744073709551615, \"detached\": true,"      \
-	" \"command\": [\"-S\"], \"argv\": [\"/usr/bin/q\", \"-m\", \"64\"],"           \
+#define VM_JSON                                                                                  \
+	"{\"schema\": 1, \"name\": \"web\", \"uuid\": \"U\", \"generation-id\": \"G\","          \
+	" \"boot-id\": \"B\", \"qemu\": \"/usr/bin/q\", \"qemu-version\": \"7.2.22\","           \
+	" \"working-directory\": \"/root\", \"pid\": 42, \"start-time\": 77,"                    \
+	" \"ram-size\": 5, \"created\": 18446744073709551615, \"detached\": true, \"index\": 0," \
+	" \"command\": [\"-S\"], \"argv\": [\"/usr/bin/q\", \"-m\", \"64\"],"                    \
 	" \"memory\": [{\"name\": \"pc.ram\", \"size\": 67108864}]}"
 
 static ExmJson *vm_json(void)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* smaps.c - What a process has in memory, mapping by mapping */
+
+#include "host/smaps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+
+/* mincore(2) wants a byte for each page; a file is looked at in such pieces. */
+#define WINDOW (1024 * EXM_MIB)
+
+/**
+ * struct Mapping - One mapping of /proc/PID/smaps (proc(5))
+ * @chosen:    it is of one of the files in question
+ * @rss:       bytes in memory
+ * @pss:       the same, shared pages in part
+ * @anonymous: bytes of pages that no file has
+ * @swap:      bytes in swap
+ */
+typedef struct {
+	bool chosen;
+	uint64_t rss;
+	uint64_t pss;
+	uint64_t anonymous;
+	uint64_t swap;
+} Mapping;
+
+static const struct {
+	const char *name;
+	size_t offset;
+} values[] = {
+	{ "Rss:", G_STRUCT_OFFSET(Mapping, rss) },
+	{ "Pss:", G_STRUCT_OFFSET(Mapping, pss) },
+	{ "Anonymous:", G_STRUCT_OFFSET(Mapping, anonymous) },
+	{ "Swap:", G_STRUCT_OFFSET(Mapping, swap) },
+};
+
+static bool is_chosen(const char *line, const ExmMappedFile *files, size_t count)
+{
+	g_auto(GStrv) fields = g_strsplit(line, " ", 6);
+	const char *minus = strchr(fields[0], '-');
+	uint64_t size;
+	uint64_t inode;
+	const char *path;
+
+	if (!minus || g_strv_length(fields) < 5)
+		return false;
+	size = g_ascii_strtoull(minus + 1, NULL, 16) - g_ascii_strtoull(fields[0], NULL, 16);
+	inode = g_ascii_strtoull(fields[4], NULL, 10);
+	path = fields[5] ? g_strchug(fields[5]) : "";
+	for (size_t i = 0; i < count; i++)
+		if (inode ? inode == files[i].inode && g_str_has_prefix(path, files[i].directory)
+		          : files[i].size && size == files[i].size)
+			return true;
+	return false;
+}
+
+/* A mapping begins with its addresses; its values begin with a capital letter. */
+static bool is_header(const char *line)
+{
+	return g_ascii_isxdigit(*line) && !g_ascii_isupper(*line);
+}
+
+static void add_mapping(const Mapping *mapping, ExmSmaps *smaps)
+{
+	smaps->rss += mapping->rss;
+	smaps->pss += mapping->pss;
+	if (!mapping->chosen) {
+		smaps->rest += mapping->pss;
+		return;
+	}
+	smaps->mapped += mapping->rss - mapping->anonymous;
+	smaps->copied += mapping->anonymous;
+	smaps->swapped += mapping->swap;
+}
+
+static void read_value(const char *line, Mapping *mapping)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
+		if (g_str_has_prefix(line, values[i].name))
+			G_STRUCT_MEMBER(uint64_t, mapping, values[i].offset) =
+				g_ascii_strtoull(line + strlen(values[i].name), NULL, 10) * EXM_KIB;
+}
+
+/**
+ * exm_smaps_read() - What a process has in memory
+ * @pid:       the process
+ * @files:     whose mappings are told apart: a guest's memory
+ * @count:     of them
+ * @ret_smaps: what it has
+ * @error:     SYSTEM where it is gone or another user's
+ *
+ * A page in a private mapping of a file is the process's own exactly if it is anonymous: the kernel
+ * counts as it walks the page tables (Linux, fs/proc/task_mmu.c, smap_gather_stats()).
+ */
+bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmaps *ret_smaps,
+                    GError **error)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/smaps", (int)pid);
+	g_autofree char *text = NULL;
+	ExmSmaps smaps = { 0 };
+	Mapping mapping = { 0 };
+
+	if (!exm_file_read(path, &text, NULL, error))
+		return false;
+	for (char *line = text, *next; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		if (is_header(line)) {
+			add_mapping(&mapping, &smaps);
+			mapping = (Mapping){ .chosen = is_chosen(line, files, count) };
+		} else {
+			read_value(line, &mapping);
+		}
+	}
+	add_mapping(&mapping, &smaps);
+	*ret_smaps = smaps;
+	return true;
+}
+
+static uint64_t count_resident(int fd, uint64_t offset, uint64_t length)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const size_t pages = (length + page - 1) / page;
+	g_autofree unsigned char *present = g_malloc0(pages);
+	void *mapping = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+	uint64_t count = 0;
+
+	if (mapping == MAP_FAILED)
+		return 0;
+	if (mincore(mapping, length, present) == 0)
+		for (size_t i = 0; i < pages; i++)
+			count += present[i] & 1;
+	munmap(mapping, length);
+	return count * page;
+}
+
+/**
+ * exm_resident_bytes() - How much of a file is in memory, whoever maps it
+ * @path: the file, or /proc/PID/fd/N
+ *
+ * Return: bytes in the page cache (mincore(2)); 0 where it cannot be opened.
+ */
+uint64_t exm_resident_bytes(const char *path)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint64_t bytes = 0;
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+		return 0;
+	for (uint64_t offset = 0; offset < (uint64_t)info.st_size; offset += WINDOW)
+		bytes += count_resident(fd, offset, MIN(WINDOW, (uint64_t)info.st_size - offset));
+	return bytes;
+}

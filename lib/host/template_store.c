@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* template_store.c - Directories of templates: made beside their place, then renamed whole */
+
+#include "host/template_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "plan/host.h"
+
+/* Guest memory is nobody else's business, and nor is what was its registers. */
+#define DIRECTORY_MODE 0700
+#define FILE_MODE      0600
+
+/**
+ * exm_template_store_begin() - Make the directory that a template is put together in
+ * @temporary: its path; directories above it are made where they are missing
+ * @error:     SYSTEM or NO_ROOM
+ */
+bool exm_template_store_begin(const char *temporary, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(temporary);
+
+	if (g_mkdir_with_parents(parent, DIRECTORY_MODE) < 0)
+		return exm_throw_errno(error, errno, "make directory '%s'", parent);
+	if (mkdir(temporary, DIRECTORY_MODE) < 0)
+		return exm_throw_errno(error, errno, "make directory '%s'", temporary);
+	return true;
+}
+
+/**
+ * exm_template_store_write_manifest() - Write down what a template is
+ * @temporary: directory of it
+ * @template:  what to write
+ * @error:     SYSTEM or NO_ROOM
+ */
+bool exm_template_store_write_manifest(const char *temporary, const ExmTemplate *template,
+                                       GError **error)
+{
+	g_autofree char *path = g_build_filename(temporary, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autoptr(ExmJson) json = exm_template_to_json(template);
+	g_autofree char *text = exm_json_print(json, true);
+	g_autofree char *line = g_strconcat(text, "\n", NULL);
+
+	return exm_file_write_durable(path, line, strlen(line), FILE_MODE, error);
+}
+
+/**
+ * exm_template_store_commit() - Give a template its place; from here on it is one
+ * @temporary: directory that holds all of it
+ * @directory: its place, which must be free
+ * @error:     STATE where it is not
+ */
+bool exm_template_store_commit(const char *temporary, const char *directory, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(directory);
+
+	if (!exm_directory_sync(temporary, error))
+		return false;
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, directory, RENAME_NOREPLACE) < 0) {
+		if (errno == EEXIST)
+			return exm_throw(error, EXM_ERROR_STATE,
+			                 "'%s' has just been made by somebody else", directory);
+		return exm_throw_errno(error, errno, "rename '%s' to '%s'", temporary, directory);
+	}
+	/* It is there already: that it might not outlive a crash is no reason to fail. */
+	exm_directory_sync(parent, NULL);
+	return true;
+}
+
+/**
+ * exm_template_store_abandon() - Remove a template's directory and what is in it
+ * @temporary: the directory, which may be half made or not there
+ */
+void exm_template_store_abandon(const char *temporary)
+{
+	g_autofree char *manifest = g_build_filename(temporary, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autoptr(GDir) directory = g_dir_open(temporary, 0, NULL);
+	const char *name;
+
+	if (!directory)
+		return;
+	while ((name = g_dir_read_name(directory))) {
+		g_autofree char *path = g_build_filename(temporary, name, NULL);
+
+		/* What it says is what there still is to do. */
+		if (strcmp(name, EXM_TEMPLATE_MANIFEST) != 0)
+			unlink(path);
+	}
+	unlink(manifest);
+	rmdir(temporary);
+}
+
+/**
+ * exm_template_store_read() - Read a template's manifest
+ * @directory: of the template
+ * @error:     STATE where there is none, or it is not whole
+ *
+ * Return: the template (transfer full), or NULL.
+ */
+ExmTemplate *exm_template_store_read(const char *directory, GError **error)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autofree char *text = NULL;
+	g_autoptr(GError) reason = NULL;
+	g_autoptr(ExmJson) json = NULL;
+	ExmTemplate *template;
+	size_t length;
+
+	if (access(path, F_OK) < 0) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "no template '%s'; 'exomem template list' shows those there are",
+		          directory);
+		return NULL;
+	}
+	if (!exm_file_read(path, &text, &length, error))
+		return NULL;
+	json = exm_json_parse(text, length, &reason);
+	if (!json) {
+		exm_throw(error, EXM_ERROR_STATE, "the manifest of template '%s' is not whole: %s",
+		          directory, reason->message);
+		return NULL;
+	}
+	template = exm_template_from_json(json, directory, error);
+	/* One that was renamed is called as its directory is by now. */
+	if (template) {
+		g_free(template->name);
+		template->name = g_path_get_basename(directory);
+	}
+	return template;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/**
+ * exm_template_store_list() - The templates in a directory
+ * @root: the directory, which may not be there
+ *
+ * Return: their names in order (transfer full), closed by NULL.
+ */
+char **exm_template_store_list(const char *root)
+{
+	g_autoptr(GDir) directory = g_dir_open(root, 0, NULL);
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	const char *name;
+
+	while (directory && (name = g_dir_read_name(directory))) {
+		g_autofree char *path = g_build_filename(root, name, EXM_TEMPLATE_MANIFEST, NULL);
+
+		if (*name != '.' && access(path, F_OK) == 0)
+			g_ptr_array_add(names, g_strdup(name));
+	}
+	g_ptr_array_sort(names, compare_names);
+	g_ptr_array_add(names, NULL);
+	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
+/**
+ * exm_template_store_heir() - A template whose disks stand on those of another
+ * @directory: of the other
+ *
+ * Return: its directory (transfer full), or NULL where there is none, or none any more.
+ */
+char *exm_template_store_heir(const char *directory)
+{
+	g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+	const char *name;
+
+	while (entries && (name = g_dir_read_name(entries))) {
+		g_autofree char *path = g_build_filename(directory, name, NULL);
+		g_autofree char *heir = g_str_has_prefix(name, EXM_TEMPLATE_HEIR)
+		                                ? g_file_read_link(path, NULL)
+		                                : NULL;
+		g_autofree char *manifest = heir ? g_build_filename(heir, EXM_TEMPLATE_MANIFEST, NULL)
+		                                 : NULL;
+
+		if (manifest && access(manifest, F_OK) == 0)
+			return g_steal_pointer(&heir);
+	}
+	return NULL;
+}
+
+/**
+ * exm_template_store_mark() - Say beside a memory file that it belongs to a template
+ * @memory_file: its path
+ * @name:        the template's
+ * @error:       SYSTEM or NO_ROOM
+ *
+ * Nobody maps it shared then, and nobody discards it.
+ */
+bool exm_template_store_mark(const char *memory_file, const char *name, GError **error)
+{
+	g_autofree char *path = g_strconcat(memory_file, EXM_TEMPLATE_MARKER, NULL);
+	g_autofree char *line = g_strconcat(name, "\n", NULL);
+
+	return exm_file_write_durable(path, line, strlen(line), FILE_MODE, error);
+}
+
+/**
+ * exm_template_store_unmark() - Take such a mark away
+ * @memory_file: its path
+ */
+void exm_template_store_unmark(const char *memory_file)
+{
+	g_autofree char *path = g_strconcat(memory_file, EXM_TEMPLATE_MARKER, NULL);
+
+	unlink(path);
+}

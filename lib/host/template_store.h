@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "plan/template.h"
+
+bool exm_template_store_begin(const char *temporary, GError **error);
+bool exm_template_store_write_manifest(const char *temporary, const ExmTemplate *template,
+                                       GError **error);
+bool exm_template_store_commit(const char *temporary, const char *directory, GError **error);
+void exm_template_store_abandon(const char *temporary);
+ExmTemplate *exm_template_store_read(const char *directory, GError **error);
+char **exm_template_store_list(const char *root);
+char *exm_template_store_heir(const char *directory);
+bool exm_template_store_mark(const char *memory_file, const char *name, GError **error);
+void exm_template_store_unmark(const char *memory_file);

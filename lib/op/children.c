@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* children.c - Start many detached guests side by side, and perhaps stay until they end */
+
+#include "op/children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/state.h"
+#include "op/detach.h"
+
+/**
+ * struct Worker - A process that starts one child
+ * @pid:    of it
+ * @report: says why it failed; at its end it has succeeded or said so
+ * @plan:   of the child
+ */
+typedef struct {
+	pid_t pid;
+	int report;
+	const ExmPlan *plan;
+} Worker;
+
+/**
+ * struct Child - A child that runs; it is ours, because we are the one that orphans fall to
+ * @pid:  of its QEMU
+ * @name: the child's
+ */
+typedef struct {
+	pid_t pid;
+	const char *name;
+} Child;
+
+/**
+ * struct Batch - Children that are being started
+ * @plans:           of ExmPlan, one for each
+ * @state_directory: where guests' directories are
+ * @order:           how they are started
+ * @cloned:          called for each that runs
+ * @signals:         a descriptor that tells of signals
+ * @old_signals:     the mask that workers give QEMU
+ * @deadline:        monotonic microseconds, or -1
+ * @next:            first plan that was not begun
+ * @workers:         of Worker
+ * @children:        of Child
+ * @stopping:        nothing more is begun
+ * @error:           what failed first
+ */
+typedef struct {
+	const GPtrArray *plans;
+	const char *state_directory;
+	const ExmCloneOrder *order;
+	ExmCloned cloned;
+	int signals;
+	sigset_t old_signals;
+	gint64 deadline;
+	guint next;
+	GArray *workers;
+	GArray *children;
+	bool stopping;
+	GError *error;
+} Batch;
+
+static void batch_clear(Batch *batch)
+{
+	sigprocmask(SIG_SETMASK, &batch->old_signals, NULL);
+	exm_fd_clear(&batch->signals);
+	g_array_unref(batch->workers);
+	g_array_unref(batch->children);
+	g_clear_error(&batch->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Batch, batch_clear)
+
+static void ignore_warning(G_GNUC_UNUSED const char *warning)
+{
+}
+
+static bool batch_init(Batch *batch, GError **error)
+{
+	static const int wanted[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+		sigaddset(&signals, wanted[i]);
+	batch->workers = g_array_new(FALSE, FALSE, sizeof(Worker));
+	batch->children = g_array_new(FALSE, FALSE, sizeof(Child));
+	batch->deadline = batch->order->timeout_ms < 0
+	                          ? -1
+	                          : g_get_monotonic_time() + (gint64)batch->order->timeout_ms * 1000;
+	sigprocmask(SIG_BLOCK, &signals, &batch->old_signals);
+	batch->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (batch->signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return exm_throw_errno(error, errno, "prepare to start children");
+	return true;
+}
+
+/*
+ * In the worker. It goes with us, and what it has not finished goes with it (op/detach.c): so it
+ * must outlive us where our whole process group is killed.
+ */
+static void work(const Batch *batch, const ExmPlan *plan, int report)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	ssize_t put = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigprocmask(SIG_SETMASK, &batch->old_signals, NULL);
+	if (!exm_detach(plan, batch->state_directory, ignore_warning, &error)) {
+		text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
+		put = write(report, text, strlen(text));
+	}
+	_exit(put < 0 || text ? 1 : 0);
+}
+
+static bool start_worker(Batch *batch, GError **error)
+{
+	Worker worker = { .plan = batch->plans->pdata[batch->next] };
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return exm_throw_errno(error, errno, "make a pipe");
+	worker.pid = fork();
+	if (worker.pid == 0)
+		work(batch, worker.plan, ends[1]);
+	close(ends[1]);
+	worker.report = ends[0];
+	if (worker.pid < 0) {
+		close(ends[0]);
+		return exm_throw_errno(error, errno, "fork");
+	}
+	g_array_append_val(batch->workers, worker);
+	batch->next++;
+	return true;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+	g_autofree char *text = NULL;
+	const char *behind_name;
+
+	if (!exm_file_read(path, &text, NULL, NULL))
+		return 0;
+	behind_name = strrchr(text, ')');
+	return behind_name ? (pid_t)g_ascii_strtoll(behind_name + strlen(") S "), NULL, 10) : 0;
+}
+
+/* A worker that was killed could not take along what it had begun; that fell to us. */
+static void end_orphan(const Batch *batch, const ExmPlan *plan)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(batch->state_directory, plan->name, NULL);
+
+	if (vm && parent_of((pid_t)vm->pid) == getpid()) {
+		kill((pid_t)vm->pid, SIGKILL);
+		waitpid((pid_t)vm->pid, NULL, 0);
+	}
+}
+
+static void fail(Batch *batch, ExmErrorCode code, const char *what, const char *why)
+{
+	if (!batch->error)
+		batch->error = g_error_new(EXM_ERROR, (gint)code, "%s%s", what, why);
+	batch->stopping = batch->stopping || batch->order->all_or_none;
+}
+
+static void add_child(Batch *batch, const ExmPlan *plan)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(batch->state_directory, plan->name, NULL);
+	const Child child = { .pid = vm ? (pid_t)vm->pid : 0, .name = plan->name };
+
+	g_array_append_val(batch->children, child);
+	batch->cloned(plan->name);
+}
+
+static void finish_worker(Batch *batch, guint index)
+{
+	const Worker worker = g_array_index(batch->workers, Worker, index);
+	g_autofree char *what = g_strdup_printf("child '%s': ", worker.plan->name);
+	g_autofree char *text = NULL;
+	int status;
+
+	exm_fd_read_all(worker.report, &text, NULL, NULL);
+	close(worker.report);
+	waitpid(worker.pid, &status, 0);
+	g_array_remove_index(batch->workers, index);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		add_child(batch, worker.plan);
+	} else if (text && *text) {
+		fail(batch, (ExmErrorCode)(*text - '0'), what, text + 1);
+	} else {
+		end_orphan(batch, worker.plan);
+		if (!batch->stopping)
+			fail(batch, EXM_ERROR_SYSTEM, what, "the process that started it was killed");
+	}
+}
+
+/* Ends the workers, which take along what they have begun. */
+static void stop(Batch *batch, const char *why)
+{
+	g_autofree char *what = g_strdup_printf("%u of %u children run: ", batch->children->len,
+	                                        batch->plans->len);
+
+	fail(batch, EXM_ERROR_SYSTEM, what, why);
+	batch->stopping = true;
+	for (guint i = 0; i < batch->workers->len; i++)
+		kill(g_array_index(batch->workers, Worker, i).pid, SIGTERM);
+}
+
+static int next_signal(const Batch *batch)
+{
+	struct signalfd_siginfo info;
+
+	return read(batch->signals, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+static int time_left(const Batch *batch)
+{
+	if (batch->deadline < 0 || batch->stopping)
+		return -1;
+	return (int)MAX((batch->deadline - g_get_monotonic_time() + 999) / 1000, 0);
+}
+
+static void attend(Batch *batch)
+{
+	const guint count = batch->workers->len;
+	g_autofree struct pollfd *polled = g_new0(struct pollfd, count + 1);
+	int got;
+
+	for (guint i = 0; i < count; i++)
+		polled[i] = (struct pollfd){ .fd = g_array_index(batch->workers, Worker, i).report,
+			                     .events = POLLIN };
+	polled[count] = (struct pollfd){ .fd = batch->signals, .events = POLLIN };
+	got = poll(polled, count + 1, time_left(batch));
+	if (got == 0)
+		stop(batch, "time is up");
+	for (int number; got > 0 && (number = next_signal(batch)) != 0;)
+		if (number != SIGCHLD && !batch->stopping)
+			stop(batch, "interrupted");
+	for (guint i = count; got > 0 && i > 0; i--)
+		if (polled[i - 1].revents)
+			finish_worker(batch, i - 1);
+}
+
+static void start_all(Batch *batch)
+{
+	while (batch->workers->len > 0 || (!batch->stopping && batch->next < batch->plans->len)) {
+		while (!batch->stopping && batch->next < batch->plans->len &&
+		       batch->workers->len < batch->order->jobs) {
+			GError *problem = NULL;
+
+			if (start_worker(batch, &problem))
+				continue;
+			fail(batch, EXM_ERROR_SYSTEM, "", problem->message);
+			batch->stopping = true;
+			g_error_free(problem);
+		}
+		if (batch->workers->len > 0)
+			attend(batch);
+	}
+}
+
+static void kill_children(Batch *batch)
+{
+	for (guint i = 0; i < batch->children->len; i++) {
+		const Child *child = &g_array_index(batch->children, Child, i);
+
+		if (child->pid > 0 && kill(child->pid, SIGKILL) == 0)
+			waitpid(child->pid, NULL, 0);
+	}
+	g_array_set_size(batch->children, 0);
+	exm_state_sweep(batch->state_directory);
+}
+
+static int status_of(int status)
+{
+	/* As a shell has it. */
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Reaps children that have ended; the worst of them is the error. */
+static bool reap(Batch *batch)
+{
+	bool one = false;
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (guint i = batch->children->len; i > 0; i--) {
+			const Child child = g_array_index(batch->children, Child, i - 1);
+			const int code = status_of(status);
+
+			if (child.pid != pid)
+				continue;
+			one = true;
+			g_array_remove_index(batch->children, i - 1);
+			if (code == 0 || (batch->error && batch->error->code >= code))
+				continue;
+			g_clear_error(&batch->error);
+			batch->error = g_error_new(EXM_ERROR, code, "child '%s' ended with status %d",
+			                           child.name, code);
+		}
+	return one;
+}
+
+/* As their parent, until they have ended; signals are handed on. */
+static void stay(Batch *batch)
+{
+	bool ended = reap(batch);
+
+	while (batch->children->len > 0 && !(ended && batch->order->any)) {
+		struct pollfd polled = { .fd = batch->signals, .events = POLLIN };
+		int number;
+
+		poll(&polled, 1, -1);
+		while ((number = next_signal(batch)) != 0)
+			for (guint i = 0; number != SIGCHLD && i < batch->children->len; i++)
+				kill(g_array_index(batch->children, Child, i).pid, number);
+		ended = reap(batch) || ended;
+	}
+	exm_state_sweep(batch->state_directory);
+}
+
+/**
+ * exm_children_start() - Start detached children side by side
+ * @plans:           of ExmPlan, one for each
+ * @state_directory: where guests' directories are
+ * @order:           how many at a time, for how long, and what to do when one fails
+ * @cloned:          called for each that runs
+ * @error:           of the first that failed; its code is the exit status of the worst that was
+ *                   attended to
+ *
+ * Each is started by a process of its own, and as the one that orphans fall to, this process is the
+ * parent of them all as long as it stays.
+ */
+bool exm_children_start(const GPtrArray *plans, const char *state_directory,
+                        const ExmCloneOrder *order, ExmCloned cloned, GError **error)
+{
+	g_auto(Batch) batch = {
+		.plans = plans,
+		.state_directory = state_directory,
+		.order = order,
+		.cloned = cloned,
+		.signals = -1,
+	};
+
+	if (!batch_init(&batch, error))
+		return false;
+	start_all(&batch);
+	if (batch.error && order->all_or_none)
+		kill_children(&batch);
+	if (order->attach && !batch.stopping)
+		stay(&batch);
+	if (batch.error)
+		g_propagate_error(error, g_steal_pointer(&batch.error));
+	else
+		return true;
+	return false;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clone.c - Start children of a template: one in this process's place, or many side by side */
+
+#include "op/clone.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "host/hostinfo.h"
+#include "host/place.h"
+#include "host/state.h"
+#include "op/children.h"
+#include "op/detach.h"
+#include "op/template.h"
+
+/**
+ * struct Clone - A clone and what it stands on
+ * @use:      the template
+ * @run:      facts of each child's run; the random ones are renewed for each
+ * @guests:   of ExmVm, those that live
+ * @children: of ExmRunRequest
+ */
+typedef struct {
+	ExmTemplateUse *use;
+	ExmRunFacts *run;
+	GPtrArray *guests;
+	GPtrArray *children;
+} Clone;
+
+static void clone_free(Clone *clone)
+{
+	if (!clone)
+		return;
+	if (clone->run)
+		clone->run->caps = NULL;
+	exm_run_facts_free(clone->run);
+	if (clone->guests)
+		g_ptr_array_unref(clone->guests);
+	if (clone->children)
+		g_ptr_array_unref(clone->children);
+	exm_template_use_free(clone->use);
+	g_free(clone);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Clone, clone_free)
+
+static void renew(ExmRunFacts *facts)
+{
+	g_free(facts->uuid);
+	g_free(facts->generation_id);
+	g_free(facts->random);
+	facts->uuid = g_uuid_string_random();
+	facts->generation_id = g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+}
+
+/* All memory files are in one directory: they were made by one -mem-path. */
+static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **error)
+{
+	const ExmTemplate *template = clone->use->template;
+	const ExmTemplateMemory *first = template->memory->pdata[0];
+	g_autofree char *path = exm_template_path(template, first->path);
+	g_autofree char *directory = g_path_get_dirname(path);
+	ExmRunFacts *facts = exm_run_facts_new();
+
+	clone->run = facts;
+	facts->caps = clone->use->caps;
+	facts->host = exm_hostinfo_read(error);
+	if (!facts->host)
+		return false;
+	facts->place = exm_place_look(directory);
+	if (template->disks->len > 0)
+		facts->disk_place = exm_place_look(order->disk_directory ? order->disk_directory
+		                                                         : template->directory);
+	for (guint i = 0; i < template->memory->len; i++) {
+		const ExmTemplateMemory *memory = template->memory->pdata[i];
+		g_autofree char *file = exm_template_path(template, memory->path);
+
+		g_ptr_array_add(facts->files, exm_file_look(file));
+	}
+	return true;
+}
+
+static bool check_disk_place(const ExmPlace *place, GError **error)
+{
+	if (!place || (place->kind == EXM_PLACE_DIRECTORY && place->writable))
+		return true;
+	return exm_throw(error, EXM_ERROR_USAGE,
+	                 "'%s' is not a directory that overlays can be made in: name one by '--disks'",
+	                 place->path);
+}
+
+static Clone *clone_new(const ExmCloneRequest *request, const ExmCloneOrder *order,
+                        const ExmSources *sources, GError **error)
+{
+	g_autoptr(Clone) clone = g_new0(Clone, 1);
+	ExmCloneFacts facts;
+
+	clone->use = exm_op_template_open(order->directory, sources, error);
+	if (!clone->use ||
+	    !exm_template_check_or_throw(clone->use->template, clone->use->facts, &order->leniency,
+	                                 error) ||
+	    !read_run_facts(clone, order, error) || !check_disk_place(clone->run->disk_place, error) ||
+	    !exm_state_list(request->state_directory, &clone->guests, error))
+		return NULL;
+	facts = (ExmCloneFacts){
+		.template = clone->use->template,
+		.caps = clone->use->caps,
+		.host = clone->run->host,
+		.place = clone->run->place,
+		.guests = clone->guests,
+	};
+	clone->children = exm_clone_children(request, &facts, error);
+	return clone->children ? g_steal_pointer(&clone) : NULL;
+}
+
+static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
+{
+	renew(clone->run);
+	return exm_run_plan(clone->children->pdata[index], clone->run, error);
+}
+
+/**
+ * exm_op_plan_clone() - Plan a clone and stop there
+ * @request: what the user said
+ * @order:   how children are made
+ * @sources: where facts are to be had
+ * @show:    called with the plan of the first child
+ * @error:   any code; nothing was done
+ */
+bool exm_op_plan_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
+                       const ExmSources *sources, ExmPlanned show, GError **error)
+{
+	g_autoptr(Clone) clone = clone_new(request, order, sources, error);
+	g_autoptr(ExmPlan) plan = clone ? plan_child(clone, 0, error) : NULL;
+
+	if (!plan)
+		return false;
+	show(plan);
+	return true;
+}
+
+static void plan_free(gpointer plan)
+{
+	exm_plan_free(plan);
+}
+
+/* Nothing is to be watched over but its start, which needs no process of its own for that. */
+static bool is_alone(const GPtrArray *plans, const ExmCloneOrder *order)
+{
+	return plans->len == 1 && !order->attach && order->timeout_ms < 0;
+}
+
+static bool start_alone(const ExmPlan *plan, const char *state_directory, ExmWarn warn,
+                        ExmCloned cloned, GError **error)
+{
+	if (!exm_detach(plan, state_directory, warn, error)) {
+		g_prefix_error(error, "child '%s': ", plan->name);
+		return false;
+	}
+	cloned(plan->name);
+	return true;
+}
+
+/**
+ * exm_op_clone() - Start children of a template
+ * @request:    what the user said
+ * @order:      how
+ * @sources:    where facts are to be had
+ * @warn:       called for each warning
+ * @cloned:     called for each child that runs and lives on its own
+ * @error:   of the first that failed; of children that were attended to, the worst one's exit status
+ *
+ * A child in the foreground is this process: there is no return then.
+ */
+bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
+                  const ExmSources *sources, ExmWarn warn, ExmCloned cloned, GError **error)
+{
+	g_autoptr(Clone) clone = clone_new(request, order, sources, error);
+	g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func(plan_free);
+
+	for (guint i = 0; clone && i < clone->children->len; i++) {
+		ExmPlan *plan = plan_child(clone, i, error);
+
+		if (!plan)
+			return false;
+		g_ptr_array_add(plans, plan);
+	}
+	if (!clone)
+		return false;
+	if (!request->detach)
+		return exm_act(plans->pdata[0], request->state_directory, warn, error);
+	if (is_alone(plans, order))
+		return start_alone(plans->pdata[0], request->state_directory, warn, cloned, error);
+	return exm_children_start(plans, request->state_directory, order, cloned, error);
+}

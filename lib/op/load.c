@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* load.c - Load a template's device state into a child that waits for it */
+
+#include "op/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/control.h"
+#include "host/pidfd.h"
+#include "host/qmp_migration.h"
+#include "plan/vm.h"
+
+/* A child of a template of many GiB has as much to do as one of few MiB; a busy host may be slow. */
+#define LOAD_PATIENCE_MS 120000
+
+/* QEMU has read its state by then, and has only to act on it. */
+#define RESUME_PATIENCE_MS 60000
+
+/* How long a QEMU that has hung up may take to end. */
+#define END_PATIENCE_MS 2000
+
+/* The checksum is a few hundred KiB of work while QEMU starts, and tells what broke. */
+static bool read_devices(const ExmTemplate *template, char **ret_state, size_t *ret_length,
+                         GError **error)
+{
+	g_autofree char *path = exm_template_path(template, EXM_TEMPLATE_DEVICES);
+	g_autofree char *state = NULL;
+	g_autofree char *sum = NULL;
+	size_t length;
+
+	if (!exm_file_read(path, &state, &length, error))
+		return false;
+	sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)state, length);
+	if (strcmp(sum, template->devices_sha256) != 0)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' is not what was saved: its checksum differs", path);
+	*ret_state = g_steal_pointer(&state);
+	*ret_length = length;
+	return true;
+}
+
+/* A disk that somebody else holds keeps it from running, and QEMU says so in its log alone. */
+static bool throw_resting(const GError *reason, GError **error)
+{
+	return exm_throw(error, EXM_ERROR_SYSTEM, "it was loaded but does not run: %s",
+	                 reason->message);
+}
+
+static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
+{
+	g_autoptr(ExmJson) answer = NULL;
+	g_autoptr(GError) reason = NULL;
+
+	exm_qmp_set_deadline(qmp, RESUME_PATIENCE_MS);
+	if (plan->paused)
+		return exm_qmp_migration_wait(qmp, error);
+	/* One that ran when it was saved runs by itself when it is loaded. */
+	if (plan->template->paused) {
+		if (!exm_qmp_migration_wait(qmp, error))
+			return false;
+		answer = exm_qmp_execute(qmp, "cont", NULL, error);
+		if (!answer)
+			return false;
+	}
+	return exm_qmp_wait_event(qmp, "RESUME", &reason) || throw_resting(reason, error);
+}
+
+/**
+ * exm_load() - Load a template's device state into a child that waits for it
+ * @plan:       of the child, whose QEMU has been started
+ * @timeout_ms: for all of it
+ * @error:      SYSTEM: QEMU does not answer or cannot load it; STATE: the state is damaged
+ *
+ * When it returns, the child runs; or rests, where it shall.
+ */
+bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
+{
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
+	g_autofree char *state = NULL;
+	g_autoptr(ExmQmp) qmp = NULL;
+	size_t length = 0;
+
+	if (!read_devices(plan->template, &state, &length, error))
+		return false;
+	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
+	return qmp && exm_qmp_migration_load(qmp, state, length, error) && resume(qmp, plan, error);
+}
+
+/*
+ * In the helper. What it has of the child's would outlive the child: with the sockets QEMU's end
+ * could not be heard, and with the locks the child's name and its template stayed taken.
+ */
+static void drop_descriptors(const ExmPlan *plan)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->fd >= 0)
+			close(step->fd);
+	}
+}
+
+/* A QEMU that could not load the state, or that never came to be, has said why, and ends. */
+static void load_or_kill(const ExmPlan *plan, int child, ExmWarn warn)
+{
+	g_autoptr(GError) error = NULL;
+
+	drop_descriptors(plan);
+	if (exm_load(plan, LOAD_PATIENCE_MS, &error))
+		return;
+	/* A damaged state QEMU never got to see: it has no reason to end. */
+	if (!g_error_matches(error, EXM_ERROR, EXM_ERROR_STATE) &&
+	    exm_pidfds_wait(&child, 1, END_PATIENCE_MS))
+		return;
+	warn(error->message);
+	exm_pidfd_kill(child, NULL);
+}
+
+/**
+ * exm_load_start() - Have the device state loaded while this process becomes QEMU
+ * @plan:  of the child, whose socket is there
+ * @warn:  tells the user where it cannot be loaded; the child is killed then
+ * @error: SYSTEM
+ *
+ * A helper does it, forked twice so that QEMU never sees its end.
+ */
+bool exm_load_start(const ExmPlan *plan, ExmWarn warn, GError **error)
+{
+	exm_autofd int child = pidfd_open(getpid(), 0);
+	pid_t pid;
+
+	if (child < 0)
+		return exm_throw_errno(error, errno, "open this process");
+	pid = fork();
+	if (pid < 0)
+		return exm_throw_errno(error, errno, "fork");
+	if (pid > 0)
+		return waitpid(pid, NULL, 0) == pid;
+	if (fork() == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		load_or_kill(plan, child, warn);
+	}
+	_exit(0);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* template.c - Templates: find them, look them through, remove them */
+
+#include "op/template.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/checksum.h"
+#include "host/hostinfo.h"
+#include "host/lock.h"
+#include "host/place.h"
+#include "host/state.h"
+#include "host/template_store.h"
+#include "op/probe.h"
+
+/**
+ * exm_template_use_free() - Free a template and the facts around it
+ * @use: may be NULL
+ */
+void exm_template_use_free(ExmTemplateUse *use)
+{
+	if (!use)
+		return;
+	exm_template_facts_free(use->facts);
+	exm_template_free(use->template);
+	exm_caps_free(use->caps);
+	g_free(use);
+}
+
+/**
+ * exm_op_template_open() - Read a template, and what has to be held against it
+ * @directory: of the template
+ * @sources:   where facts are to be had; without a QEMU, it is the one that saved it
+ * @error:     STATE where there is no such template, UNSUPPORTED for a QEMU that is none
+ *
+ * Return: the template (transfer full), not yet looked through; or NULL.
+ */
+ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, GError **error)
+{
+	g_autoptr(ExmTemplateUse) use = g_new0(ExmTemplateUse, 1);
+	g_auto(GStrv) paths = NULL;
+
+	use->template = exm_template_store_read(directory, error);
+	if (!use->template)
+		return NULL;
+	use->caps = exm_op_probe(sources->qemu ? sources->qemu : use->template->qemu,
+	                         sources->cache_directory, false, NULL, error);
+	if (!use->caps)
+		return NULL;
+	use->facts = exm_template_facts_new();
+	use->facts->caps = use->caps;
+	use->facts->euid = geteuid();
+	use->facts->kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	/* What is only asked under KVM need not be read for each child under TCG. */
+	if (use->template->host_cpu)
+		use->facts->host_cpu = exm_hostinfo_cpu_flags();
+	paths = exm_template_files(use->template);
+	for (char **path = paths; *path; path++)
+		g_ptr_array_add(use->facts->files, exm_file_look(*path));
+	return g_steal_pointer(&use);
+}
+
+/**
+ * exm_op_template_read() - Read what a template says of itself
+ * @directory: of the template
+ * @error:     STATE where there is no such template
+ *
+ * Return: the template (transfer full), or NULL.
+ */
+ExmTemplate *exm_op_template_read(const char *directory, GError **error)
+{
+	return exm_template_store_read(directory, error);
+}
+
+static void template_free(gpointer template)
+{
+	exm_template_free(template);
+}
+
+/**
+ * exm_op_template_list() - The templates in a directory
+ * @root: the directory, which may not be there
+ *
+ * Return: of ExmTemplate, by name (transfer full); those that cannot be read are left out.
+ */
+GPtrArray *exm_op_template_list(const char *root)
+{
+	GPtrArray *templates = g_ptr_array_new_with_free_func(template_free);
+	g_auto(GStrv) names = exm_template_store_list(root);
+
+	for (char **name = names; *name; name++) {
+		g_autofree char *directory = g_build_filename(root, *name, NULL);
+		ExmTemplate *template = exm_template_store_read(directory, NULL);
+
+		if (template)
+			g_ptr_array_add(templates, template);
+	}
+	return templates;
+}
+
+/* Where long work is told to, with the name of what it is on. */
+typedef struct {
+	ExmProgress progress;
+	const char *what;
+} Teller;
+
+static void tell(uint64_t done, uint64_t all, void *user)
+{
+	const Teller *teller = user;
+
+	teller->progress(teller->what, done, all);
+}
+
+static bool check_sum(const ExmTemplate *template, const char *name, const char *wanted,
+                      ExmProgress progress, GPtrArray *problems, GError **error)
+{
+	g_autofree char *path = exm_template_path(template, name);
+	Teller teller = { progress, name };
+	g_autofree char *sum = NULL;
+
+	/* That it is missing has been told. */
+	if (access(path, R_OK) < 0)
+		return true;
+	sum = exm_checksum_file(path, tell, &teller, error);
+	if (!sum)
+		return false;
+	if (strcmp(sum, wanted) != 0)
+		g_ptr_array_add(problems,
+		                g_error_new(EXM_ERROR, EXM_ERROR_STATE,
+		                            "'%s' is not what was saved: its checksum differs", path));
+	return true;
+}
+
+/**
+ * exm_op_template_verify() - Whether a template is what it was, and can be used here
+ * @directory: of the template
+ * @sources:   where facts are to be had
+ * @deep:      read its memory too
+ * @progress:  called while files are read
+ * @problems:  of GError * (transfer full), grows by all that is wrong
+ * @error:     where it cannot be found out
+ */
+bool exm_op_template_verify(const char *directory, const ExmSources *sources, bool deep,
+                            ExmProgress progress, GPtrArray *problems, GError **error)
+{
+	const ExmTemplateLeniency leniency = { .other_qemu = sources->qemu };
+	g_autoptr(ExmTemplateUse) use = exm_op_template_open(directory, sources, error);
+	const ExmTemplate *template = use ? use->template : NULL;
+
+	if (!use)
+		return false;
+	exm_template_check(template, use->facts, &leniency, problems);
+	if (!check_sum(template, EXM_TEMPLATE_DEVICES, template->devices_sha256, progress, problems,
+	               error))
+		return false;
+	for (guint i = 0; deep && i < template->memory->len; i++) {
+		const ExmTemplateMemory *memory = template->memory->pdata[i];
+
+		if (!memory->sha256)
+			return exm_throw(error, EXM_ERROR_STATE,
+			                 "template '%s' has no checksum of its memory: it was saved "
+			                 "without '--checksum'",
+			                 template->name);
+		if (!check_sum(template, memory->path, memory->sha256, progress, problems, error))
+			return false;
+	}
+	return true;
+}
+
+/* The children that this user can see, or else the process that holds it. */
+static bool throw_held(const ExmTemplate *template, const char *state_directory, int fd,
+                       GError **error)
+{
+	g_autoptr(GPtrArray) guests = NULL;
+	g_autoptr(GString) names = g_string_new(NULL);
+
+	exm_state_list(state_directory, &guests, NULL);
+	for (guint i = 0; guests && i < guests->len; i++) {
+		const ExmVm *vm = guests->pdata[i];
+
+		if (g_strcmp0(vm->template_path, template->directory) == 0)
+			g_string_append_printf(names, "%s'%s'", names->len ? ", " : "", vm->name);
+	}
+	if (names->len > 0)
+		return exm_throw(error, EXM_ERROR_STATE, "template '%s' is in use by %s",
+		                 template->name, names->str);
+	return exm_throw(error, EXM_ERROR_STATE, "template '%s' is in use by pid %d",
+	                 template->name, (int)exm_lock_holder(fd));
+}
+
+static bool lock(const ExmTemplate *template, const char *state_directory, int *ret_fd, GError **error)
+{
+	g_autofree char *path = exm_template_path(template, EXM_TEMPLATE_DEVICES);
+	/* For writing, because an exclusive lock over NFS needs that (flock(2)). */
+	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool taken = true;
+
+	if (fd >= 0 && !exm_lock_take(fd, false, &taken, error))
+		return false;
+	if (!taken)
+		return throw_held(template, state_directory, fd, error);
+	*ret_fd = g_steal_fd(&fd);
+	return true;
+}
+
+/**
+ * exm_op_template_remove() - Remove a template with its memory
+ * @directory:       of the template
+ * @state_directory: where guests' directories are, to name those in the way
+ * @error:           STATE where a child uses it
+ *
+ * Disk images that the user made stay. The manifest goes last, so that what was interrupted can be
+ * done again.
+ */
+bool exm_op_template_remove(const char *directory, const char *state_directory, GError **error)
+{
+	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
+	g_autofree char *heir = exm_template_store_heir(directory);
+	exm_autofd int fd = -1;
+
+	if (template && heir)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "the disks of template '%s' stand on those of '%s': remove that one "
+		                 "first",
+		                 heir, template->name);
+	if (!template || !lock(template, state_directory, &fd, error))
+		return false;
+	for (guint i = 0; i < template->memory->len; i++) {
+		const ExmTemplateMemory *memory = template->memory->pdata[i];
+		g_autofree char *path = exm_template_path(template, memory->path);
+		g_autoptr(ExmFileFacts) file = exm_file_look(path);
+
+		/* A file of that name that is not this template's is somebody else's by now. */
+		if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
+		                     file->mtime != memory->mtime))
+			continue;
+		unlink(path);
+		exm_template_store_unmark(path);
+	}
+	for (guint i = 0; i < template->disks->len; i++) {
+		const ExmTemplateDisk *disk = template->disks->pdata[i];
+		g_autofree char *path = exm_template_path(template, disk->path);
+		g_autoptr(ExmFileFacts) file = exm_file_look(path);
+
+		if (disk->own && file->inode == disk->inode)
+			unlink(path);
+	}
+	exm_template_store_abandon(directory);
+	return true;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* usage.c - Who holds what memory */
+
+#include "op/usage.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "host/place.h"
+#include "host/state.h"
+
+/**
+ * struct Ledger - Usage as it is added up
+ * @usages: of ExmUsage
+ * @seen:   device and inode of each memory file that has been counted
+ * @sum:    of all
+ */
+typedef struct {
+	GPtrArray *usages;
+	GHashTable *seen;
+	ExmUsageSum *sum;
+} Ledger;
+
+static void usage_free(gpointer data)
+{
+	ExmUsage *usage = data;
+
+	exm_vm_free(usage->vm);
+	g_free(usage);
+}
+
+static void vm_free(gpointer vm)
+{
+	exm_vm_free(vm);
+}
+
+/* Where QEMU has the file open, which need not have a name; NULL for memory without a file. */
+static char *path_of(const ExmVm *vm, ExmJson *memory)
+{
+	const char *opened = exm_json_get_string(exm_json_member(memory, "backend"), "mem-path");
+	const char *number = opened ? strrchr(opened, '/') : NULL;
+
+	if (!exm_json_get_string(memory, "path"))
+		return NULL;
+	if (exm_json_get_bool(memory, "unnamed") && number)
+		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, number);
+	return g_strdup(exm_json_get_string(memory, "path"));
+}
+
+static void count_file(const Ledger *ledger, const ExmFileFacts *file)
+{
+	if (g_hash_table_add(ledger->seen, g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+	                                                   file->device, file->inode)))
+		ledger->sum->files += exm_resident_bytes(file->path);
+}
+
+static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
+{
+	GArray *files = g_array_new(FALSE, FALSE, sizeof(ExmMappedFile));
+
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
+		g_autofree char *path = path_of(vm, memory);
+		ExmMappedFile mapped = { .directory = "" };
+
+		if (path) {
+			g_autoptr(ExmFileFacts) file = exm_file_look_through(path);
+
+			mapped.inode = file->inode;
+			count_file(ledger, file);
+		} else {
+			mapped.size = exm_json_get_uint(memory, "size");
+		}
+		g_array_append_val(files, mapped);
+	}
+	return files;
+}
+
+/* Takes the guest over. */
+static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
+{
+	ExmUsage *usage = g_new0(ExmUsage, 1);
+	g_autoptr(GArray) files = files_of(ledger, vm);
+
+	usage->vm = vm;
+	g_ptr_array_add(ledger->usages, usage);
+	if (!exm_smaps_read((pid_t)vm->pid, (const ExmMappedFile *)(const void *)files->data,
+	                    files->len, &usage->smaps, error)) {
+		g_prefix_error(error, "guest '%s': ", vm->name);
+		return false;
+	}
+	ledger->sum->copied += usage->smaps.copied;
+	ledger->sum->swapped += usage->smaps.swapped;
+	ledger->sum->qemu += usage->smaps.rest;
+	return true;
+}
+
+static GPtrArray *find_guests(const char *state_directory, const char *const *names, GError **error)
+{
+	g_autoptr(GPtrArray) vms = NULL;
+
+	if (!names[0])
+		return exm_state_list(state_directory, &vms, error) ? g_steal_pointer(&vms) : NULL;
+	vms = g_ptr_array_new_with_free_func(vm_free);
+	for (; *names; names++) {
+		ExmVm *vm = exm_state_find(state_directory, *names, error);
+
+		if (!vm)
+			return NULL;
+		g_ptr_array_add(vms, vm);
+	}
+	return g_steal_pointer(&vms);
+}
+
+/**
+ * exm_op_usage() - What guests have in memory
+ * @state_directory: where guests' directories are
+ * @names:           of the guests, NULL-terminated; none for all
+ * @ret_usages:      of ExmUsage (transfer full)
+ * @ret_sum:         what they have together
+ * @error:           STATE where there is no such guest
+ */
+bool exm_op_usage(const char *state_directory, const char *const *names, GPtrArray **ret_usages,
+                  ExmUsageSum *ret_sum, GError **error)
+{
+	g_autoptr(GPtrArray) vms = find_guests(state_directory, names, error);
+	g_autoptr(GPtrArray) usages = g_ptr_array_new_with_free_func(usage_free);
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	ExmUsageSum sum = { 0 };
+	const Ledger ledger = { usages, seen, &sum };
+
+	if (!vms)
+		return false;
+	while (vms->len > 0)
+		if (!add_guest(&ledger, g_ptr_array_steal_index(vms, 0), error))
+			return false;
+	*ret_usages = g_steal_pointer(&usages);
+	*ret_sum = sum;
+	return true;
+}

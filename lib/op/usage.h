@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "host/smaps.h"
+#include "plan/vm.h"
+
+/**
+ * struct ExmUsage - What one guest has in memory
+ * @vm:    the guest
+ * @smaps: of its QEMU; the chosen files are its memory
+ */
+typedef struct {
+	ExmVm *vm;
+	ExmSmaps smaps;
+} ExmUsage;
+
+/**
+ * struct ExmUsageSum - What several guests have in memory together, in bytes
+ * @files:   of the memory files that they map, each counted once
+ * @copied:  pages of their own that began in a template's file
+ * @swapped: such pages in swap
+ * @qemu:    QEMUs' own
+ */
+typedef struct {
+	uint64_t files;
+	uint64_t copied;
+	uint64_t swapped;
+	uint64_t qemu;
+} ExmUsageSum;
+
+bool exm_op_usage(const char *state_directory, const char *const *names, GPtrArray **ret_usages,
+                  ExmUsageSum *ret_sum, GError **error);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clone.c - Which children a clone makes: a request for each, as for a run of its own */
+
+#include "plan/clone.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/size.h"
+#include "plan/clash.h"
+#include "plan/identity.h"
+#include "plan/vm.h"
+
+static bool is_sibling(const ExmCloneFacts *facts, const ExmVm *vm)
+{
+	return g_strcmp0(vm->template_path, facts->template->directory) == 0;
+}
+
+static bool has_siblings(const ExmCloneFacts *facts)
+{
+	for (guint i = 0; i < facts->guests->len; i++)
+		if (is_sibling(facts, facts->guests->pdata[i]))
+			return true;
+	return false;
+}
+
+/* Where others stand beside it, a child cannot have what there is only one of. */
+static bool is_refused(const ExmClash *clash, const ExmCloneRequest *request, bool alone)
+{
+	switch (clash->kind) {
+	case EXM_CLASH_EXCLUSIVE:
+		return !alone;
+	case EXM_CLASH_MAC:
+		return !alone && !request->same_mac;
+	case EXM_CLASH_DESCRIPTOR:
+	case EXM_CLASH_MEMORY:
+	case EXM_CLASH_STATE:
+		return true;
+	/* Several are detached, and one alone has its own. */
+	case EXM_CLASH_TERMINAL:
+	case EXM_CLASH_BALLOON:
+		break;
+	}
+	return false;
+}
+
+static bool check_clashes(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                          const ExmQemuLine *line, GError **error)
+{
+	const bool alone = request->count == 1 && !has_siblings(facts);
+	g_autoptr(GPtrArray) clashes = exm_clashes_find(line);
+
+	for (guint i = 0; i < clashes->len; i++) {
+		const ExmClash *clash = clashes->pdata[i];
+
+		if (is_refused(clash, request, alone))
+			return exm_throw(error, EXM_ERROR_STATE, "%s", clash->message);
+	}
+	return true;
+}
+
+static bool check_identity(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
+{
+	const ExmTemplate *template = facts->template;
+
+	if ((request->count == 1 && !has_siblings(facts)) || request->identical ||
+	    (template->vmgenid && template->identity))
+		return true;
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "template '%s' has no %s, so its children would not know that they are "
+	                 "several: say '--identical' if that is meant",
+	                 template->name, template->vmgenid ? "identity" : "vmgenid");
+}
+
+static bool is_huge(const ExmCloneFacts *facts)
+{
+	return g_strcmp0(facts->place->file_system, "hugetlbfs") == 0;
+}
+
+/* Linux, mm/hugetlb.c: a private mapping reserves pages for all that it may come to write. */
+static bool check_huge_pages(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                             GError **error)
+{
+	const uint64_t need = request->count * facts->template->ram_size;
+	g_autofree char *size = exm_size_human(need);
+	g_autofree char *room = exm_size_human(facts->place->free);
+
+	if (!is_huge(facts) || need <= facts->place->free)
+		return true;
+	return exm_throw(error, EXM_ERROR_NO_ROOM,
+	                 "'%s' is on hugetlbfs, where the children reserve %s of huge pages at once; "
+	                 "%s are free",
+	                 facts->place->path, size, room);
+}
+
+static bool is_used(const ExmCloneFacts *facts, uint32_t index)
+{
+	for (guint i = 0; i < facts->guests->len; i++) {
+		const ExmVm *vm = facts->guests->pdata[i];
+
+		if (is_sibling(facts, vm) && vm->index == index)
+			return true;
+	}
+	return false;
+}
+
+static const ExmVm *find_guest(const ExmCloneFacts *facts, const char *name)
+{
+	for (guint i = 0; i < facts->guests->len; i++) {
+		const ExmVm *vm = facts->guests->pdata[i];
+
+		if (strcmp(vm->name, name) == 0)
+			return vm;
+	}
+	return NULL;
+}
+
+/* The children write to private memory, so what their parent said of its file is moot. */
+static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                                        const char *said, GError **error)
+{
+	const ExmTemplateMemory *first = facts->template->memory->pdata[0];
+	g_autofree char *path = exm_template_path(facts->template, first->path);
+	ExmMemoryOption *option = exm_memory_option_parse(said ? said : "/", error);
+
+	if (!option)
+		return NULL;
+	g_free(option->path);
+	option->path = g_path_get_dirname(path);
+	option->mode = request->reflink ? EXM_MODE_TEMP : EXM_MODE_OPEN;
+	option->mapping = request->reflink ? EXM_MAPPING_SHARED : EXM_MAPPING_PRIVATE;
+	option->no_fallback = true;
+	option->any_fs = true;
+	option->discard = EXM_SWITCH_UNSET;
+	option->pmem = EXM_SWITCH_UNSET;
+	option->prealloc = request->reflink ? EXM_SWITCH_OFF : EXM_SWITCH_UNSET;
+	option->prealloc_threads = 0;
+	option->offset = 0;
+	/*
+	 * Children promise far more memory than they will ever copy: that is what they are for. A
+	 * huge page that was not reserved would end the guest when there is none.
+	 */
+	option->reserve = EXM_SWITCH_UNSET;
+	if (!request->reflink && !is_huge(facts) && facts->host->overcommit_memory == 0 &&
+	    exm_caps_has(facts->caps->file_properties, "reserve"))
+		option->reserve = EXM_SWITCH_OFF;
+	return option;
+}
+
+static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                                uint32_t index, GError **error)
+{
+	const ExmTemplate *template = facts->template;
+	const bool alone = request->count == 1 && request->name;
+	const char *prefix = request->name ? request->name : template->name;
+	g_autoptr(ExmRunRequest) child = g_new0(ExmRunRequest, 1);
+
+	child->line = exm_qemu_line_parse((const char *const *)template->command, error);
+	child->guest = child->line ? exm_guest_read(child->line, error) : NULL;
+	if (!child->guest)
+		return NULL;
+	child->name = alone ? g_strdup(prefix)
+	                    : g_strdup_printf("%s-%" G_GUINT32_FORMAT, prefix, index);
+	child->memory = memory_of_child(request, facts, child->guest->memory, error);
+	if (!child->memory || !exm_name_check(child->name, error))
+		return NULL;
+	/* What of the parent's words a child leaves out must not count either: run_child.c. */
+	child->guest->prealloc = false;
+	child->guest->ram_size = template->ram_size;
+	child->state_directory = g_strdup(request->state_directory);
+	child->detach = request->detach;
+	child->identity = true;
+	child->template = template;
+	child->index = index;
+	child->paused = request->paused;
+	child->no_kernel = request->no_kernel;
+	child->merge = request->merge;
+	return g_steal_pointer(&child);
+}
+
+static void child_free(gpointer child)
+{
+	exm_run_request_free(child);
+}
+
+static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index,
+                      GPtrArray *children, GError **error)
+{
+	g_autoptr(ExmRunRequest) child = child_new(request, facts, index, error);
+	const ExmVm *taken = child ? find_guest(facts, child->name) : NULL;
+
+	if (!child)
+		return false;
+	if (taken)
+		return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken (pid %d)", child->name,
+		                 (int)taken->pid);
+	g_ptr_array_add(children, g_steal_pointer(&child));
+	return true;
+}
+
+/**
+ * exm_clone_children() - Decide which children a clone makes
+ * @request: what the user said
+ * @facts:   what is so
+ * @error:   STATE where two of them could not live side by side, or a name is taken
+ *
+ * Each gets the smallest index that no living child of the template has, from 1 on.
+ *
+ * Return: of ExmRunRequest (transfer full), which borrow the template; or NULL.
+ */
+GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                              GError **error)
+{
+	g_autoptr(GPtrArray) children = g_ptr_array_new_with_free_func(child_free);
+	g_autoptr(ExmQemuLine)
+		line = exm_qemu_line_parse((const char *const *)facts->template->command, error);
+
+	if (!line || !check_clashes(request, facts, line, error) ||
+	    !check_identity(request, facts, error) || !check_huge_pages(request, facts, error))
+		return NULL;
+	for (uint32_t index = 1; children->len < request->count; index++)
+		if (!is_used(facts, index) && !add_child(request, facts, index, children, error))
+			return NULL;
+	return g_steal_pointer(&children);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plan/caps.h"
+#include "plan/host.h"
+#include "plan/run.h"
+#include "plan/template.h"
+
+/* As many children as one command starts; a kernel has 32768 processes by default. */
+#define EXM_CLONE_MAX 4096
+
+/**
+ * struct ExmCloneRequest - What the user of `exomem clone` said, checked for form
+ * @count:           how many children
+ * @name:            of the one child, or what the names of several begin with; NULL for the
+ *                   template's
+ * @detach:          they live on their own
+ * @paused:          they do not run until they are told to
+ * @reflink:         each has a memory file of its own that shares blocks with the template's
+ * @no_kernel:       they get no kernel image of their own, which only a reboot would need
+ * @merge:           the kernel may merge pages of the whole process with those of others (KSM)
+ * @identical:       they may be alike to the last random number
+ * @same_mac:        their network cards may have the same address
+ * @state_directory: where guests' directories are
+ */
+typedef struct {
+	uint32_t count;
+	char *name;
+	bool detach;
+	bool paused;
+	bool reflink;
+	bool no_kernel;
+	bool merge;
+	bool identical;
+	bool same_mac;
+	char *state_directory;
+} ExmCloneRequest;
+
+/**
+ * struct ExmCloneFacts - What the plan of a clone has to know
+ * @template: the template, looked through by exm_template_check()
+ * @caps:     of the QEMU that will run its children
+ * @host:     of this host
+ * @place:    where its memory is
+ * @guests:   of ExmVm, those that live
+ */
+typedef struct {
+	const ExmTemplate *template;
+	const ExmCaps *caps;
+	const ExmHost *host;
+	const ExmPlace *place;
+	const GPtrArray *guests;
+} ExmCloneFacts;
+
+GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFacts *facts,
+                              GError **error);

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* save.c - The plan of `exomem save`: what becomes of each file of a guest, and in which order */
+
+#include "plan/save.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "plan/block.h"
+#include "plan/clash.h"
+#include "plan/disk.h"
+#include "plan/guest.h"
+#include "plan/identity.h"
+
+/* The states of a guest that can be saved (QEMU, qapi/run-state.json). */
+static const char *const states[] = { "running", "paused", "prelaunch", NULL };
+
+static bool check_state(const ExmSaveFacts *facts, GError **error)
+{
+	const char *name = facts->vm->name;
+	const char *status = exm_json_get_string(facts->status, "status");
+	const char *migration = exm_json_get_string(facts->migration, "status");
+
+	if (g_strcmp0(status, "postmigrate") == 0)
+		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' was saved or migrated already",
+		                 name);
+	if (!status || !g_strv_contains(states, status))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "guest '%s' is in state '%s': one that runs or is paused can be "
+		                 "saved",
+		                 name, status ? status : "unknown");
+	if (migration && strcmp(migration, "none") != 0 && strcmp(migration, "failed") != 0 &&
+	    strcmp(migration, "cancelled") != 0 && strcmp(migration, "completed") != 0)
+		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' is being migrated", name);
+	return true;
+}
+
+/* QEMU, qapi/migration.json, MigrationInfo: devices that cannot migrate too, since 6.0 */
+static bool check_blockers(const ExmSaveFacts *facts, GError **error)
+{
+	ExmJson *reasons = exm_json_member(facts->migration, "blocked-reasons");
+
+	if (!reasons || json_object_array_length(reasons) == 0)
+		return true;
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "guest '%s' cannot be saved: %s",
+	                 facts->vm->name,
+	                 json_object_get_string(json_object_array_get_idx(reasons, 0)));
+}
+
+/* exomem-run(1), --state-format: the stream of such a guest could not be read back. */
+static bool check_stream(const ExmSaveFacts *facts, GError **error)
+{
+	for (char **word = facts->vm->argv; *word; word++)
+		if (strcmp(*word, "migration.send-configuration=off") == 0)
+			return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+			                 "guest '%s' was loaded from a state without configuration "
+			                 "('%s'), and so cannot be saved",
+			                 facts->vm->name, *word);
+	return true;
+}
+
+static bool check_caps(const ExmSaveFacts *facts, GError **error)
+{
+	/* QEMU, qapi/migration.json: since 4.0 */
+	if (exm_caps_has(facts->caps->migration_capabilities, "x-ignore-shared"))
+		return true;
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "saving needs QEMU 4.0 ('x-ignore-shared'); '%s' is %s", facts->caps->path,
+	                 facts->caps->version);
+}
+
+static bool check_target(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
+{
+	if (facts->target->exists)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' exists: name another template, or remove it by 'exomem "
+		                 "template remove'",
+		                 request->directory);
+	if (facts->place->kind != EXM_PLACE_DIRECTORY)
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not a directory",
+		                 facts->place->path);
+	return facts->place->writable ||
+	       exm_throw(error, EXM_ERROR_USAGE, "'%s' is not writable", facts->place->path);
+}
+
+/* Refuses what no child could have; warns of what several could not have. */
+static bool check_clashes(const ExmQemuLine *line, GPtrArray *warnings, GError **error)
+{
+	g_autoptr(GPtrArray) clashes = exm_clashes_find(line);
+
+	for (guint i = 0; i < clashes->len; i++) {
+		const ExmClash *clash = clashes->pdata[i];
+
+		switch (clash->kind) {
+		case EXM_CLASH_DESCRIPTOR:
+		case EXM_CLASH_MEMORY:
+		case EXM_CLASH_STATE:
+			return exm_throw(error, EXM_ERROR_UNSUPPORTED, "%s", clash->message);
+		case EXM_CLASH_EXCLUSIVE:
+		case EXM_CLASH_MAC:
+		case EXM_CLASH_BALLOON:
+			g_ptr_array_add(warnings, g_strdup(clash->message));
+			break;
+		case EXM_CLASH_TERMINAL:
+			break;
+		}
+	}
+	return true;
+}
+
+static ExmJson *find_backend(const ExmSaveFacts *facts, const char *id)
+{
+	for (size_t i = 0; i < json_object_array_length(facts->backends); i++) {
+		ExmJson *backend = json_object_array_get_idx(facts->backends, i);
+
+		if (g_strcmp0(exm_json_get_string(backend, "id"), id) == 0)
+			return backend;
+	}
+	return NULL;
+}
+
+static bool is_recorded(const ExmVm *vm, const char *id)
+{
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++)
+		if (g_strcmp0(exm_json_get_string(json_object_array_get_idx(vm->memory, i), "id"),
+		              id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What is shared is not in the stream (QEMU, migration/ram.c, ramblock_is_ignored(): until 8.0 that
+ * goes for memory without a file too), so children would have none of it.
+ */
+static bool check_backends(const ExmSaveFacts *facts, GError **error)
+{
+	for (size_t i = 0; i < json_object_array_length(facts->backends); i++) {
+		ExmJson *backend = json_object_array_get_idx(facts->backends, i);
+		const char *id = exm_json_get_string(backend, "id");
+
+		if (id && exm_json_get_bool(backend, "share") && !is_recorded(facts->vm, id))
+			return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+			                 "memory backend '%s' is shared, and its content would not "
+			                 "be saved: start the guest with '-mem-path' in its place, "
+			                 "or with 'share=off'",
+			                 id);
+	}
+	return true;
+}
+
+static void file_free(gpointer data)
+{
+	ExmSaveFile *file = data;
+
+	g_free(file->path);
+	g_free(file->inner);
+	g_free(file->outer);
+	g_free(file->backend);
+	g_free(file);
+}
+
+/* "/proc/self/fd/12" of QEMU's own command line, or -1. */
+static int fd_of(const char *path)
+{
+	static const char prefix[] = "/proc/self/fd/";
+
+	return path && g_str_has_prefix(path, prefix)
+	               ? (int)g_ascii_strtoll(path + strlen(prefix), NULL, 10)
+	               : -1;
+}
+
+static void place_inside(const ExmSavePlan *plan, ExmSaveFile *file, const char *name)
+{
+	file->inner = g_strdup(name);
+	file->path = g_build_filename(plan->temporary, name, NULL);
+}
+
+/*
+ * A file without a name gets it in the template's directory, or where its blocks are if that is on
+ * another file system.
+ */
+static void place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
+                       const ExmFileFacts *current, const char *directory, const char *name)
+{
+	if (file->how == EXM_SAVE_WRITE || current->device == facts->device) {
+		place_inside(plan, file, name);
+		return;
+	}
+	file->outer = g_strdup_printf("%s/%s.%s-%s", directory, name, plan->template->name,
+	                              facts->random);
+	file->path = g_strdup(file->outer);
+}
+
+static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index, GError **error)
+{
+	ExmJson *memory = json_object_array_get_idx(plan->vm->memory, index);
+	ExmJson *backend = exm_json_member(memory, "backend");
+	const ExmFileFacts *current = facts->memory->pdata[index];
+	const char *path = exm_json_get_string(memory, "path");
+	const char *id = exm_json_get_string(memory, "id");
+	ExmTemplateMemory *block = exm_template_add_memory(plan->template);
+	ExmSaveFile *file = g_new0(ExmSaveFile, 1);
+	g_autofree char *name = NULL;
+
+	g_ptr_array_add(plan->memory, file);
+	block->id = g_strdup(id);
+	block->offset = exm_json_get_uint(memory, "offset");
+	block->size = exm_json_get_uint(memory, "size");
+	name = exm_block_file_name(block->offset, block->size, block->id);
+	file->fd = fd_of(exm_json_get_string(backend, "mem-path"));
+	if (exm_json_get_bool(backend, "discard-data"))
+		file->backend = g_strdup(id);
+	file->how = !exm_json_get_bool(memory, "shared")   ? EXM_SAVE_WRITE
+	            : exm_json_get_bool(memory, "unnamed") ? EXM_SAVE_LINK
+	                                                   : EXM_SAVE_KEEP;
+	if (file->how == EXM_SAVE_KEEP && (!current->exists || !current->regular))
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "'%s' is not a file, and children cannot map it privately", path);
+	if (file->how == EXM_SAVE_KEEP) {
+		file->path = g_strdup(path);
+		file->outer = g_strdup(path);
+	} else {
+		place_file(plan, facts, file, current, path, name);
+	}
+	return true;
+}
+
+/* A guest whose memory exomem left to QEMU has one private block of the machine's own name. */
+static bool plan_default_block(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
+{
+	const ExmMachine *machine = exm_caps_machine(facts->caps, plan->template->machine);
+	ExmJson *backend = machine && machine->ram_id ? find_backend(facts, machine->ram_id) : NULL;
+	ExmTemplateMemory *block;
+	ExmSaveFile *file;
+	g_autofree char *name = NULL;
+
+	if (!backend)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "the memory of guest '%s' is in an -object of its own: start it with "
+		                 "'-mem-path' in its place",
+		                 plan->vm->name);
+	block = exm_template_add_memory(plan->template);
+	file = g_new0(ExmSaveFile, 1);
+	g_ptr_array_add(plan->memory, file);
+	block->id = g_strdup(machine->ram_id);
+	block->size = exm_json_get_uint(backend, "size");
+	name = exm_block_file_name(0, block->size, block->id);
+	file->how = EXM_SAVE_WRITE;
+	file->fd = -1;
+	place_inside(plan, file, name);
+	return true;
+}
+
+static bool plan_memory(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
+{
+	const size_t count = json_object_array_length(plan->vm->memory);
+
+	if (count == 0 && !plan_default_block(plan, facts, error))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!plan_block(plan, facts, (guint)i, error))
+			return false;
+	plan->whole = ((const ExmSaveFile *)plan->memory->pdata[0])->how == EXM_SAVE_WRITE;
+	return true;
+}
+
+static ExmJson *find_inserted(const ExmSaveFacts *facts, const char *path)
+{
+	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
+		ExmJson *inserted = exm_json_member(json_object_array_get_idx(facts->disks, i),
+		                                    "inserted");
+
+		if (g_strcmp0(exm_json_get_string(exm_json_member(inserted, "image"), "filename"),
+		              path) == 0)
+			return inserted;
+	}
+	return NULL;
+}
+
+static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSaveImage *image,
+                       guint index, ExmJson *inserted)
+{
+	const ExmFileFacts *current = facts->images->pdata[index];
+	const guint number = plan->template->disks->len;
+	ExmTemplateDisk *disk = exm_template_add_disk(plan->template);
+	ExmSaveFile *file = g_new0(ExmSaveFile, 1);
+
+	g_ptr_array_add(plan->disks, file);
+	disk->word = image->word;
+	disk->format = g_strdup(exm_json_get_string(inserted, "drv"));
+	disk->size = exm_json_get_uint(exm_json_member(inserted, "image"), "virtual-size");
+	disk->overlay = g_strdup_printf("disk%u.qcow2", number);
+	file->fd = image->fd;
+	if (image->fd < 0) {
+		file->how = EXM_SAVE_KEEP;
+		file->outer = g_canonicalize_filename(image->path, plan->vm->working_directory);
+		file->path = g_strdup(file->outer);
+	} else {
+		g_autofree char *name = g_strdup_printf("disk%u-base.qcow2", number);
+
+		file->how = EXM_SAVE_LINK;
+		disk->own = true;
+		place_file(plan, facts, file, current, image->directory, name);
+	}
+}
+
+/* Each disk that the guest may write to must be one that children get an overlay of. */
+static bool check_all_found(const ExmSaveFacts *facts, const GPtrArray *images, GError **error)
+{
+	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
+		ExmJson *device = json_object_array_get_idx(facts->disks, i);
+		ExmJson *inserted = exm_json_member(device, "inserted");
+		const char *path = exm_json_get_string(exm_json_member(inserted, "image"),
+		                                       "filename");
+		bool found = false;
+
+		for (guint j = 0; j < images->len; j++)
+			found = found ||
+			        g_strcmp0(((ExmSaveImage *)images->pdata[j])->path, path) == 0;
+		if (inserted && !exm_json_get_bool(inserted, "ro") && !found)
+			return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+			                 "no overlay can be put on disk '%s': name its image by "
+			                 "'-drive file=...,format=...'",
+			                 path ? path : exm_json_get_string(device, "device"));
+	}
+	return true;
+}
+
+static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
+{
+	g_autoptr(GPtrArray) images = exm_save_images(plan->vm, error);
+
+	if (!images || !check_all_found(facts, images, error))
+		return false;
+	for (guint i = 0; i < images->len; i++) {
+		const ExmSaveImage *image = images->pdata[i];
+		ExmJson *inserted = find_inserted(facts, image->path);
+
+		/* Taken out of its drive, or QEMU itself found it to be read-only. */
+		if (inserted && !exm_json_get_bool(inserted, "ro"))
+			plan_image(plan, facts, image, i, inserted);
+	}
+	return true;
+}
+
+static const char *cpu_of(const ExmQemuLine *line)
+{
+	const char *cpu = NULL;
+
+	for (guint i = 0; i < line->words->len; i++) {
+		const ExmQemuWord *word = line->words->pdata[i];
+
+		if (exm_qemu_word_is(word, "cpu"))
+			cpu = word->value;
+	}
+	return cpu;
+}
+
+static char **lineage_of(const ExmTemplate *template)
+{
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+
+	for (char **name = template ? template->lineage : NULL; name && *name; name++)
+		g_strv_builder_add(names, *name);
+	if (template)
+		g_strv_builder_add(names, template->name);
+	return g_strv_builder_end(names);
+}
+
+/* What the command line says that QEMU was really given. */
+static ExmGuest *given_to_qemu(const ExmVm *vm, GError **error)
+{
+	g_autoptr(ExmQemuLine) line = exm_qemu_line_parse((const char *const *)vm->argv + 1, error);
+
+	return line ? exm_guest_read(line, error) : NULL;
+}
+
+static bool describe(ExmSavePlan *plan, const ExmSaveRequest *request, const ExmSaveFacts *facts,
+                     const ExmQemuLine *line, GError **error)
+{
+	g_autoptr(ExmGuest) guest = exm_guest_read(line, error);
+	const ExmMachine *machine = guest ? exm_caps_machine(facts->caps, guest->machine) : NULL;
+	const bool kvm = exm_json_get_bool(facts->kvm, "enabled");
+	ExmTemplate *template = plan->template;
+	g_autoptr(ExmGuest) given = guest ? given_to_qemu(plan->vm, error) : NULL;
+
+	if (!given)
+		return false;
+	if (!machine)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' is not the QEMU any more that guest '%s' runs in",
+		                 facts->caps->path, plan->vm->name);
+	template->name = g_strdup(request->name);
+	template->created = facts->now;
+	template->parent = g_strdup(plan->vm->name);
+	template->lineage = lineage_of(facts->template);
+	template->qemu = g_strdup(plan->vm->qemu);
+	template->qemu_version = g_strdup(plan->vm->qemu_version);
+	/* A child has its machine's versioned name from its own template. */
+	template->machine = g_strdup(facts->template ? facts->template->machine : machine->name);
+	template->cpu = g_strdup(cpu_of(line));
+	template->accelerator = g_strdup(kvm ? "kvm" : "tcg");
+	template->host_cpu = kvm ? g_strdupv(facts->host_cpu) : NULL;
+	template->working_directory = g_strdup(plan->vm->working_directory);
+	template->command = g_strdupv(plan->vm->command);
+	template->vmgenid = given->has_vmgenid;
+	template->identity = given->has_identity;
+	return true;
+}
+
+static void add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path)
+{
+	g_ptr_array_add(plan->steps, exm_step_new(kind, path, -1));
+}
+
+static void add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmStepKind kind,
+                           ExmSaveHow how)
+{
+	for (guint i = 0; i < files->len; i++) {
+		const ExmSaveFile *file = files->pdata[i];
+
+		if (file->how == how)
+			add_step(plan, kind, file->path);
+	}
+}
+
+/*
+ * Nothing that the guest would notice before "save-devices"; behind it the guest rests, and
+ * whatever fails lets it go on. "commit" decides: before it there is a guest, after it a template.
+ */
+static void add_steps(const ExmSavePlan *plan, const char *directory, const char *random)
+{
+	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
+	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
+
+	add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
+	for (guint i = 0; i < plan->template->disks->len; i++) {
+		const ExmTemplateDisk *disk = plan->template->disks->pdata[i];
+		g_autofree char *overlay = g_build_filename(plan->temporary, disk->overlay, NULL);
+
+		add_step(plan, EXM_STEP_MAKE_OVERLAY, overlay);
+	}
+	add_step(plan, EXM_STEP_KEEP_MEMORY, plan->vm->name);
+	add_file_steps(plan, plan->memory, EXM_STEP_WRITE_MEMORY, EXM_SAVE_WRITE);
+	add_step(plan, EXM_STEP_SAVE_DEVICES, devices);
+	add_file_steps(plan, plan->memory, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
+	add_file_steps(plan, plan->disks, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmSaveFile *file = plan->memory->pdata[i];
+
+		if (plan->checksum)
+			add_step(plan, EXM_STEP_CHECKSUM_FILE, file->path);
+		add_step(plan, EXM_STEP_MARK_FILE, file->path);
+	}
+	add_step(plan, EXM_STEP_WRITE_MANIFEST, manifest);
+	if (plan->disks->len > 0 && plan->vm->template_path) {
+		g_autofree char *name = g_strconcat(EXM_TEMPLATE_HEIR, plan->template->name, ".",
+		                                    random, NULL);
+		g_autofree char *link = g_build_filename(plan->vm->template_path, name, NULL);
+
+		add_step(plan, EXM_STEP_LINK_HEIR, link);
+	}
+	add_step(plan, EXM_STEP_COMMIT, directory);
+	add_step(plan, EXM_STEP_END_GUEST, plan->vm->name);
+}
+
+static void step_destroy(gpointer step)
+{
+	exm_step_free(step);
+}
+
+static ExmSavePlan *plan_new(const ExmSaveRequest *request, const ExmSaveFacts *facts)
+{
+	ExmSavePlan *plan = g_new0(ExmSavePlan, 1);
+	g_autofree char *parent = g_path_get_dirname(request->directory);
+	g_autofree char *name = g_strdup_printf(".%s.%s", request->name, facts->random);
+
+	plan->vm = facts->vm;
+	plan->template = exm_template_new();
+	plan->template->directory = g_strdup(request->directory);
+	plan->temporary = g_build_filename(parent, name, NULL);
+	plan->running = exm_json_get_bool(facts->status, "running");
+	plan->checksum = request->checksum;
+	plan->protect = exm_caps_has(facts->caps->file_properties, "rom");
+	plan->memory = g_ptr_array_new_with_free_func(file_free);
+	plan->disks = g_ptr_array_new_with_free_func(file_free);
+	plan->steps = g_ptr_array_new_with_free_func(step_destroy);
+	plan->warnings = g_ptr_array_new_with_free_func(g_free);
+	return plan;
+}
+
+/*
+ * Memory in the stream has to hold still: until QEMU 9.0 writes of a guest under TCG could be
+ * missed while it was copied (03bfc2188f, "physmem: Fix migration dirty bitmap coherency with TCG
+ * memory access"), and the guest is to end anyway. Small blocks, of firmware and video, always are.
+ */
+static bool needs_stop(const ExmSavePlan *plan, const ExmCaps *caps)
+{
+	return plan->whole || !exm_caps_at_least(caps, 9, 0);
+}
+
+/**
+ * exm_save_plan() - Decide all that a save will do
+ * @request: what the user said
+ * @facts:   what is so
+ * @error:   any code; nothing has been done, and the guest has not noticed
+ *
+ * Return: the plan (transfer full), which borrows the guest of the facts; or NULL.
+ */
+ExmSavePlan *exm_save_plan(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
+{
+	g_autoptr(ExmSavePlan) plan = plan_new(request, facts);
+	g_autoptr(ExmQemuLine)
+		line = exm_qemu_line_parse((const char *const *)facts->vm->command, error);
+
+	if (!line || !check_state(facts, error) || !check_blockers(facts, error) ||
+	    !check_stream(facts, error) || !check_caps(facts, error) ||
+	    !check_target(request, facts, error) || !check_clashes(line, plan->warnings, error) ||
+	    !check_backends(facts, error) || !describe(plan, request, facts, line, error) ||
+	    !plan_memory(plan, facts, error) || !plan_disks(plan, facts, error))
+		return NULL;
+	plan->stop = plan->running && needs_stop(plan, facts->caps);
+	plan->template->paused = !plan->running || plan->stop;
+	for (guint i = 0; i < plan->template->memory->len; i++)
+		plan->template->ram_size +=
+			((const ExmTemplateMemory *)plan->template->memory->pdata[i])->size;
+	add_steps(plan, request->directory, facts->random);
+	return g_steal_pointer(&plan);
+}

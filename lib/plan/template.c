@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* template.c - What a template is, as a value and as JSON */
+
+#include "plan/template.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/record.h"
+#include "plan/identity.h"
+
+/* Counts up when a member changes its meaning. */
+#define SCHEMA 1
+
+static const ExmField memory_fields[] = {
+	EXM_FIELD(ExmTemplateMemory, "id", STRING, id, true),
+	EXM_FIELD(ExmTemplateMemory, "offset", UINT, offset, true),
+	EXM_FIELD(ExmTemplateMemory, "size", UINT, size, true),
+	EXM_FIELD(ExmTemplateMemory, "path", STRING, path, true),
+	EXM_FIELD(ExmTemplateMemory, "inode", UINT, inode, true),
+	EXM_FIELD(ExmTemplateMemory, "mtime", UINT, mtime, true),
+	EXM_FIELD(ExmTemplateMemory, "allocated", UINT, allocated, true),
+	EXM_FIELD(ExmTemplateMemory, "sha256", STRING, sha256, false),
+};
+
+static const ExmLayout memory_layout = {
+	"memory", sizeof(ExmTemplateMemory), memory_fields, G_N_ELEMENTS(memory_fields), true,
+};
+
+static const ExmField disk_fields[] = {
+	EXM_FIELD(ExmTemplateDisk, "word", UINT, word, true),
+	EXM_FIELD(ExmTemplateDisk, "path", STRING, path, true),
+	EXM_FIELD(ExmTemplateDisk, "format", STRING, format, true),
+	EXM_FIELD(ExmTemplateDisk, "size", UINT, size, true),
+	EXM_FIELD(ExmTemplateDisk, "overlay", STRING, overlay, true),
+	EXM_FIELD(ExmTemplateDisk, "length", UINT, length, true),
+	EXM_FIELD(ExmTemplateDisk, "inode", UINT, inode, true),
+	EXM_FIELD(ExmTemplateDisk, "mtime", UINT, mtime, true),
+	EXM_FIELD(ExmTemplateDisk, "own", BOOL, own, false),
+};
+
+static const ExmLayout disk_layout = {
+	"disk", sizeof(ExmTemplateDisk), disk_fields, G_N_ELEMENTS(disk_fields), true,
+};
+
+static const ExmField fields[] = {
+	EXM_FIELD(ExmTemplate, "schema", UINT, schema, true),
+	EXM_FIELD(ExmTemplate, "name", STRING, name, true),
+	EXM_FIELD(ExmTemplate, "created", UINT, created, true),
+	EXM_FIELD(ExmTemplate, "parent", STRING, parent, true),
+	EXM_FIELD(ExmTemplate, "lineage", STRV, lineage, true),
+	EXM_FIELD(ExmTemplate, "qemu", STRING, qemu, true),
+	EXM_FIELD(ExmTemplate, "qemu-version", STRING, qemu_version, true),
+	EXM_FIELD(ExmTemplate, "machine", STRING, machine, true),
+	EXM_FIELD(ExmTemplate, "cpu", STRING, cpu, false),
+	EXM_FIELD(ExmTemplate, "accelerator", STRING, accelerator, true),
+	EXM_FIELD(ExmTemplate, "host-cpu", STRV, host_cpu, false),
+	EXM_FIELD(ExmTemplate, "working-directory", STRING, working_directory, true),
+	EXM_FIELD(ExmTemplate, "command", STRV, command, true),
+	EXM_FIELD(ExmTemplate, "ram-size", UINT, ram_size, true),
+	EXM_FIELD(ExmTemplate, "paused", BOOL, paused, true),
+	EXM_FIELD(ExmTemplate, "vmgenid", BOOL, vmgenid, true),
+	EXM_FIELD(ExmTemplate, "identity", BOOL, identity, true),
+	EXM_FIELD(ExmTemplate, "devices-size", UINT, devices_size, true),
+	EXM_FIELD(ExmTemplate, "devices-sha256", STRING, devices_sha256, true),
+	{ .name = "memory",
+	  .type = EXM_FIELD_LIST,
+	  .offset = G_STRUCT_OFFSET(ExmTemplate, memory),
+	  .required = true,
+	  .items = &memory_layout },
+	{ .name = "disks",
+	  .type = EXM_FIELD_LIST,
+	  .offset = G_STRUCT_OFFSET(ExmTemplate, disks),
+	  .required = true,
+	  .items = &disk_layout },
+};
+
+static const ExmLayout layout = { "manifest", sizeof(ExmTemplate), fields, G_N_ELEMENTS(fields),
+	                          true };
+
+/**
+ * exm_template_new() - A template that is still to be filled in
+ *
+ * Return: the template (transfer full), without memory and disks.
+ */
+ExmTemplate *exm_template_new(void)
+{
+	return exm_record_new(&layout);
+}
+
+/**
+ * exm_template_free() - Free a template's description
+ * @template: may be NULL
+ */
+void exm_template_free(ExmTemplate *template)
+{
+	if (!template)
+		return;
+	g_free(template->directory);
+	exm_record_free(&layout, template);
+}
+
+/**
+ * exm_template_add_memory() - Add a block of memory to a template
+ * @template: the template
+ *
+ * Return: the block, empty (borrowed).
+ */
+ExmTemplateMemory *exm_template_add_memory(ExmTemplate *template)
+{
+	ExmTemplateMemory *memory = exm_record_new(&memory_layout);
+
+	g_ptr_array_add(template->memory, memory);
+	return memory;
+}
+
+/**
+ * exm_template_add_disk() - Add a writable disk to a template
+ * @template: the template
+ *
+ * Return: the disk, empty (borrowed).
+ */
+ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template)
+{
+	ExmTemplateDisk *disk = exm_record_new(&disk_layout);
+
+	g_ptr_array_add(template->disks, disk);
+	return disk;
+}
+
+/**
+ * exm_template_memory() - A block of a template's memory
+ * @template: the template
+ * @id:       of the block's backend
+ *
+ * Return: the block (borrowed), or NULL where it has none such.
+ */
+const ExmTemplateMemory *exm_template_memory(const ExmTemplate *template, const char *id)
+{
+	for (guint i = 0; i < template->memory->len; i++) {
+		const ExmTemplateMemory *memory = template->memory->pdata[i];
+
+		if (strcmp(memory->id, id) == 0)
+			return memory;
+	}
+	return NULL;
+}
+
+/**
+ * exm_template_disk() - A writable disk of a template
+ * @template: the template
+ * @word:     place in the words of the command line
+ *
+ * Return: the disk (borrowed), or NULL where that word is none.
+ */
+const ExmTemplateDisk *exm_template_disk(const ExmTemplate *template, guint word)
+{
+	for (guint i = 0; i < template->disks->len; i++) {
+		const ExmTemplateDisk *disk = template->disks->pdata[i];
+
+		if (disk->word == word)
+			return disk;
+	}
+	return NULL;
+}
+
+/**
+ * exm_template_path() - Where a file of a template is
+ * @template: the template
+ * @path:     as the manifest has it: absolute, or a name in the template's directory
+ *
+ * Return: its path (transfer full).
+ */
+char *exm_template_path(const ExmTemplate *template, const char *path)
+{
+	return g_canonicalize_filename(path, template->directory);
+}
+
+/**
+ * exm_template_to_json() - Write a manifest
+ * @template: the template
+ *
+ * Return: an object (transfer full), described in exomem-template(5).
+ */
+ExmJson *exm_template_to_json(const ExmTemplate *template)
+{
+	ExmJson *json = exm_record_to_json(&layout, template);
+
+	exm_json_set_uint(json, "schema", SCHEMA);
+	return json;
+}
+
+static bool is_name_or_absolute(const char *path)
+{
+	return g_path_is_absolute(path) || (*path && !strchr(path, '/') && *path != '.');
+}
+
+/* Names must not lead out of the template's directory, nor to nothing. */
+static bool check_members(const ExmTemplate *template)
+{
+	bool good = template->memory->len > 0 && exm_name_check(template->name, NULL) &&
+	            exm_name_check(template->parent, NULL);
+
+	for (guint i = 0; i < template->memory->len; i++) {
+		const ExmTemplateMemory *memory = template->memory->pdata[i];
+
+		good = good && memory->size > 0 && is_name_or_absolute(memory->path);
+	}
+	for (guint i = 0; i < template->disks->len; i++) {
+		const ExmTemplateDisk *disk = template->disks->pdata[i];
+
+		good = good && disk->word < g_strv_length(template->command) &&
+		       is_name_or_absolute(disk->path) && *disk->overlay &&
+		       !strchr(disk->overlay, '/') && *disk->overlay != '.';
+	}
+	return good;
+}
+
+/**
+ * exm_template_from_json() - Read a manifest
+ * @json:      what exm_template_to_json() wrote
+ * @directory: where it was found
+ * @error:     STATE where it is not whole, or of a newer schema
+ *
+ * Return: the template (transfer full), or NULL.
+ */
+ExmTemplate *exm_template_from_json(ExmJson *json, const char *directory, GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+	g_autoptr(ExmTemplate) template = NULL;
+	const uint64_t schema = exm_json_get_uint(json, "schema");
+
+	if (schema > SCHEMA) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "template '%s' was saved by a newer exomem (schema %" G_GUINT64_FORMAT
+		          "; this one knows %d)",
+		          directory, schema, SCHEMA);
+		return NULL;
+	}
+	template = exm_record_from_json(&layout, json, &reason);
+	if (!template || !check_members(template)) {
+		exm_throw(error, EXM_ERROR_STATE, "the manifest of template '%s' is not whole: %s",
+		          directory, reason ? reason->message : "a name or size in it is wrong");
+		return NULL;
+	}
+	template->directory = g_strdup(directory);
+	return g_steal_pointer(&template);
+}

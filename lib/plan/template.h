@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+
+/* Files in a template's directory. */
+#define EXM_TEMPLATE_MANIFEST "manifest.json" /* an ExmTemplate */
+#define EXM_TEMPLATE_DEVICES  "devices"       /* the migration stream; each child locks it */
+#define EXM_TEMPLATE_HEIR     "heir." /* begins links to templates whose disks stand on its own */
+
+/**
+ * struct ExmTemplateMemory - One block of a template's memory
+ * @id:        of its backend
+ * @offset:    bytes from the start of the guest's memory
+ * @size:      bytes
+ * @path:      the file: absolute, or its name in the template's directory
+ * @inode:     of the file
+ * @mtime:     of the file, in nanoseconds since 1970
+ * @allocated: bytes of blocks the file has
+ * @sha256:    of the file's content in hexadecimal, or NULL
+ */
+typedef struct {
+	char *id;
+	uint64_t offset;
+	uint64_t size;
+	char *path;
+	uint64_t inode;
+	uint64_t mtime;
+	uint64_t allocated;
+	char *sha256;
+} ExmTemplateMemory;
+
+/**
+ * struct ExmTemplateDisk - One writable disk of the guest that a template was
+ * @word:    its place in the words of the command line
+ * @path:    the image that stays as it is: absolute, or its name in the template's directory
+ * @format:  of the image
+ * @size:    bytes that the guest sees
+ * @overlay: name of an empty qcow2 overlay over it in the template's directory, for children to copy
+ * @length:  bytes of the image file
+ * @inode:   of the image file
+ * @mtime:   of the image file, in nanoseconds since 1970
+ * @own:     the image is the template's, and goes with it
+ */
+typedef struct {
+	uint64_t word;
+	char *path;
+	char *format;
+	uint64_t size;
+	char *overlay;
+	uint64_t length;
+	uint64_t inode;
+	uint64_t mtime;
+	bool own;
+} ExmTemplateDisk;
+
+/**
+ * struct ExmTemplate - What manifest.json says of a template; described in exomem-template(5)
+ * @schema:            of the JSON that was read; exm_template_to_json() writes its own
+ * @name:              of the template
+ * @directory:         its directory, which is where the manifest was found
+ * @created:           when it was saved, in seconds since 1970
+ * @parent:            name of the guest that it was
+ * @lineage:           names of the templates that the guest descended from, oldest first
+ * @qemu:              path of the binary
+ * @qemu_version:      "7.2.22"
+ * @machine:           versioned machine type: "pc-q35-7.2"
+ * @cpu:               CPU model as the user wrote it, or NULL
+ * @accelerator:       "tcg" or "kvm"
+ * @host_cpu:          flags of the host's processor where the accelerator passes them on, or NULL
+ * @working_directory: of QEMU
+ * @command:           the user's words for QEMU, placeholders not replaced
+ * @ram_size:          bytes of main memory
+ * @paused:            it was paused when its state was written, and rests when that is loaded
+ * @vmgenid:           it has a device by which a child learns that it is one
+ * @identity:          it has an identity in fw_cfg
+ * @devices_size:      bytes of the migration stream
+ * @devices_sha256:    of the stream, in hexadecimal
+ * @memory:            of ExmTemplateMemory
+ * @disks:             of ExmTemplateDisk
+ */
+typedef struct {
+	uint64_t schema;
+	char *name;
+	char *directory;
+	uint64_t created;
+	char *parent;
+	char **lineage;
+	char *qemu;
+	char *qemu_version;
+	char *machine;
+	char *cpu;
+	char *accelerator;
+	char **host_cpu;
+	char *working_directory;
+	char **command;
+	uint64_t ram_size;
+	bool paused;
+	bool vmgenid;
+	bool identity;
+	uint64_t devices_size;
+	char *devices_sha256;
+	GPtrArray *memory;
+	GPtrArray *disks;
+} ExmTemplate;
+
+ExmTemplate *exm_template_new(void);
+void exm_template_free(ExmTemplate *template);
+ExmTemplateMemory *exm_template_add_memory(ExmTemplate *template);
+ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template);
+const ExmTemplateMemory *exm_template_memory(const ExmTemplate *template, const char *id);
+const ExmTemplateDisk *exm_template_disk(const ExmTemplate *template, guint word);
+char *exm_template_path(const ExmTemplate *template, const char *path);
+ExmJson *exm_template_to_json(const ExmTemplate *template);
+ExmTemplate *exm_template_from_json(ExmJson *json, const char *directory, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmTemplate, exm_template_free)

@@ -1,0 +1,4 @@
+clone
+--attach
+--detach
+base

@@ -1,0 +1,3 @@
+clone
+--json
+base

@@ -1,0 +1,4 @@
+clone
+--memory
+refling
+base

@@ -1,0 +1,4 @@
+clone
+-n
+0
+base

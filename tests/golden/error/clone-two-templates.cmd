@@ -1,0 +1,3 @@
+clone
+base
+other

@@ -1,0 +1,4 @@
+save
+--json
+--quiet
+web

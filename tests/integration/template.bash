@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# template.bash - guests to save, templates, and their children, for save, clone and template.
+#
+# Templates are in $T/templates. Loaded behind helper.bash.
+
+# bats and helper.bash set the other variables; words are split on purpose ($tiny).
+# shellcheck disable=SC2034,SC2086,SC2154
+
+file='qemu_back_mem.0+4000000.pc.ram'
+tiny="-accel tcg -nodefaults -display none -M q35 -m 64 -kernel $GUEST -serial stdio"
+
+# Living processes of this test: guests, what starts them and what keeps their logs.
+ours() {
+	for pid in $(pgrep -f -- "$T"); do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in
+		exomem* | qemu* | socat | timeout) echo "$pid" ;;
+		esac
+	done
+}
+
+teardown() {
+	for pid in $(ours) $pids; do
+		kill -CONT "$pid" 2>/dev/null || true
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	for place in "$memory" "$reflink"; do
+		deadline=$((SECONDS + 5))
+		while mountpoint -q "$place" && ! umount "$place" 2>/dev/null; do
+			[ "$SECONDS" -lt "$deadline" ] || break
+			sleep 0.05
+		done
+	done
+	rm -rf "$T"
+}
+
+# A verb on this test's guests and templates. Descriptor 3 is bats' own, which would wait for guests
+# to close it.
+vm() { # VERB ARGUMENT...
+	local verb=$1
+	shift
+	case $verb in
+	save | clone | template) set -- --templates "$T/templates" "$@" ;;
+	esac
+	"$EXOMEM" "$verb" --state-dir "$state" "$@" 3>&-
+}
+
+pid_of() { # NAME
+	jq .pid "$state/$1/vm.json"
+}
+
+# Starts a guest that can be saved, and waits until it is up; $run_options are for exomem.
+boot() { # NAME EXOMEM-RUN-ARGUMENT...
+	local name=$1
+	shift
+	"$EXOMEM" run --detach --state-dir "$state" --name "$name" ${run_options-} $tiny "$@" \
+		3>&- >/dev/null
+	wait_for "$state/$name/log" 'tiny: up'
+}
+
+# Says a line to a guest's console and prints the answer.
+ask() { # NAME TEXT PATTERN
+	local rc=0
+	coproc timeout 30 "$EXOMEM" console --state-dir "$state" "$1" 2>&1 3>&-
+	local console=$COPROC_PID
+	echo "$2" >&"${COPROC[1]}"
+	grep -m 1 -aE -- "$3" <&"${COPROC[0]}" || rc=$?
+	kill "$console" 2>/dev/null || true
+	wait "$console" 2>/dev/null || true
+	return "$rc"
+}
+
+fill() { # NAME SIZE KEY
+	ask "$1" "fill $2 $3" "^filled .* key $3" >/dev/null
+}
+
+# Fails unless the guest's memory holds what `fill` wrote.
+assert_filled() { # NAME SIZE KEY
+	local answer
+	answer=$(ask "$1" "verify $2 $3" '^(verified|mismatch)')
+	[[ "$answer" == verified*" key $3" ]] || {
+		echo "$1: $answer"
+		return 1
+	}
+}
+
+sum() { # NAME SIZE
+	ask "$1" "sum $2" '^sum '
+}
+
+dirty() { # NAME SIZE KEY
+	ask "$1" "dirty $2 $3" "^dirtied .* key $3" >/dev/null
+}
+
+# Boots a guest on memory that children can share, fills 8 MiB with key 7, and saves it under its name.
+boot_and_save() { # NAME EXOMEM-RUN-ARGUMENT...
+	boot "$1" -mem-path "$memory,mode=create,anyfs" "${@:2}"
+	fill "$1" 8M 7
+	vm save -q "$1" >/dev/null
+}
+
+status_of() { # NAME
+	vm qmp "$1" query-status | jq -r .status
+}
+
+# Fails unless the guest still runs, answers, and has the 8 MiB that it had.
+assert_unharmed() { # NAME
+	[ "$(status_of "$1")" = running ]
+	assert_filled "$1" 8M 7
+}
+
+# Waits until a guest that was killed or told to end is gone, and takes its leftovers away.
+forget() { # NAME...
+	vm stop --kill "$@"
+	vm list -q >/dev/null
+}
+
+# A zombie that nobody reaps has ended too.
+has_ended() { # PID
+	[ ! -e "/proc/$1" ] || [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = Z ]
+}
+
+assert_no_process() {
+	deadline=$((SECONDS + 5))
+	while [ -n "$(ours)" ]; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo 'still running:'
+			ps -o pid,ppid,stat,args -p "$(ours | paste -sd,)"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
