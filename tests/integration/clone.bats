@@ -525,6 +525,45 @@ assert_whole() {
 	assert_empty "$state"
 }
 
+# Waits until no child is half made: each QEMU is a guest that runs.
+settle() {
+	local deadline=$((SECONDS + 20)) half pid name
+	while :; do
+		half=''
+		for pid in $(pgrep -f -- "-name guest=web-.*$T"); do
+			name=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n 's/^guest=//p')
+			has_ended "$pid" || [ "$(status_of "$name" 2>&1)" = running ] || half="$half $name"
+		done
+		[ -n "$half" ] || return 0
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "half made: $half"
+			for name in $half; do vm qmp "$name" query-status 2>&1 || true; done
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+@test "killed in the middle of 20: what is left runs, is listed and can be stopped" {
+	need_qemu
+	boot_and_save web
+	for after in 1 4; do
+		clone_behind -n 20 --jobs 3 web
+		wait_lines "$T/out" "$after"
+		kill -KILL "$pid"
+		wait "$pid" || true
+		settle
+		for name in $(cat "$T/out"); do assert_filled "$name" 8M 7; done
+		for name in $(names); do [ "$(status_of "$name")" = running ]; done
+		vm stop --kill --all
+		assert_no_process
+		[ -z "$(names)" ]
+		assert_empty "$state"
+	done
+	vm template remove web
+	assert_empty "$memory"
+}
+
 # A QEMU that is asked what it can do by exomem like any other, but sleeps where it should run.
 make_sleeper() {
 	cat >"$T/sleeper" <<-END
