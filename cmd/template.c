@@ -243,5 +243,6 @@ const ExmCommand exm_command_template = {
 	.summary = "list, show, verify or remove templates",
 	.usage = "[OPTION]... list|show|verify|remove [TEMPLATE]",
 	.options = options,
+	.takes_template = true,
 	.run = run,
 };

@@ -354,10 +354,10 @@ static ExmJson *read_greeting(ExmQmp *qmp, GError **error)
  */
 bool exm_qmp_settle(ExmQmp *qmp, GError **error)
 {
-	g_autoptr(ExmJson) greeting = NULL;
+	g_autoptr(ExmJson) greeting = qmp->greeted ? NULL : read_greeting(qmp, error);
 	bool done = true;
 
-	if (!qmp->greeted && !(greeting = read_greeting(qmp, error)))
+	if (!qmp->greeted && !greeting)
 		return false;
 	while (qmp->pending.length > 0) {
 		g_autoptr(ExmJson) answer = read_answer(qmp, done ? error : NULL);

@@ -16,8 +16,8 @@
 #define PIPE_NAME "exomem-stream"
 #define PIPE_URI  "fd:" PIPE_NAME
 
-/* The most that an unprivileged process may ask for (Linux, fs/pipe.c, pipe_max_size). */
-#define PIPE_SIZE ((int)EXM_MIB)
+/* A device state fits in; what goes through a larger one has left the processor's cache. */
+#define PIPE_SIZE ((int)(512 * EXM_KIB))
 
 /**
  * exm_qmp_wait_event() - Wait for an event of a name, or for the news that loading failed

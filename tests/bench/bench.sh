@@ -317,7 +317,7 @@ compare_exec
 rm "$dir"/memory/*
 compare_sizes
 time_list
-rm -rf "$state"/*
+rm -rf "${state:?}"/*
 compare_clone
 compare_pause
 compare_whole
