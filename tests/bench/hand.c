@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 enum {
-	PATIENCE_MS = 60000, /* a QEMU that says nothing is not waited for longer */
+	PATIENCE_MS = 60000,     /* a QEMU that says nothing is not waited for longer */
 	CONNECT_PAUSE_US = 1000, /* it only has to be there before RESUME */
-	PIPE_SIZE = 1 << 20, /* a device state fits in */
-	QMP_FD = 3,          /* what QEMU inherits */
+	PIPE_SIZE = 1 << 20,     /* a device state fits in */
+	QMP_FD = 3,              /* what QEMU inherits */
 	STATE_FD = 4,
 };
 
@@ -39,7 +39,7 @@ static const char usage[] =
 	"       hand type SOCKET LINE ANSWER  type LINE on a console and wait for ANSWER\n";
 
 #define CAPABILITY(name) "{\"capability\":\"" name "\",\"state\":true}"
-#define SET_CAPABILITIES(list)                                                                     \
+#define SET_CAPABILITIES(list) \
 	"{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[" list "]}}\n"
 
 static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
@@ -133,8 +133,8 @@ static const char *await_either(struct conversation *qmp, const char *one, const
 		found = strstr(line, one) ? one : strstr(line, other) ? other : NULL;
 		if (!found)
 			continue;
-		if (sscanf(line, "{\"timestamp\": {\"seconds\": %ld, \"microseconds\": %ld", &seconds,
-		           &microseconds) != 2)
+		if (sscanf(line, "{\"timestamp\": {\"seconds\": %ld, \"microseconds\": %ld",
+		           &seconds, &microseconds) != 2)
 			give_up(line);
 		*ret_time = (double)seconds * 1e6 + (double)microseconds;
 		return found;
@@ -263,13 +263,13 @@ static void give_descriptor(int fd, int given)
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} ancillary = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
-				    .cmsg_level = SOL_SOCKET,
-				    .cmsg_type = SCM_RIGHTS } };
+		                    .cmsg_level = SOL_SOCKET,
+		                    .cmsg_type = SCM_RIGHTS } };
 	struct iovec data = { .iov_base = text, .iov_len = sizeof(text) - 1 };
 	struct msghdr message = { .msg_iov = &data,
-				  .msg_iovlen = 1,
-				  .msg_control = &ancillary,
-				  .msg_controllen = sizeof(ancillary) };
+		                  .msg_iovlen = 1,
+		                  .msg_control = &ancillary,
+		                  .msg_controllen = sizeof(ancillary) };
 
 	memcpy(CMSG_DATA(&ancillary.header), &given, sizeof(given));
 	if (sendmsg(fd, &message, 0) != (ssize_t)data.iov_len)
@@ -338,8 +338,8 @@ static int full(const char *socket_path, const char *uri)
 	say(qmp.fd, hello);
 	say(qmp.fd, share_nothing);
 	say(qmp.fd, unlimited);
-	snprintf(line, sizeof(line),
-	         "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"%s\"}}\n", uri);
+	snprintf(line, sizeof(line), "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"%s\"}}\n",
+	         uri);
 	say(qmp.fd, line);
 	await(&qmp, completed);
 	say(qmp.fd, "{\"execute\":\"quit\"}\n");
