@@ -222,8 +222,7 @@ static void offer_plain_words(const Place *place)
 		offer_guests(place);
 	else if (command == &exm_command_template && place->plain == 0)
 		offer_words(place->typed, "", template_actions);
-	else if (place->plain == (command == &exm_command_template ? 1 : 0) &&
-	         command->takes_template)
+	else if (place->plain == (command == &exm_command_template ? 1 : 0) && command->takes_template)
 		offer_templates(place);
 	else if (command == &exm_command_help && place->plain == 0)
 		offer_verbs(place->typed);
