@@ -10,7 +10,6 @@
 #include "host/place.h"
 #include "host/state.h"
 #include "op/children.h"
-#include "op/detach.h"
 #include "op/template.h"
 
 /**
@@ -145,23 +144,6 @@ static void plan_free(gpointer plan)
 	exm_plan_free(plan);
 }
 
-/* Nothing is to be watched over but its start, which needs no process of its own for that. */
-static bool is_alone(const GPtrArray *plans, const ExmCloneOrder *order)
-{
-	return plans->len == 1 && !order->attach && order->timeout_ms < 0;
-}
-
-static bool start_alone(const ExmPlan *plan, const char *state_directory, ExmWarn warn,
-                        ExmCloned cloned, GError **error)
-{
-	if (!exm_detach(plan, state_directory, warn, error)) {
-		g_prefix_error(error, "child '%s': ", plan->name);
-		return false;
-	}
-	cloned(plan->name);
-	return true;
-}
-
 /**
  * exm_op_clone() - Start children of a template
  * @request:    what the user said
@@ -169,7 +151,8 @@ static bool start_alone(const ExmPlan *plan, const char *state_directory, ExmWar
  * @sources:    where facts are to be had
  * @warn:       called for each warning
  * @cloned:     called for each child that runs and lives on its own
- * @error:   of the first that failed; of children that were attended to, the worst one's exit status
+ * @error:      of the first that failed; of children that were attended to, the worst one's exit
+ *              status
  *
  * A child in the foreground is this process: there is no return then.
  */
@@ -190,7 +173,5 @@ bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
 		return false;
 	if (!request->detach)
 		return exm_act(plans->pdata[0], request->state_directory, warn, error);
-	if (is_alone(plans, order))
-		return start_alone(plans->pdata[0], request->state_directory, warn, cloned, error);
 	return exm_children_start(plans, request->state_directory, order, cloned, error);
 }

@@ -318,7 +318,8 @@ end_save() {
 	for ((n = 1; ; n++)); do
 		[ -e "$state/web" ] || boot ,mode=create,mmap=shared,discard=on
 		begin_save "$n" || break
-		kill -KILL "$(pgrep -P "$saver")"
+		# At the last writes it has gone already.
+		guard=$(pgrep -P "$saver") && kill -KILL "$guard"
 		end_save
 		[ "$rc" = 0 ] || [ "$(wc -l <"$T/err")" = 1 ]
 		check_saved web "$T/templates/new" || {
@@ -410,7 +411,7 @@ sweep_clone() { # CLONE-ARGUMENT...
 	ran=0
 	check_cloned
 	[ "$ran" = 1 ]
-	number_calls signalfd4 $clone_calls >"$T/calls"
+	number_calls clone $clone_calls >"$T/calls"
 	sweep_clone
 	[ "$ran" -gt 3 ]
 	vm template remove "$T/templates/base"
