@@ -465,6 +465,25 @@ boot_with_obstacle() {
 	assert_filled web-3 8M 7
 }
 
+@test "in the foreground: a QEMU that ends at its start leaves its name and its template at once" {
+	need_qemu
+	mkdir "$T/sub"
+	boot web -chardev "socket,id=sub,path=$T/sub/sub.sock,server=on,wait=off"
+	vm save web >"$T/out" 2>&1
+	rm -r "$T/sub"
+	run -1 vm clone --name child web
+	[[ "$output" == *"$T/sub/sub.sock"* ]]
+	deadline=$((SECONDS + 10))
+	while [ -n "$(ours)" ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.05
+	done
+	mkdir "$T/sub"
+	vm clone --detach --name child web
+	vm stop --kill child
+	vm template remove web
+}
+
 @test "--all-or-none: one of three fails, and none is left" {
 	need_qemu
 	boot_with_obstacle
