@@ -214,9 +214,9 @@ compare_clone() {
 	watch='"$hand" watch' socket='"$state/child/events.sock"'
 	# shellcheck disable=SC2016
 	end='; in_state stop --kill child'
-	alternate "$runs" "$watch kill $socket $ours base 2>/dev/null" "$theirs 2>/dev/null"
+	alternate "$runs" "$watch become $socket $ours base 2>/dev/null" "$theirs 2>/dev/null"
 	row 'clone until RESUME' "$(milliseconds a)" "$(milliseconds b)" "$(median 'a / b')" '<= 1.05'
-	alternate "$runs" "$watch wait $socket $ours --detach base | grep -v child$end" \
+	alternate "$runs" "$watch start $socket $ours --detach base 2>/dev/null | grep -v child" \
 		"$theirs 2>/dev/null"
 	row 'clone --detach until RESUME' "$(milliseconds a)" "$(milliseconds b)" \
 		"$(median 'a / b')" '<= 1.05'

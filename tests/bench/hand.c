@@ -28,9 +28,9 @@ enum {
 static const char usage[] =
 	"usage: hand load DEVICES QEMU...     microseconds until a QEMU with QMP on descriptor 3 has\n"
 	"                                     loaded DEVICES and says RESUME; it is killed then\n"
-	"       hand watch kill|wait SOCKET COMMAND...\n"
+	"       hand watch become|start SOCKET COMMAND...\n"
 	"                                     microseconds until the QEMU with QMP on SOCKET, which\n"
-	"                                     COMMAND becomes (and is killed) or starts, says RESUME\n"
+	"                                     COMMAND is to become or to start, says RESUME; it quits then\n"
 	"       hand save stop|run SOCKET DEVICES\n"
 	"                                     microseconds from STOP to the end of saving without\n"
 	"                                     shared memory, of a guest that is stopped or runs\n"
@@ -116,11 +116,22 @@ static bool next_line(struct conversation *qmp, char *line, size_t size)
 	return true;
 }
 
+/* QEMU's own time of an event. */
+static bool read_time(const char *event, double *ret_time)
+{
+	long seconds, microseconds;
+
+	if (sscanf(event, "{\"timestamp\": {\"seconds\": %ld, \"microseconds\": %ld", &seconds,
+	           &microseconds) != 2)
+		give_up(event);
+	*ret_time = (double)seconds * 1e6 + (double)microseconds;
+	return true;
+}
+
 /* The next event with one of these in it, and QEMU's own time of it. */
 static const char *await_either(struct conversation *qmp, const char *one, const char *other,
                                 double *ret_time)
 {
-	long seconds, microseconds;
 	char line[8192];
 
 	for (;;) {
@@ -133,10 +144,7 @@ static const char *await_either(struct conversation *qmp, const char *one, const
 		found = strstr(line, one) ? one : strstr(line, other) ? other : NULL;
 		if (!found)
 			continue;
-		if (sscanf(line, "{\"timestamp\": {\"seconds\": %ld, \"microseconds\": %ld",
-		           &seconds, &microseconds) != 2)
-			give_up(line);
-		*ret_time = (double)seconds * 1e6 + (double)microseconds;
+		read_time(line, ret_time);
 		return found;
 	}
 }
@@ -237,11 +245,41 @@ static int load(const char *devices, char **command)
 	return 0;
 }
 
-static int watch(const char *how, const char *socket_path, char **command)
+/* Its memory is given back after the socket. */
+static void await_end(int socket)
+{
+	struct ucred qemu;
+	socklen_t length = sizeof(qemu);
+	struct pollfd ended = { .events = POLLIN };
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &qemu, &length) < 0)
+		die("getsockopt");
+	ended.fd = pidfd_open(qemu.pid, 0);
+	if (ended.fd >= 0 && poll(&ended, 1, PATIENCE_MS) < 1)
+		give_up("QEMU does not end");
+}
+
+/* Whether we came in time to hear it; on a busy machine we may not. */
+static bool hear_resume(struct conversation *qmp, double *ret_time)
+{
+	char line[8192];
+
+	for (;;) {
+		if (!next_line(qmp, line, sizeof(line)))
+			give_up("QEMU has hung up");
+		if (strstr(line, resumed))
+			return read_time(line, ret_time);
+		if (strstr(line, "\"running\": true"))
+			return false;
+	}
+}
+
+static bool try_watch(const char *how, const char *socket_path, char **command)
 {
 	struct conversation qmp = { .fd = -1 };
-	double begin = now();
+	double begin = now(), end;
 	pid_t child = start(command, -1, -1);
+	bool heard;
 
 	while ((qmp.fd = try_connect(socket_path)) < 0) {
 		if (now() - begin > PATIENCE_MS * 1e3)
@@ -249,10 +287,24 @@ static int watch(const char *how, const char *socket_path, char **command)
 		usleep(CONNECT_PAUSE_US);
 	}
 	say(qmp.fd, hello);
-	printf("%.0f\n", await(&qmp, resumed) - begin);
-	if (strcmp(how, "kill") == 0)
-		kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	say(qmp.fd, "{\"execute\":\"query-status\"}\n");
+	heard = hear_resume(&qmp, &end);
+	if (heard)
+		printf("%.0f\n", end - begin);
+	if (strcmp(how, "start") == 0)
+		waitpid(child, NULL, 0);
+	say(qmp.fd, "{\"execute\":\"quit\"}\n");
+	await_end(qmp.fd);
+	if (strcmp(how, "start") != 0)
+		waitpid(child, NULL, 0);
+	close(qmp.fd);
+	return heard;
+}
+
+static int watch(const char *how, const char *socket_path, char **command)
+{
+	while (!try_watch(how, socket_path, command))
+		;
 	return 0;
 }
 
@@ -311,20 +363,6 @@ static int save(const char *how, const char *socket_path, const char *devices)
 	begin = await(&qmp, stopped);
 	printf("%.0f\n", await(&qmp, completed) - begin);
 	return 0;
-}
-
-/* Its memory is given back after the socket. */
-static void await_end(int socket)
-{
-	struct ucred qemu;
-	socklen_t length = sizeof(qemu);
-	struct pollfd ended = { .events = POLLIN };
-
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &qemu, &length) < 0)
-		die("getsockopt");
-	ended.fd = pidfd_open(qemu.pid, 0);
-	if (ended.fd >= 0 && poll(&ended, 1, PATIENCE_MS) < 1)
-		give_up("QEMU does not end");
 }
 
 static int full(const char *socket_path, const char *uri)
