@@ -171,7 +171,7 @@ trace() { # COMMAND...
 kill_at() { # CALL N COMMAND...
 	call=$1 n=$2
 	shift 2
-	strace -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:signal=KILL:when=$n" \
+	timeout -s KILL 30 strace -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:signal=KILL:when=$n" \
 		"$@" >/dev/null 2>&1 3>&- </dev/null || true
 }
 
@@ -519,7 +519,7 @@ kill_workers() { # PAUSE CLONE-ARGUMENT...
 	wait "$tracer" || true
 	# The second execve() is the start of QEMU.
 	sed -i '1!{ /^execve/q }' "$T/trace"
-	number_calls mkdirat bind chdir clone execve fcntl listen pidfd_open pipe2 prctl rename wait4 |
+	number_calls mkdirat bind chdir clone fcntl listen pidfd_open pipe2 prctl rename wait4 |
 		stride 3 >"$T/calls"
 	ran=0
 	while read -r call n; do
