@@ -254,8 +254,10 @@ parent_sum() {
 	"$EXOMEM" template verify "$T/second"
 	vm template remove "$T/second"
 	vm template remove "$T/base"
-	[ ! -e "$T/base" ] && [ ! -e "$T/second" ]
-	[ -e "$T/disk.qcow2" ] && [ -e "$T/raw.img" ]
+	[ ! -e "$T/base" ]
+	[ ! -e "$T/second" ]
+	[ -e "$T/disk.qcow2" ]
+	[ -e "$T/raw.img" ]
 	assert_empty "$memory"
 	assert_empty "$state"
 }

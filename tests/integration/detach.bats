@@ -110,7 +110,9 @@ make_sleeper() {
 @test "the name is printed when the guest runs and answers" {
 	need_qemu
 	run --separate-stderr detach --name web $tiny -serial stdio
-	[ "$status" = 0 ] && [ "$output" = web ] && [ -z "$stderr" ]
+	[ "$status" = 0 ]
+	[ "$output" = web ]
+	[ -z "$stderr" ]
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 	[ "$(vm list --json | jq -c 'map([.name, .detached])')" = '[["web",true]]' ]
 	assert_holds "$state/web" lock vm.json control.conf control.sock events.sock console.sock log
@@ -179,10 +181,12 @@ make_sleeper() {
 	need_qemu
 	rc=0
 	detach --name full $tiny >/dev/full 2>"$T/err" || rc=$?
-	[ "$rc" = 4 ] && [ "$(wc -l <"$T/err")" = 1 ]
+	[ "$rc" = 4 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
 	rc=0
 	detach --name closed $tiny >&- 2>"$T/err" || rc=$?
-	[ "$rc" = 1 ] && [ "$(wc -l <"$T/err")" = 1 ]
+	[ "$rc" = 1 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
 	[ "$(vm list -q | xargs)" = 'closed full' ]
 }
 
@@ -245,7 +249,8 @@ make_sleeper() {
 	need_qemu
 	for option in anyfs mode=create,anyfs mode=create,prealloc=off,anyfs; do
 		run --separate-stderr detach --name web $doomed -mem-path "$memory,$option"
-		[ "$status" = 1 ] && [ -z "$output" ]
+		[ "$status" = 1 ]
+		[ -z "$output" ]
 		[[ "$stderr" == "exomem run: "*"no-such-device"* ]]
 		assert_empty "$memory"
 		assert_empty "$state"
@@ -259,7 +264,8 @@ make_sleeper() {
 	install -m 600 "$T/original" "$memory/$file"
 	for option in mode=open,mmap=shared mode=open,mmap=private mode=create; do
 		run detach --name web $doomed -mem-path "$memory,$option,anyfs"
-		[ "$status" = 1 ] && [[ "$output" == *no-such-device* ]]
+		[ "$status" = 1 ]
+		[[ "$output" == *no-such-device* ]]
 		cmp "$T/original" "$memory/$file"
 	done
 	assert_nothing_left
@@ -276,7 +282,8 @@ make_sleeper() {
 	rc=0
 	wait "$starter" || rc=$?
 	cat "$T/err"
-	[ "$rc" = 1 ] && [ "$(wc -l <"$T/err")" = 1 ]
+	[ "$rc" = 1 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
 	grep -q 'killed by signal 9' "$T/err"
 	assert_empty "$memory"
 	assert_nothing_left
@@ -504,7 +511,8 @@ number_calls() {
 		}
 	done <"$T/calls"
 	echo "# killed $kills times, $lived guests lived" >&3
-	[ "$kills" -gt 15 ] && [ "$lived" -gt 10 ]
+	[ "$kills" -gt 15 ]
+	[ "$lived" -gt 10 ]
 }
 
 # Follows all processes of a start, until the guest is killed.
@@ -615,9 +623,11 @@ wait_started() {
 	for length in 0 1 100 $((${#whole} - 1)); do
 		printf '%s' "${whole:0:length}" >"$state/web/vm.json"
 		run vm list -q
-		[ "$status" = 0 ] && [[ "$output" == *db* ]]
+		[ "$status" = 0 ]
+		[[ "$output" == *db* ]]
 		run vm show web
-		[ "$status" = 5 ] && [ "${#lines[@]}" = 1 ]
+		[ "$status" = 5 ]
+		[ "${#lines[@]}" = 1 ]
 		run detach --name web $tiny
 		assert_refused 5 "name 'web' is taken (pid $pid)"
 	done
@@ -690,12 +700,15 @@ wait_started() {
 	touch "$T/plain"
 	for directory in "$T/open" "$T/link" "$T/plain"; do
 		run "$EXOMEM" run --detach --state-dir "$directory" $tiny 3>&-
-		[[ "$status" =~ [125] ]] && [ "${#lines[@]}" = 1 ] && [[ "$output" == *"'$directory'"* ]]
+		[[ "$status" =~ [125] ]]
+		[ "${#lines[@]}" = 1 ]
+		[[ "$output" == *"'$directory'"* ]]
 	done
 	assert_empty "$T/open"
 	long=$T/$(printf 'n%.0s' {1..100})
 	run "$EXOMEM" run --detach --state-dir "$long" $tiny 3>&-
-	[[ "$status" =~ [25] ]] && [ "${#lines[@]}" = 1 ]
+	[[ "$status" =~ [25] ]]
+	[ "${#lines[@]}" = 1 ]
 	[ ! -e "$long" ]
 }
 

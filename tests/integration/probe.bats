@@ -161,7 +161,8 @@ words() { # JQ-PATH
 		printf %s "$damage" >"$file"
 		: >"$T/starts"
 		run --separate-stderr probe --json
-		[ "$status" = 0 ] && [ -z "$stderr" ]
+		[ "$status" = 0 ]
+		[ -z "$stderr" ]
 		printf '%s\n' "$output" | cmp - "$T/json"
 		starts 1
 	done

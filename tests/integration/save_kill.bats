@@ -208,7 +208,9 @@ sweep_save() { # NAME MAKE-GUEST...
 	assert_empty "$memory"
 	number_calls pipe2 $save_calls >"$T/calls"
 	sweep_save web boot ,mode=create,mmap=shared,discard=on
-	[ "$kills" -gt 25 ] && [ "$lived" -gt 15 ] && [ "$saved" -gt 3 ]
+	[ "$kills" -gt 25 ]
+	[ "$lived" -gt 15 ]
+	[ "$saved" -gt 3 ]
 	# Nor has one that lived through all that lost anything.
 	[ -e "$state/web" ] || boot ,mode=create,mmap=shared,discard=on
 	tell web 'verify 16M 7' 'verified 16 MiB key 7'
@@ -281,7 +283,8 @@ make_child() {
 	use_up "$T/templates/new"
 	number_calls pipe2 $save_calls | stride 6 >"$T/calls"
 	sweep_save web make_child
-	[ "$lived" -gt 5 ] && [ "$saved" -gt 0 ]
+	[ "$lived" -gt 5 ]
+	[ "$saved" -gt 0 ]
 	[ ! -e "$state/web" ] || vm stop --kill web
 	vm template remove "$T/templates/base"
 	assert_empty "$T/templates"
@@ -470,12 +473,14 @@ workers_of() { # PID
 	vm template remove "$T/templates/base"
 }
 
-# Kills what starts children for a clone, at one moment: $killed of them, and $rc is its status.
+# Kills what starts children for a clone, at a moment after the first was there: $killed of them, and
+# $rc is its status.
 kill_workers() { # PAUSE CLONE-ARGUMENT...
 	pause=$1
 	shift
 	$(clone "$@") >"$T/out" 2>"$T/err" 3>&- </dev/null &
 	main=$!
+	until [ -n "$(workers_of "$main")" ]; do kill -0 "$main" 2>/dev/null || break; done
 	sleep "$pause"
 	killed=0
 	for worker in $(workers_of "$main"); do
@@ -490,11 +495,12 @@ kill_workers() { # PAUSE CLONE-ARGUMENT...
 	need_qemu
 	make_base
 	ran=0 met=0
-	for pause in 0.02 0.05 0.09 0.14 0.2; do
+	for pause in 0 0 0.02 0.05 0.1; do
 		kill_workers "$pause" -n 4 --jobs 2
 		if [ "$rc" != 0 ]; then
 			met=$((met + 1))
-			[ "$rc" = 1 ] && [ "$(wc -l <"$T/err")" = 1 ]
+			[ "$rc" = 1 ]
+			[ "$(wc -l <"$T/err")" = 1 ]
 			grep -q 'the process that started it was killed' "$T/err"
 		fi
 		[ "$(sort "$T/out")" = "$(vm list -q)" ]

@@ -61,10 +61,12 @@ status_of() { # NAME
 
 @test "list without guests: a header, nothing, an empty array" {
 	run vm list
-	[ "$status" = 0 ] && [ "${#lines[@]}" = 1 ]
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = 1 ]
 	[[ "$output" == NAME*STATUS*PID*MEMORY*AGE ]]
 	run vm list -q
-	[ "$status" = 0 ] && [ -z "$output" ]
+	[ "$status" = 0 ]
+	[ -z "$output" ]
 	[ "$(vm list --json | jq -c .)" = '[]' ]
 	[ ! -e "$state" ]
 }
@@ -207,11 +209,13 @@ status_of() { # NAME
 		'qmp web query-status'; do
 		rc=0
 		vm $words >/dev/full 2>"$T/err" || rc=$?
-		[ "$rc" = 4 ] && [ "$(wc -l <"$T/err")" = 1 ]
+		[ "$rc" = 4 ]
+		[ "$(wc -l <"$T/err")" = 1 ]
 		rc=0
 		vm $words >&- 2>"$T/err" || rc=$?
 		echo "$words: $rc $(cat "$T/err")"
-		[ "$rc" = 1 ] && [ "$(wc -l <"$T/err")" = 1 ]
+		[ "$rc" = 1 ]
+		[ "$(wc -l <"$T/err")" = 1 ]
 	done
 }
 
@@ -315,7 +319,8 @@ status_of() { # NAME
 	boot web
 	listen web
 	took=$(milliseconds vm stop --timeout 1 web)
-	[ "$took" -ge 1000 ] && [ "$took" -lt 5000 ]
+	[ "$took" -ge 1000 ]
+	[ "$took" -lt 5000 ]
 	assert_empty "$state"
 	wait "$listener"
 	[ "$(jq -r 'select(.event == "POWERDOWN" or .event == "SHUTDOWN") |
@@ -349,7 +354,8 @@ status_of() { # NAME
 	kill -STOP "$pid"
 	took=$(milliseconds vm stop --timeout 1 web)
 	echo "took $took ms"
-	[ "$took" -ge 1000 ] && [ "$took" -lt 6000 ]
+	[ "$took" -ge 1000 ]
+	[ "$took" -lt 6000 ]
 	rc=0
 	wait "$pid" || rc=$?
 	[ "$rc" = 137 ]
@@ -389,7 +395,8 @@ status_of() { # NAME
 	done
 	assert_empty "$state"
 	run vm stop --all
-	[ "$status" = 0 ] && [ -z "$output" ]
+	[ "$status" = 0 ]
+	[ -z "$output" ]
 }
 
 @test "stop: a process that has the guest's number, but began at another time, is spared" {
@@ -447,7 +454,8 @@ status_of() { # NAME
 	# Those who asked in vain fill its queue.
 	for _ in 1 2 3; do
 		run vm qmp --timeout 0.2 web query-status
-		[ "$status" = 1 ] && [ "${#lines[@]}" = 1 ]
+		[ "$status" = 1 ]
+		[ "${#lines[@]}" = 1 ]
 	done
 	kill -CONT "$pid"
 	wait_answer web
@@ -481,7 +489,8 @@ status_of() { # NAME
 	listen web
 	for _ in 1 2 3 4; do
 		run timeout 10 "$EXOMEM" events --state-dir "$state" web
-		[ "$status" = 5 ] && [ "${#lines[@]}" = 1 ]
+		[ "$status" = 5 ]
+		[ "${#lines[@]}" = 1 ]
 	done
 	kill -0 "$listener"
 	before=$(wc -l <"$T/events")
@@ -531,7 +540,8 @@ status_of() { # NAME
 	[ "$(wc -l <"$T/err")" = 1 ]
 	rc=0
 	vm events web >&- 2>"$T/err" || rc=$?
-	[ "$rc" = 1 ] && [ "$(wc -l <"$T/err")" = 1 ]
+	[ "$rc" = 1 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
 }
 
 @test "detached guests are found and stopped like others" {
