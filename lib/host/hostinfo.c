@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -58,6 +59,70 @@ static bool read_first_fd(uint64_t *ret_first_fd, GError **error)
 	return true;
 }
 
+static uint64_t read_number(const char *path, uint64_t otherwise)
+{
+	g_autofree char *line = read_line(path, "");
+
+	/* "max" of a control group is no number. */
+	return g_ascii_isdigit(*line) ? g_ascii_strtoull(line, NULL, 10) : otherwise;
+}
+
+/* "0.07 0.17 0.11 1/389 20431": 389 processes and threads (proc(5)). */
+static uint64_t count_tasks(void)
+{
+	g_autofree char *line = read_line("/proc/loadavg", "");
+	const char *slash = strchr(line, '/');
+
+	return slash ? g_ascii_strtoull(slash + 1, NULL, 10) : 0;
+}
+
+static uint64_t left_of(uint64_t limit, uint64_t used)
+{
+	return limit > used ? limit - used : 0;
+}
+
+/* What is left in the control group that this process is in; Linux, kernel/cgroup/pids.c. */
+static uint64_t tasks_of_group(void)
+{
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	uint64_t least = G_MAXUINT64;
+
+	if (!exm_file_read("/proc/self/cgroup", &text, NULL, NULL))
+		return least;
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines; *line; line++) {
+		const bool unified = g_str_has_prefix(*line, "0::");
+		const char *group = unified ? *line + strlen("0::") : strstr(*line, ":pids:");
+		g_autofree char *root = NULL;
+		g_autofree char *limit = NULL;
+		g_autofree char *used = NULL;
+
+		if (!group)
+			continue;
+		group += unified ? 0 : strlen(":pids:");
+		root = g_strdup_printf("/sys/fs/cgroup%s%s", unified ? "" : "/pids", group);
+		limit = g_build_filename(root, "pids.max", NULL);
+		used = g_build_filename(root, "pids.current", NULL);
+		least = MIN(least, left_of(read_number(limit, G_MAXUINT64), read_number(used, 0)));
+	}
+	return least;
+}
+
+static uint64_t tasks_free(void)
+{
+	const uint64_t tasks = count_tasks();
+	struct rlimit own;
+	uint64_t least = tasks_of_group();
+
+	least = MIN(least, left_of(read_number("/proc/sys/kernel/threads-max", G_MAXUINT64), tasks));
+	least = MIN(least, left_of(read_number("/proc/sys/kernel/pid_max", G_MAXUINT64), tasks));
+	/* Linux, kernel/fork.c: root is not held to it. */
+	if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &own) == 0)
+		least = MIN(least, own.rlim_cur);
+	return least;
+}
+
 /**
  * exm_hostinfo_read() - Read what the host has
  * @error: SYSTEM where /proc cannot be read
@@ -82,6 +147,7 @@ ExmHost *exm_hostinfo_read(GError **error)
 	host->commit_limit = meminfo_get(meminfo, "CommitLimit");
 	host->commit_used = meminfo_get(meminfo, "Committed_AS");
 	host->overcommit_memory = g_ascii_strtoull(overcommit, NULL, 10);
+	host->tasks_free = tasks_free();
 	host->nodes = read_line("/sys/devices/system/node/online", "0");
 	return g_steal_pointer(&host);
 }

@@ -104,6 +104,22 @@ bool exm_memory_file_open(const char *path, bool writable, uint64_t size, int fd
 }
 
 /**
+ * exm_memory_file_borrow() - Open the memory file of a guest for those that shall map it privately
+ * @path:      its name, or /proc/PID/fd/N for one without a name
+ * @fd_number: number that the descriptor shall have
+ * @ret_fd:    the descriptor, close-on-exec
+ * @error:     SYSTEM
+ */
+bool exm_memory_file_borrow(const char *path, int fd_number, int *ret_fd, GError **error)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	return move_to(fd, fd_number, path, ret_fd, error);
+}
+
+/**
  * exm_memory_file_set_size() - Give an empty file its size, or take it away again
  * @fd:    open for writing
  * @path:  its name, for messages
@@ -185,8 +201,15 @@ bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_
 	return true;
 }
 
-/* btrfs shares blocks only between files that are both under chattr +C or both not. */
-static void match_copy_on_write(int from, int to)
+/**
+ * exm_memory_file_match() - Make an empty file one that can share blocks with another
+ * @from: descriptor of the other one
+ * @to:   of the empty file
+ *
+ * btrfs shares blocks only between files that are both under chattr +C or both not, and lets that
+ * be changed as long as a file is empty (Linux, fs/btrfs/ioctl.c, btrfs_fileattr_set()).
+ */
+void exm_memory_file_match(int from, int to)
 {
 	int wanted, flags;
 
@@ -226,7 +249,7 @@ static bool throw_clone(int errnum, const char *from, int to_fd, const char *to,
  */
 bool exm_memory_file_clone(int from_fd, const char *from, int to_fd, const char *to, GError **error)
 {
-	match_copy_on_write(from_fd, to_fd);
+	exm_memory_file_match(from_fd, to_fd);
 	return ioctl(to_fd, FICLONE, from_fd) == 0 || throw_clone(errno, from, to_fd, to, error);
 }
 

@@ -11,6 +11,8 @@ bool exm_memory_file_create_unnamed(const char *directory, int fd_number, int *r
 bool exm_memory_file_create(const char *path, int fd_number, int *ret_fd, GError **error);
 bool exm_memory_file_open(const char *path, bool writable, uint64_t size, int fd_number,
                           int *ret_fd, GError **error);
+bool exm_memory_file_borrow(const char *path, int fd_number, int *ret_fd, GError **error);
+void exm_memory_file_match(int from, int to);
 bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **error);
 bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error);
 void exm_memory_file_remove(const char *path);

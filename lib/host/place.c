@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -474,4 +476,23 @@ ExmFileFacts *exm_file_look(const char *path)
 ExmFileFacts *exm_file_look_through(const char *path)
 {
 	return look(path, stat);
+}
+
+/* As much as a file system gives out at once. */
+#define TRIAL_SIZE 65536
+
+/**
+ * exm_place_can_reflink() - Whether files in a directory can share blocks, by trying it
+ * @path: the directory
+ *
+ * What is tried has no name, and is gone at once.
+ */
+bool exm_place_can_reflink(const char *path)
+{
+	static const char block[TRIAL_SIZE] = { 1 };
+	exm_autofd int from = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	exm_autofd int to = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return from >= 0 && to >= 0 && write(from, block, sizeof(block)) == sizeof(block) &&
+	       ioctl(to, FICLONE, from) == 0;
 }

@@ -7,3 +7,4 @@ ExmPlace *exm_place_look(const char *path);
 ExmFileFacts *exm_file_look(const char *path);
 ExmFileFacts *exm_file_look_through(const char *path);
 char *exm_place_file_system(const char *path);
+bool exm_place_can_reflink(const char *path);

@@ -20,12 +20,27 @@
 #define PIPE_SIZE ((int)(512 * EXM_KIB))
 
 /**
- * exm_qmp_wait_event() - Wait for an event of a name, or for the news that loading failed
- * @qmp:   the conversation
- * @name:  "RESUME"
- * @error: SYSTEM
+ * exm_qmp_event_time() - When QEMU sent an event
+ * @event: the event's message
+ *
+ * Return: microseconds since 1970.
  */
-bool exm_qmp_wait_event(ExmQmp *qmp, const char *name, GError **error)
+uint64_t exm_qmp_event_time(ExmJson *event)
+{
+	ExmJson *time = exm_json_member(event, "timestamp");
+
+	return exm_json_get_uint(time, "seconds") * G_USEC_PER_SEC +
+	       exm_json_get_uint(time, "microseconds");
+}
+
+/**
+ * exm_qmp_wait_event() - Wait for an event of a name, or for the news that loading failed
+ * @qmp:      the conversation
+ * @name:     "RESUME"
+ * @ret_time: when it was sent, in microseconds since 1970; or NULL
+ * @error:    SYSTEM
+ */
+bool exm_qmp_wait_event(ExmQmp *qmp, const char *name, uint64_t *ret_time, GError **error)
 {
 	for (;;) {
 		g_autoptr(ExmJson) event = exm_qmp_next_event(qmp, error);
@@ -33,8 +48,11 @@ bool exm_qmp_wait_event(ExmQmp *qmp, const char *name, GError **error)
 
 		if (!event)
 			return false;
-		if (strcmp(exm_json_get_string(event, "event"), name) == 0)
+		if (strcmp(exm_json_get_string(event, "event"), name) == 0) {
+			if (ret_time)
+				*ret_time = exm_qmp_event_time(event);
 			return true;
+		}
 		if (strcmp(exm_json_get_string(event, "event"), "MIGRATION") == 0 &&
 		    g_strcmp0(exm_json_get_string(data, "status"), "failed") == 0)
 			return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU could not load the state");
@@ -160,6 +178,46 @@ static bool pour(int writer, bool wait, const char **state, size_t *length, GErr
 	return true;
 }
 
+static bool send_expect(ExmQmp *qmp, int *ret_writer, GError **error)
+{
+	exm_autofd int reader = -1;
+	exm_autofd int writer = -1;
+
+	if (!make_pipe(&reader, &writer, error) ||
+	    !exm_qmp_send(qmp, "migrate-set-capabilities", build_capabilities(), -1, error) ||
+	    !send_pipe(qmp, reader, error) || !send_start(qmp, "migrate-incoming", error))
+		return false;
+	*ret_writer = g_steal_fd(&writer);
+	return true;
+}
+
+/**
+ * exm_qmp_migration_expect() - Let a QEMU wait for a state that comes later (-incoming defer)
+ * @qmp:        the conversation, from exm_qmp_begin()
+ * @ret_writer: where the state is to be written (transfer full)
+ * @error:      SYSTEM
+ *
+ * When it returns, QEMU has nothing to do but to read.
+ */
+bool exm_qmp_migration_expect(ExmQmp *qmp, int *ret_writer, GError **error)
+{
+	return send_expect(qmp, ret_writer, error) && exm_qmp_settle(qmp, error);
+}
+
+/**
+ * exm_qmp_migration_pour() - Write a state to a QEMU that expects it
+ * @writer: from exm_qmp_migration_expect()
+ * @state:  the stream
+ * @length: bytes of it
+ * @error:  SYSTEM
+ *
+ * What comes of it is told by events.
+ */
+bool exm_qmp_migration_pour(int writer, const char *state, size_t length, GError **error)
+{
+	return pour(writer, true, &state, &length, error);
+}
+
 /**
  * exm_qmp_migration_load() - Load a state into a QEMU that waits for one (-incoming defer)
  * @qmp:    the conversation, from exm_qmp_begin()
@@ -172,15 +230,11 @@ static bool pour(int writer, bool wait, const char **state, size_t *length, GErr
  */
 bool exm_qmp_migration_load(ExmQmp *qmp, const char *state, size_t length, GError **error)
 {
-	exm_autofd int reader = -1;
 	exm_autofd int writer = -1;
 
-	if (!make_pipe(&reader, &writer, error) ||
-	    !exm_qmp_send(qmp, "migrate-set-capabilities", build_capabilities(), -1, error) ||
-	    !send_pipe(qmp, reader, error) || !send_start(qmp, "migrate-incoming", error))
+	/* QEMU's is the only reading end then: its end is ours to see. */
+	if (!send_expect(qmp, &writer, error))
 		return false;
-	/* QEMU's is the only reading end now: its end is ours to see. */
-	exm_fd_clear(&reader);
 	/* Only one who reads may be waited for. */
 	return pour(writer, false, &state, &length, error) && exm_qmp_settle(qmp, error) &&
 	       pour(writer, true, &state, &length, error);

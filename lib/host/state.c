@@ -131,6 +131,7 @@ static ExmVm *read_record(int root, const char *root_path, const char *name, GEr
 	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	g_autofree char *text = NULL;
 	g_autoptr(ExmJson) json = NULL;
+	ExmVm *vm;
 	size_t length;
 
 	if (fd < 0) {
@@ -140,7 +141,13 @@ static ExmVm *read_record(int root, const char *root_path, const char *name, GEr
 	if (!exm_fd_read_all(fd, &text, &length, error))
 		return NULL;
 	json = exm_json_parse(text, length, error);
-	return json ? exm_vm_from_json(json, directory, error) : NULL;
+	vm = json ? exm_vm_from_json(json, directory, error) : NULL;
+	/* One that waits to take another's place has its name already, but not its directory. */
+	if (vm) {
+		g_free(vm->name);
+		vm->name = g_strdup(name);
+	}
+	return vm;
 }
 
 /* A QEMU that was killed could not discard its memory, as it was told to at its end. */
@@ -260,6 +267,27 @@ void exm_state_sweep(const char *state_directory)
 void exm_state_release(const char *directory)
 {
 	remove_guest(AT_FDCWD, directory);
+}
+
+/**
+ * exm_state_exchange() - Let two guests change places
+ * @state_directory: where guests' directories are
+ * @one:             name of a directory there
+ * @other:           name of another one
+ * @error:           SYSTEM; nothing has changed
+ *
+ * All at once: what stood in a guest's directory, its sockets, lock and record, is another's then.
+ */
+bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
+                        GError **error)
+{
+	exm_autofd int root = -1;
+
+	if (!lock_root(state_directory, &root, error))
+		return false;
+	return renameat2(root, one, root, other, RENAME_EXCHANGE) == 0 ||
+	       exm_throw_errno(error, errno, "exchange '%s' and '%s' in '%s'", one, other,
+	                       state_directory);
 }
 
 /**

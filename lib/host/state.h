@@ -10,6 +10,8 @@
 bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError **error);
 void exm_state_sweep(const char *state_directory);
 void exm_state_release(const char *directory);
+bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
+                        GError **error);
 bool exm_state_record(const ExmVm *vm, GError **error);
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);

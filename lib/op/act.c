@@ -172,7 +172,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->command = g_strdupv(plan->command);
 	vm->argv = g_strdupv((char **)plan->argv->pdata);
 	vm->memory = exm_plan_memory_to_json(plan);
-	vm->template_path = plan->template ? g_strdup(plan->template->directory) : NULL;
+	vm->template_path = plan->kept ? g_strdup(plan->template->directory) : NULL;
 	vm->parent = plan->template ? g_strdup(plan->template->parent) : NULL;
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
@@ -233,6 +233,12 @@ static bool merge_pages(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const Ex
 	                 strerror(errno));
 }
 
+static bool inherit_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+{
+	return fcntl(step->fd, F_GETFD) >= 0 ||
+	       exm_throw_errno(error, errno, "inherit '%s'", step->path);
+}
+
 static bool enter_directory(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
 {
 	return chdir(step->path) == 0 || exm_throw_errno(error, errno, "enter '%s'", step->path);
@@ -291,6 +297,7 @@ static const struct {
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
+	[EXM_STEP_INHERIT] = { inherit_file, NULL },
 	[EXM_STEP_ENTER_DIRECTORY] = { enter_directory, NULL },
 	[EXM_STEP_LOAD_DEVICES] = { load_devices, NULL },
 	[EXM_STEP_EXEC] = { become_qemu, NULL },

@@ -15,8 +15,14 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/control.h"
+#include "host/pidfd.h"
 #include "host/state.h"
 #include "op/detach.h"
+
+/* How long a QEMU may take to say what it does, and to end when it is killed. */
+#define ANSWER_MS 5000
+#define END_MS    30000
 
 /**
  * struct Worker - A process that starts one child
@@ -27,7 +33,7 @@
 typedef struct {
 	pid_t pid;
 	int report;
-	const ExmPlan *plan;
+	ExmPlan *plan;
 } Worker;
 
 /**
@@ -45,7 +51,9 @@ typedef struct {
  * @plans:           of ExmPlan, one for each
  * @state_directory: where guests' directories are
  * @order:           how they are started
- * @cloned:          called for each that runs
+ * @work:            what is done for each
+ * @user:            for it
+ * @cloned:          called for each that it is done for
  * @signals:         a descriptor that tells of signals
  * @old_signals:     the mask that workers give QEMU
  * @deadline:        monotonic microseconds, or -1
@@ -59,6 +67,8 @@ typedef struct {
 	const GPtrArray *plans;
 	const char *state_directory;
 	const ExmCloneOrder *order;
+	ExmChildWork work;
+	const void *user;
 	ExmCloned cloned;
 	int signals;
 	sigset_t old_signals;
@@ -85,6 +95,12 @@ static void ignore_warning(G_GNUC_UNUSED const char *warning)
 {
 }
 
+static bool start(ExmPlan *plan, const char *state_directory, G_GNUC_UNUSED const void *user,
+                  GError **error)
+{
+	return exm_detach(plan, state_directory, ignore_warning, error);
+}
+
 static bool batch_init(Batch *batch, GError **error)
 {
 	static const int wanted[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
@@ -109,7 +125,7 @@ static bool batch_init(Batch *batch, GError **error)
  * In the worker. It goes with us, and what it has not finished goes with it (op/detach.c): so it
  * must outlive us where our whole process group is killed.
  */
-static void work(const Batch *batch, const ExmPlan *plan, int report)
+static void do_work(const Batch *batch, ExmPlan *plan, int report)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
@@ -119,7 +135,7 @@ static void work(const Batch *batch, const ExmPlan *plan, int report)
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigprocmask(SIG_SETMASK, &batch->old_signals, NULL);
-	if (!exm_detach(plan, batch->state_directory, ignore_warning, &error)) {
+	if (!batch->work(plan, batch->state_directory, batch->user, &error)) {
 		text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
 		put = write(report, text, strlen(text));
 	}
@@ -135,7 +151,7 @@ static bool start_worker(Batch *batch, GError **error)
 		return exm_throw_errno(error, errno, "make a pipe");
 	worker.pid = fork();
 	if (worker.pid == 0)
-		work(batch, worker.plan, ends[1]);
+		do_work(batch, worker.plan, ends[1]);
 	close(ends[1]);
 	worker.report = ends[0];
 	if (worker.pid < 0) {
@@ -159,10 +175,18 @@ static pid_t parent_of(pid_t pid)
 	return behind_name ? (pid_t)g_ascii_strtoll(behind_name + strlen(") S "), NULL, 10) : 0;
 }
 
+/* By its directory: one that is to take another's place has that one's name already. */
+static ExmVm *find_child(const char *state_directory, const ExmPlan *plan)
+{
+	g_autofree char *name = g_path_get_basename(plan->directory);
+
+	return exm_state_find(state_directory, name, NULL);
+}
+
 /* A worker that was killed could not take along what it had begun; that fell to us. */
 static void end_orphan(const Batch *batch, const ExmPlan *plan)
 {
-	g_autoptr(ExmVm) vm = exm_state_find(batch->state_directory, plan->name, NULL);
+	g_autoptr(ExmVm) vm = find_child(batch->state_directory, plan);
 
 	if (vm && parent_of((pid_t)vm->pid) == getpid()) {
 		kill((pid_t)vm->pid, SIGKILL);
@@ -179,7 +203,7 @@ static void fail(Batch *batch, ExmErrorCode code, const char *what, const char *
 
 static void add_child(Batch *batch, const ExmPlan *plan)
 {
-	g_autoptr(ExmVm) vm = exm_state_find(batch->state_directory, plan->name, NULL);
+	g_autoptr(ExmVm) vm = find_child(batch->state_directory, plan);
 	const Child child = { .pid = vm ? (pid_t)vm->pid : 0, .name = plan->name };
 
 	g_array_append_val(batch->children, child);
@@ -335,24 +359,29 @@ static void stay(Batch *batch)
 }
 
 /**
- * exm_children_start() - Start detached children side by side
+ * exm_children_work() - Do something for many children side by side
  * @plans:           of ExmPlan, one for each
  * @state_directory: where guests' directories are
  * @order:           how many at a time, for how long, and what to do when one fails
- * @cloned:          called for each that runs
+ * @work:            done for each
+ * @user:            for it
+ * @cloned:          called for each that it is done for
  * @error:           of the first that failed; its code is the exit status of the worst that was
  *                   attended to
  *
- * Each is started by a process of its own, and as the one that orphans fall to, this process is the
+ * A process of its own does it for each, and as the one that orphans fall to, this process is the
  * parent of them all as long as it stays.
  */
-bool exm_children_start(const GPtrArray *plans, const char *state_directory,
-                        const ExmCloneOrder *order, ExmCloned cloned, GError **error)
+bool exm_children_work(const GPtrArray *plans, const char *state_directory,
+                       const ExmCloneOrder *order, ExmChildWork work, const void *user,
+                       ExmCloned cloned, GError **error)
 {
 	g_auto(Batch) batch = {
 		.plans = plans,
 		.state_directory = state_directory,
 		.order = order,
+		.work = work,
+		.user = user,
 		.cloned = cloned,
 		.signals = -1,
 	};
@@ -369,4 +398,49 @@ bool exm_children_start(const GPtrArray *plans, const char *state_directory,
 	else
 		return true;
 	return false;
+}
+
+/**
+ * exm_children_start() - Start detached children side by side
+ * @plans:           of ExmPlan, one for each
+ * @state_directory: where guests' directories are
+ * @order:           how many at a time, for how long, and what to do when one fails
+ * @cloned:          called for each that runs
+ * @error:           see exm_children_work()
+ */
+bool exm_children_start(const GPtrArray *plans, const char *state_directory,
+                        const ExmCloneOrder *order, ExmCloned cloned, GError **error)
+{
+	return exm_children_work(plans, state_directory, order, start, NULL, cloned, error);
+}
+
+static bool has_status(const ExmVm *vm, const char *wanted)
+{
+	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, NULL);
+	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
+
+	return g_strcmp0(exm_json_get_string(answer, "status"), wanted) == 0;
+}
+
+/**
+ * exm_children_end() - End children that this or another process has started
+ * @plans:           of ExmPlan, one for each
+ * @state_directory: where guests' directories are
+ * @spared:          QEMU's status of those that stay, "running" for instance; NULL for none
+ */
+void exm_children_end(const GPtrArray *plans, const char *state_directory, const char *spared)
+{
+	for (guint i = 0; i < plans->len; i++) {
+		const ExmPlan *plan = plans->pdata[i];
+		g_autoptr(ExmVm) vm = find_child(state_directory, plan);
+		exm_autofd int process = -1;
+
+		/* Another guest may have the name by now. */
+		if (!vm || strcmp(vm->uuid, plan->uuid) != 0 || (spared && has_status(vm, spared)) ||
+		    !exm_pidfd_open(vm, &process, NULL) || process < 0)
+			continue;
+		exm_pidfd_kill(process, NULL);
+		exm_pidfds_wait(&process, 1, END_MS);
+	}
+	exm_state_sweep(state_directory);
 }

@@ -183,7 +183,7 @@ static bool wait_until_made(const ExmPlan *plan, GError **error)
 	g_autoptr(ExmQmp) qmp = NULL;
 	g_autoptr(ExmJson) answer = NULL;
 
-	if (plan->template)
+	if (plan->template && !plan->waiting)
 		return exm_load(plan, START_PATIENCE_MS, error);
 	qmp = exm_control_open(&vm, EXM_VM_CONTROL, START_PATIENCE_MS, error);
 	answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;

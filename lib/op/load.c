@@ -70,7 +70,7 @@ static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
 		if (!answer)
 			return false;
 	}
-	return exm_qmp_wait_event(qmp, "RESUME", &reason) || throw_resting(reason, error);
+	return exm_qmp_wait_event(qmp, "RESUME", NULL, &reason) || throw_resting(reason, error);
 }
 
 /**
@@ -92,6 +92,86 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 		return false;
 	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
 	return qmp && exm_qmp_migration_load(qmp, state, length, error) && resume(qmp, plan, error);
+}
+
+/**
+ * exm_load_expect() - Let a child that was started wait for a state that comes later
+ * @plan:       of the child
+ * @timeout_ms: until it does
+ * @ret_child:  the child (transfer full), to be cleared by exm_expectant_clear()
+ * @error:      SYSTEM
+ */
+bool exm_load_expect(const ExmPlan *plan, int timeout_ms, ExmExpectant *ret_child, GError **error)
+{
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
+	g_autoptr(ExmQmp) qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
+
+	if (!qmp || !exm_qmp_migration_expect(qmp, &ret_child->writer, error))
+		return false;
+	ret_child->qmp = g_steal_pointer(&qmp);
+	return true;
+}
+
+/**
+ * exm_expectant_clear() - Leave a child alone
+ * @child: may be clear already
+ */
+void exm_expectant_clear(ExmExpectant *child)
+{
+	g_clear_pointer(&child->qmp, exm_qmp_free);
+	exm_fd_clear(&child->writer);
+}
+
+/**
+ * exm_load_pour() - Give a child that expects it its state
+ * @child:  the child
+ * @state:  the device state
+ * @length: bytes of it
+ * @error:  SYSTEM
+ */
+bool exm_load_pour(ExmExpectant *child, const char *state, size_t length, GError **error)
+{
+	const bool poured = exm_qmp_migration_pour(child->writer, state, length, error);
+
+	/* The end of the stream is its end. */
+	exm_fd_clear(&child->writer);
+	exm_qmp_set_deadline(child->qmp, RESUME_PATIENCE_MS);
+	return poured;
+}
+
+/**
+ * exm_load_resume() - Let a child run that was started to rest when it is loaded
+ * @child:   the child, whose state is loaded
+ * @ret_time: when it ran, in microseconds since 1970
+ * @error:   SYSTEM
+ */
+bool exm_load_resume(ExmExpectant *child, uint64_t *ret_time, GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+
+	if (!exm_qmp_send(child->qmp, "cont", NULL, -1, error) || !exm_qmp_settle(child->qmp, error))
+		return false;
+	return exm_qmp_wait_event(child->qmp, "RESUME", ret_time, &reason) ||
+	       throw_resting(reason, error);
+}
+
+/**
+ * exm_load_state() - Load a state into a child that was started to wait for it, and rest
+ * @plan:   of the child
+ * @state:  the device state
+ * @length: bytes of it
+ * @run:    let it run then
+ * @error:  SYSTEM
+ */
+bool exm_load_state(const ExmPlan *plan, const char *state, size_t length, bool run, GError **error)
+{
+	g_auto(ExmExpectant) child = { .writer = -1 };
+	uint64_t time;
+
+	return exm_load_expect(plan, LOAD_PATIENCE_MS, &child, error) &&
+	       exm_load_pour(&child, state, length, error) &&
+	       exm_qmp_migration_wait(child.qmp, error) &&
+	       (!run || exm_load_resume(&child, &time, error));
 }
 
 /*

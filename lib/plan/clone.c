@@ -11,9 +11,15 @@
 #include "plan/identity.h"
 #include "plan/vm.h"
 
+/* Whoever has the same command line: children of a template, or a parent and all its forks. */
 static bool is_sibling(const ExmCloneFacts *facts, const ExmVm *vm)
 {
-	return g_strcmp0(vm->template_path, facts->template->directory) == 0;
+	const ExmVm *parent = facts->parent;
+
+	if (!parent)
+		return g_strcmp0(vm->template_path, facts->template->directory) == 0;
+	return strcmp(vm->name, parent->name) == 0 || g_strcmp0(vm->parent, parent->name) == 0 ||
+	       (parent->template_path && g_strcmp0(vm->template_path, parent->template_path) == 0);
 }
 
 static bool has_siblings(const ExmCloneFacts *facts)
@@ -93,6 +99,33 @@ static bool check_huge_pages(const ExmCloneRequest *request, const ExmCloneFacts
 	                 facts->place->path, size, room);
 }
 
+/*
+ * What a child's QEMU has at least, whatever its guest does: exomem-clones(7). A process for its
+ * log comes to its three threads.
+ */
+#define CHILD_MEMORY (16 * EXM_MIB)
+#define CHILD_TASKS  4
+
+static bool check_room(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
+{
+	const ExmHost *host = facts->host;
+	const uint64_t memory = request->count * CHILD_MEMORY;
+	const uint64_t tasks = (uint64_t)request->count * CHILD_TASKS;
+	g_autofree char *need = exm_size_human(memory);
+	g_autofree char *room = exm_size_human(host->ram_available + host->swap_total);
+
+	if (memory > host->ram_available + host->swap_total)
+		return exm_throw(error, EXM_ERROR_NO_ROOM,
+		                 "%" G_GUINT32_FORMAT " children need at least %s beside what they "
+		                 "share, 16 MiB each; %s of memory and swap are free",
+		                 request->count, need, room);
+	return host->tasks_free == 0 || tasks <= host->tasks_free ||
+	       exm_throw(error, EXM_ERROR_NO_ROOM,
+	                 "%" G_GUINT32_FORMAT " children need at least %" G_GUINT64_FORMAT
+	                 " processes and threads, 4 each; %" G_GUINT64_FORMAT " more can be started",
+	                 request->count, tasks, host->tasks_free);
+}
+
 static bool is_used(const ExmCloneFacts *facts, uint32_t index)
 {
 	for (guint i = 0; i < facts->guests->len; i++) {
@@ -119,14 +152,12 @@ static const ExmVm *find_guest(const ExmCloneFacts *facts, const char *name)
 static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts,
                                         const char *said, GError **error)
 {
-	const ExmTemplateMemory *first = facts->template->memory->pdata[0];
-	g_autofree char *path = exm_template_path(facts->template, first->path);
 	ExmMemoryOption *option = exm_memory_option_parse(said ? said : "/", error);
 
 	if (!option)
 		return NULL;
 	g_free(option->path);
-	option->path = g_path_get_dirname(path);
+	option->path = g_strdup(facts->place->path);
 	option->mode = request->reflink ? EXM_MODE_TEMP : EXM_MODE_OPEN;
 	option->mapping = request->reflink ? EXM_MAPPING_SHARED : EXM_MAPPING_PRIVATE;
 	option->no_fallback = true;
@@ -175,6 +206,8 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->paused = request->paused;
 	child->no_kernel = request->no_kernel;
 	child->merge = request->merge;
+	child->waiting = request->waiting;
+	child->inheritance = facts->inheritance;
 	return g_steal_pointer(&child);
 }
 
@@ -216,7 +249,8 @@ GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFact
 		line = exm_qemu_line_parse((const char *const *)facts->template->command, error);
 
 	if (!line || !check_clashes(request, facts, line, error) ||
-	    !check_identity(request, facts, error) || !check_huge_pages(request, facts, error))
+	    !check_identity(request, facts, error) || !check_huge_pages(request, facts, error) ||
+	    !check_room(request, facts, error))
 		return NULL;
 	for (uint32_t index = 1; children->len < request->count; index++)
 		if (!is_used(facts, index) && !add_child(request, facts, index, children, error))

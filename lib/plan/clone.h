@@ -9,6 +9,7 @@
 #include "plan/host.h"
 #include "plan/run.h"
 #include "plan/template.h"
+#include "plan/vm.h"
 
 /* As many children as one command starts; a kernel has 32768 processes by default. */
 #define EXM_CLONE_MAX 4096
@@ -25,6 +26,7 @@
  * @merge:           the kernel may merge pages of the whole process with those of others (KSM)
  * @identical:       they may be alike to the last random number
  * @same_mac:        their network cards may have the same address
+ * @waiting:         they are not given their device state when they are started
  * @state_directory: where guests' directories are
  */
 typedef struct {
@@ -37,6 +39,7 @@ typedef struct {
 	bool merge;
 	bool identical;
 	bool same_mac;
+	bool waiting;
 	char *state_directory;
 } ExmCloneRequest;
 
@@ -47,6 +50,8 @@ typedef struct {
  * @host:     of this host
  * @place:    where its memory is
  * @guests:   of ExmVm, those that live
+ * @parent:   the guest that is forked, and lives on beside its children; else NULL
+ * @inheritance: what children have from the process that forks it, or NULL
  */
 typedef struct {
 	const ExmTemplate *template;
@@ -54,6 +59,8 @@ typedef struct {
 	const ExmHost *host;
 	const ExmPlace *place;
 	const GPtrArray *guests;
+	const ExmVm *parent;
+	const ExmInheritance *inheritance;
 } ExmCloneFacts;
 
 GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFacts *facts,

@@ -22,6 +22,7 @@ static const ExmField host_fields[] = {
 	EXM_FIELD(ExmHost, "commit-used", UINT, commit_used, false),
 	EXM_FIELD(ExmHost, "overcommit-memory", UINT, overcommit_memory, false),
 	EXM_FIELD(ExmHost, "nodes", STRING, nodes, true),
+	EXM_FIELD(ExmHost, "tasks-free", UINT, tasks_free, false),
 	EXM_FIELD(ExmHost, "first-fd", UINT, first_fd, true),
 };
 

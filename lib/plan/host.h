@@ -18,6 +18,7 @@
  * @commit_used:       bytes promised so far (Committed_AS)
  * @overcommit_memory: vm.overcommit_memory: 0 guesses, 1 always, 2 never
  * @nodes:             online NUMA nodes in the kernel's list format: "0-1,4"
+ * @tasks_free:        processes and threads that can still be started; 0 where that is not known
  * @first_fd:          a descriptor number from which on none is in use
  */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
 	uint64_t commit_used;
 	uint64_t overcommit_memory;
 	char *nodes;
+	uint64_t tasks_free;
 	uint64_t first_fd;
 } ExmHost;
 

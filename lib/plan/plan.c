@@ -22,6 +22,7 @@ static void disk_free(gpointer data)
 {
 	ExmPlanDisk *disk = data;
 
+	g_free(disk->path);
 	g_free(disk->directory);
 	g_free(disk->backing);
 	g_free(disk);
@@ -164,8 +165,12 @@ ExmJson *exm_plan_disks_to_json(const ExmPlan *plan)
 		ExmJson *item = json_object_new_object();
 
 		exm_json_set_uint(item, "word", disk->word);
-		exm_json_set_uint(item, "fd", (uint64_t)disk->fd);
-		exm_json_set_string(item, "directory", disk->directory);
+		if (disk->path) {
+			exm_json_set_string(item, "path", disk->path);
+		} else {
+			exm_json_set_uint(item, "fd", (uint64_t)disk->fd);
+			exm_json_set_string(item, "directory", disk->directory);
+		}
 		exm_json_set_string(item, "backing", disk->backing);
 		json_object_array_add(array, item);
 	}

@@ -31,13 +31,15 @@ typedef struct {
 /**
  * struct ExmPlanDisk - An overlay of a child over a disk of its template
  * @word:      place in the user's words for QEMU
- * @fd:        descriptor by which QEMU opens it; it has no name
- * @directory: where its blocks are
+ * @fd:        descriptor by which QEMU opens one without a name, else -1
+ * @path:      of one with a name, else NULL
+ * @directory: where the blocks of one without a name are, else NULL
  * @backing:   the image below it
  */
 typedef struct {
 	guint word;
 	int fd;
+	char *path;
 	char *directory;
 	char *backing;
 } ExmPlanDisk;
@@ -60,6 +62,8 @@ typedef struct {
  * @template:  that the guest is a child of (borrowed), or NULL
  * @index:     which child of its template
  * @paused:    a child does not run until it is told to
+ * @waiting:   a child is not given its device state when it is started
+ * @kept:      the template has a name, by which others find it
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
  * @warnings:  of char *
@@ -81,6 +85,8 @@ typedef struct {
 	const ExmTemplate *template;
 	uint32_t index;
 	bool paused;
+	bool waiting;
+	bool kept;
 	GPtrArray *argv;
 	GPtrArray *steps;
 	GPtrArray *warnings;

@@ -121,7 +121,8 @@ static bool choose_name(ExmBuilder *builder, GError **error)
 			g_prefix_error(error, "-name: ");
 		return false;
 	}
-	plan->directory = g_build_filename(request->state_directory, plan->name, NULL);
+	plan->directory = g_build_filename(request->state_directory,
+	                                   request->place ? request->place : plan->name, NULL);
 	plan->uuid = g_strdup(builder->facts->uuid);
 	plan->generation_id = g_strdup(builder->facts->generation_id);
 	if (!check_directory(plan->directory, error))
@@ -362,6 +363,18 @@ static char **words_of(const ExmQemuLine *line)
 	return (char **)g_ptr_array_free(words, FALSE);
 }
 
+/* Behind what it inherits a guest's own descriptors begin. */
+static int first_fd(const ExmRunRequest *request, const ExmRunFacts *facts)
+{
+	const ExmInheritance *inheritance = request->inheritance;
+	const int first = (int)facts->host->first_fd;
+
+	if (!inheritance)
+		return first;
+	return MAX(MAX(first, inheritance->devices_fd + 1),
+	           inheritance->memory_fd + (int)request->template->memory->len);
+}
+
 /**
  * exm_run_plan() - Decide all that `exomem run` will do
  * @request: what the user said
@@ -378,7 +391,7 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 		.request = request,
 		.facts = facts,
 		.plan = plan,
-		.next_fd = (int)facts->host->first_fd,
+		.next_fd = first_fd(request, facts),
 		.console_fd = -1,
 	};
 
@@ -390,7 +403,9 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->ram_size = ram_size_of(request->guest);
 	plan->index = request->index;
 	plan->paused = request->paused;
+	plan->waiting = request->waiting;
 	plan->template = request->template;
+	plan->kept = request->template && (!request->inheritance || request->inheritance->kept);
 	if (request->guest->is_question)
 		plan_question(&builder);
 	else if (!plan_memory_and_guest(&builder, error))

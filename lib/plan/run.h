@@ -15,6 +15,18 @@
 #include "plan/template.h"
 
 /**
+ * struct ExmInheritance - What children of a running guest have from the process that starts them
+ * @devices_fd: descriptor of the file of the device state; its lock is held through it
+ * @memory_fd:  descriptor of the first memory file; those of further blocks follow it
+ * @kept:       the template stays: its directory has a name and a manifest
+ */
+typedef struct {
+	int devices_fd;
+	int memory_fd;
+	bool kept;
+} ExmInheritance;
+
+/**
  * struct ExmRunRequest - What the user of `exomem run` said, checked for form
  * @name:            --name, or NULL
  * @detach:          the guest lives on its own (--detach, or QEMU's -daemonize)
@@ -29,6 +41,11 @@
  * @no_kernel:       a child gets no kernel image of its own
  * @merge:           pages of a child's whole process may be merged
  * @state_format:    --state-format: what -incoming loads
+ * @waiting:         a child is not given its device state when it is started
+ * @inheritance:     files that a child inherits (borrowed), or NULL where it opens its template's
+ * @place:           name of its directory among those of guests, or NULL for its own name
+ * @overlays:        files that a child writes in place of its template's disks, in their order
+ *                   (borrowed), or NULL for files without names
  */
 typedef struct {
 	char *name;
@@ -44,6 +61,10 @@ typedef struct {
 	bool no_kernel;
 	bool merge;
 	ExmStateFormat state_format;
+	bool waiting;
+	const ExmInheritance *inheritance;
+	char *place;
+	const char *const *overlays;
 } ExmRunRequest;
 
 /**

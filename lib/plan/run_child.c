@@ -40,7 +40,9 @@ static const ExmPlanDisk *find_overlay(const ExmPlan *plan, guint word)
 static bool append_disk(const ExmBuilder *builder, const ExmDisk *disk, GPtrArray *words)
 {
 	const ExmPlanDisk *overlay = find_overlay(builder->plan, disk->word);
-	g_autofree char *path = overlay ? g_strdup_printf("/proc/self/fd/%d", overlay->fd) : NULL;
+	g_autofree char *path = !overlay        ? NULL
+	                        : overlay->path ? g_strdup(overlay->path)
+	                                        : g_strdup_printf("/proc/self/fd/%d", overlay->fd);
 
 	return overlay && exm_disk_rewrite(builder->request->line, disk, path, "qcow2", words);
 }
@@ -72,7 +74,7 @@ bool exm_builder_child_words(const ExmBuilder *builder, guint index, GPtrArray *
 	return false;
 }
 
-static void add_overlay(ExmBuilder *builder, const ExmTemplateDisk *disk)
+static void add_overlay(ExmBuilder *builder, const ExmTemplateDisk *disk, ExmPlanDisk *planned)
 {
 	const ExmTemplate *template = builder->request->template;
 	const ExmPlace *place = builder->facts->disk_place;
@@ -80,12 +82,9 @@ static void add_overlay(ExmBuilder *builder, const ExmTemplateDisk *disk)
 	g_autofree char *file = g_strdup_printf("%s-%s.%s", builder->plan->name, disk->overlay,
 	                                        builder->facts->random);
 	g_autofree char *path = g_build_filename(place->path, file, NULL);
-	ExmPlanDisk *planned = exm_plan_add_disk(builder->plan);
 
-	planned->word = (guint)disk->word;
 	planned->fd = builder->next_fd++;
 	planned->directory = g_strdup(place->path);
-	planned->backing = exm_template_path(template, disk->path);
 	if (place->unnamed_files) {
 		exm_builder_add_step(builder, EXM_STEP_CREATE_UNNAMED, place->path, planned->fd);
 	} else {
@@ -95,12 +94,27 @@ static void add_overlay(ExmBuilder *builder, const ExmTemplateDisk *disk)
 	exm_builder_add_step(builder, EXM_STEP_COPY_OVERLAY, overlay, planned->fd);
 }
 
+static void add_disk(ExmBuilder *builder, guint index)
+{
+	const ExmRunRequest *request = builder->request;
+	const ExmTemplateDisk *disk = request->template->disks->pdata[index];
+	ExmPlanDisk *planned = exm_plan_add_disk(builder->plan);
+
+	planned->word = (guint)disk->word;
+	planned->fd = -1;
+	planned->backing = exm_template_path(request->template, disk->path);
+	if (request->overlays)
+		planned->path = g_strdup(request->overlays[index]);
+	else
+		add_overlay(builder, disk, planned);
+}
+
 /**
  * exm_builder_add_origin() - Add the steps by which a child takes hold of its template
  * @builder: the plan under construction
  *
- * The lock keeps the template from being removed as long as the child lives. Overlays have no
- * names: they go with the child, unless it is saved.
+ * The lock keeps the template from being removed as long as the child lives. Overlays without names
+ * go with the child, unless it is saved.
  */
 void exm_builder_add_origin(ExmBuilder *builder)
 {
@@ -111,11 +125,17 @@ void exm_builder_add_origin(ExmBuilder *builder)
 	if (!template)
 		return;
 	devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
-	fd = builder->next_fd++;
-	exm_builder_add_step(builder, EXM_STEP_OPEN_FILE, devices, fd)->bytes = template->devices_size;
-	exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, devices, fd)->shared = true;
+	if (builder->request->inheritance) {
+		exm_builder_add_step(builder, EXM_STEP_INHERIT, devices,
+		                     builder->request->inheritance->devices_fd);
+	} else {
+		fd = builder->next_fd++;
+		exm_builder_add_step(builder, EXM_STEP_OPEN_FILE, devices, fd)->bytes =
+			template->devices_size;
+		exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, devices, fd)->shared = true;
+	}
 	for (guint i = 0; i < template->disks->len; i++)
-		add_overlay(builder, template->disks->pdata[i]);
+		add_disk(builder, i);
 }
 
 /**
@@ -170,5 +190,6 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 	if (needs_guard(builder))
 		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY, template->directory, -1);
 	exm_builder_add_step(builder, EXM_STEP_ENTER_DIRECTORY, template->working_directory, -1);
-	exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
+	if (!builder->request->waiting)
+		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
 }

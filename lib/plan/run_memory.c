@@ -55,20 +55,24 @@ static bool plan_file_block(ExmBuilder *builder, const ExmMemoryInput *in, guint
 	const ExmBlock *block = in->blocks->pdata[index];
 	const ExmFileFacts *file = in->files->len ? in->files->pdata[index] : NULL;
 	const bool temporary = in->option->mode == EXM_MODE_TEMP;
-	const int fd = builder->next_fd++;
-	g_autofree char *path = temporary ? g_strdup_printf("/proc/self/fd/%d", fd)
-	                                  : g_strdup(block->path);
+	const ExmInheritance *inheritance = builder->request->inheritance;
+	const bool unnamed = temporary || inheritance;
+	const int fd = inheritance ? inheritance->memory_fd + (int)index : builder->next_fd++;
+	g_autofree char *path = unnamed ? g_strdup_printf("/proc/self/fd/%d", fd)
+	                                : g_strdup(block->path);
 	ExmPlanMemory *memory = exm_plan_add_memory(builder->plan);
 
-	if (!temporary && (!file || file->exists))
+	if (inheritance)
+		exm_builder_add_step(builder, EXM_STEP_INHERIT, block->path, fd);
+	else if (!temporary && (!file || file->exists))
 		plan_old_file(builder, in, block, fd, file);
 	else
 		plan_new_file(builder, in, block, fd);
 	memory->id = g_strdup(block->id);
 	memory->offset = block->offset;
 	memory->size = block->size;
-	memory->path = g_strdup(temporary ? in->place->path : block->path);
-	memory->unnamed = temporary;
+	memory->path = g_strdup(unnamed ? in->place->path : block->path);
+	memory->unnamed = unnamed;
 	memory->shared = exm_memory_is_shared(in);
 	memory->backend = exm_backend_new_file(in, block, path, error);
 	return memory->backend;

@@ -152,6 +152,8 @@ static void file_free(gpointer data)
 {
 	ExmSaveFile *file = data;
 
+	g_free(file->source);
+	g_free(file->node);
 	g_free(file->path);
 	g_free(file->inner);
 	g_free(file->outer);
@@ -175,14 +177,21 @@ static void place_inside(const ExmSavePlan *plan, ExmSaveFile *file, const char 
 	file->path = g_build_filename(plan->temporary, name, NULL);
 }
 
-/*
- * A file without a name gets it in the template's directory, or where its blocks are if that is on
- * another file system.
+/**
+ * exm_save_place_file() - Choose where a file shall be that has no name yet
+ * @plan:      the plan under construction
+ * @facts:     what is so
+ * @file:      gets its paths
+ * @device:    number of the file system that its blocks are on
+ * @directory: a directory there
+ * @name:      what it is called
+ *
+ * It goes into the template's directory, or where its blocks are if that is on another file system.
  */
-static void place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
-                       const ExmFileFacts *current, const char *directory, const char *name)
+void exm_save_place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
+                         uint64_t device, const char *directory, const char *name)
 {
-	if (file->how == EXM_SAVE_WRITE || current->device == facts->device) {
+	if (device == facts->device) {
 		place_inside(plan, file, name);
 		return;
 	}
@@ -219,8 +228,10 @@ static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index
 	if (file->how == EXM_SAVE_KEEP) {
 		file->path = g_strdup(path);
 		file->outer = g_strdup(path);
+	} else if (file->how == EXM_SAVE_WRITE) {
+		place_inside(plan, file, name);
 	} else {
-		place_file(plan, facts, file, current, path, name);
+		exm_save_place_file(plan, facts, file, current->device, path, name);
 	}
 	return true;
 }
@@ -290,6 +301,7 @@ static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSa
 	disk->format = g_strdup(exm_json_get_string(inserted, "drv"));
 	disk->size = exm_json_get_uint(exm_json_member(inserted, "image"), "virtual-size");
 	disk->overlay = g_strdup_printf("disk%u.qcow2", number);
+	file->node = g_strdup(exm_json_get_string(inserted, "node-name"));
 	file->fd = image->fd;
 	if (image->fd < 0) {
 		file->how = EXM_SAVE_KEEP;
@@ -300,7 +312,7 @@ static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSa
 
 		file->how = EXM_SAVE_LINK;
 		disk->own = true;
-		place_file(plan, facts, file, current, image->directory, name);
+		exm_save_place_file(plan, facts, file, current->device, image->directory, name);
 	}
 }
 
@@ -408,20 +420,85 @@ static bool describe(ExmSavePlan *plan, const ExmSaveRequest *request, const Exm
 	return true;
 }
 
-static void add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path)
+/**
+ * exm_save_add_step() - Add a step to a plan
+ * @plan: the plan under construction
+ * @kind: what it does
+ * @path: to what
+ *
+ * Return: the step (borrowed).
+ */
+ExmStep *exm_save_add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path)
 {
-	g_ptr_array_add(plan->steps, exm_step_new(kind, path, -1));
+	ExmStep *step = exm_step_new(kind, path, -1);
+
+	g_ptr_array_add(plan->steps, step);
+	return step;
 }
 
-static void add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmStepKind kind,
-                           ExmSaveHow how)
+/**
+ * exm_save_add_file_steps() - Add a step for each file of a kind
+ * @plan:  the plan under construction
+ * @files: of ExmSaveFile
+ * @kind:  what the step does
+ * @how:   which files
+ */
+void exm_save_add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmStepKind kind,
+                             ExmSaveHow how)
 {
 	for (guint i = 0; i < files->len; i++) {
 		const ExmSaveFile *file = files->pdata[i];
 
 		if (file->how == how)
-			add_step(plan, kind, file->path);
+			exm_save_add_step(plan, kind, file->path);
 	}
+}
+
+/**
+ * exm_save_add_overlay_steps() - Add a step for the empty overlay of each disk
+ * @plan: the plan under construction
+ */
+void exm_save_add_overlay_steps(const ExmSavePlan *plan)
+{
+	for (guint i = 0; i < plan->template->disks->len; i++) {
+		const ExmTemplateDisk *disk = plan->template->disks->pdata[i];
+		g_autofree char *overlay = g_build_filename(plan->temporary, disk->overlay, NULL);
+
+		exm_save_add_step(plan, EXM_STEP_MAKE_OVERLAY, overlay);
+	}
+}
+
+/* A template whose disks stand on those of another is told to that. */
+static void add_heir_step(const ExmSavePlan *plan, const char *random)
+{
+	g_autofree char *name = g_strconcat(EXM_TEMPLATE_HEIR, plan->template->name, ".", random,
+	                                    NULL);
+	g_autofree char *link = NULL;
+
+	if (plan->disks->len == 0 || !plan->vm->template_path)
+		return;
+	link = g_build_filename(plan->vm->template_path, name, NULL);
+	exm_save_add_step(plan, EXM_STEP_LINK_HEIR, link);
+}
+
+/**
+ * exm_save_add_manifest_steps() - Add the steps that make a directory a template
+ * @plan:   the plan under construction
+ * @random: four hexadecimal digits
+ */
+void exm_save_add_manifest_steps(const ExmSavePlan *plan, const char *random)
+{
+	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
+
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmSaveFile *file = plan->memory->pdata[i];
+
+		if (plan->checksum)
+			exm_save_add_step(plan, EXM_STEP_CHECKSUM_FILE, file->path);
+		exm_save_add_step(plan, EXM_STEP_MARK_FILE, file->path);
+	}
+	add_heir_step(plan, random);
+	exm_save_add_step(plan, EXM_STEP_WRITE_MANIFEST, manifest);
 }
 
 /*
@@ -431,37 +508,17 @@ static void add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmS
 static void add_steps(const ExmSavePlan *plan, const char *directory, const char *random)
 {
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
-	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
 
-	add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
-	for (guint i = 0; i < plan->template->disks->len; i++) {
-		const ExmTemplateDisk *disk = plan->template->disks->pdata[i];
-		g_autofree char *overlay = g_build_filename(plan->temporary, disk->overlay, NULL);
-
-		add_step(plan, EXM_STEP_MAKE_OVERLAY, overlay);
-	}
-	add_step(plan, EXM_STEP_KEEP_MEMORY, plan->vm->name);
-	add_file_steps(plan, plan->memory, EXM_STEP_WRITE_MEMORY, EXM_SAVE_WRITE);
-	add_step(plan, EXM_STEP_SAVE_DEVICES, devices);
-	add_file_steps(plan, plan->memory, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
-	add_file_steps(plan, plan->disks, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
-	for (guint i = 0; i < plan->memory->len; i++) {
-		const ExmSaveFile *file = plan->memory->pdata[i];
-
-		if (plan->checksum)
-			add_step(plan, EXM_STEP_CHECKSUM_FILE, file->path);
-		add_step(plan, EXM_STEP_MARK_FILE, file->path);
-	}
-	add_step(plan, EXM_STEP_WRITE_MANIFEST, manifest);
-	if (plan->disks->len > 0 && plan->vm->template_path) {
-		g_autofree char *name = g_strconcat(EXM_TEMPLATE_HEIR, plan->template->name, ".",
-		                                    random, NULL);
-		g_autofree char *link = g_build_filename(plan->vm->template_path, name, NULL);
-
-		add_step(plan, EXM_STEP_LINK_HEIR, link);
-	}
-	add_step(plan, EXM_STEP_COMMIT, directory);
-	add_step(plan, EXM_STEP_END_GUEST, plan->vm->name);
+	exm_save_add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
+	exm_save_add_overlay_steps(plan);
+	exm_save_add_step(plan, EXM_STEP_KEEP_MEMORY, plan->vm->name);
+	exm_save_add_file_steps(plan, plan->memory, EXM_STEP_WRITE_MEMORY, EXM_SAVE_WRITE);
+	exm_save_add_step(plan, EXM_STEP_SAVE_DEVICES, devices);
+	exm_save_add_file_steps(plan, plan->memory, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
+	exm_save_add_file_steps(plan, plan->disks, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
+	exm_save_add_manifest_steps(plan, random);
+	exm_save_add_step(plan, EXM_STEP_COMMIT, directory);
+	exm_save_add_step(plan, EXM_STEP_END_GUEST, plan->vm->name);
 }
 
 static void step_destroy(gpointer step)
@@ -500,14 +557,15 @@ static bool needs_stop(const ExmSavePlan *plan, const ExmCaps *caps)
 }
 
 /**
- * exm_save_plan() - Decide all that a save will do
- * @request: what the user said
+ * exm_save_plan_begin() - Decide what becomes of each file of a guest that is frozen
+ * @request: what the user said; without a name of the template, none is to stay
  * @facts:   what is so
  * @error:   any code; nothing has been done, and the guest has not noticed
  *
- * Return: the plan (transfer full), which borrows the guest of the facts; or NULL.
+ * Return: a plan without steps (transfer full), which borrows the guest of the facts; or NULL.
  */
-ExmSavePlan *exm_save_plan(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
+ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFacts *facts,
+                                 GError **error)
 {
 	g_autoptr(ExmSavePlan) plan = plan_new(request, facts);
 	g_autoptr(ExmQemuLine)
@@ -524,6 +582,22 @@ ExmSavePlan *exm_save_plan(const ExmSaveRequest *request, const ExmSaveFacts *fa
 	for (guint i = 0; i < plan->template->memory->len; i++)
 		plan->template->ram_size +=
 			((const ExmTemplateMemory *)plan->template->memory->pdata[i])->size;
-	add_steps(plan, request->directory, facts->random);
 	return g_steal_pointer(&plan);
+}
+
+/**
+ * exm_save_plan() - Decide all that a save will do
+ * @request: what the user said
+ * @facts:   what is so
+ * @error:   any code; nothing has been done, and the guest has not noticed
+ *
+ * Return: the plan (transfer full), which borrows the guest of the facts; or NULL.
+ */
+ExmSavePlan *exm_save_plan(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
+{
+	ExmSavePlan *plan = exm_save_plan_begin(request, facts, error);
+
+	if (plan)
+		add_steps(plan, request->directory, facts->random);
+	return plan;
 }

@@ -68,17 +68,21 @@ typedef struct {
  * @EXM_SAVE_KEEP:  it stays where it is
  * @EXM_SAVE_LINK:  it has no name yet and is given one
  * @EXM_SAVE_WRITE: the memory is private, and its content is written into a new file
+ * @EXM_SAVE_CLONE: a new file shares its blocks; it stays the guest's
  */
 typedef enum {
 	EXM_SAVE_KEEP,
 	EXM_SAVE_LINK,
 	EXM_SAVE_WRITE,
+	EXM_SAVE_CLONE,
 } ExmSaveHow;
 
 /**
  * struct ExmSaveFile - One file of the guest
  * @how:   what becomes of it
  * @fd:    QEMU's descriptor of one without a name
+ * @source: the guest's own file, where another is made of it, or children open it; else NULL
+ * @node:  of a disk, QEMU's name of what the guest writes to; else NULL
  * @path:  where it is while the template is put together
  * @inner: its name in the template's directory where it goes there, or NULL
  * @outer: its path where it does not, else NULL
@@ -87,6 +91,8 @@ typedef enum {
 typedef struct {
 	ExmSaveHow how;
 	int fd;
+	char *source;
+	char *node;
 	char *path;
 	char *inner;
 	char *outer;
@@ -141,6 +147,15 @@ void exm_save_request_free(ExmSaveRequest *request);
 ExmSaveFacts *exm_save_facts_new(void);
 void exm_save_facts_free(ExmSaveFacts *facts);
 GPtrArray *exm_save_images(const ExmVm *vm, GError **error);
+void exm_save_place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
+                         uint64_t device, const char *directory, const char *name);
+ExmStep *exm_save_add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path);
+void exm_save_add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmStepKind kind,
+                             ExmSaveHow how);
+void exm_save_add_overlay_steps(const ExmSavePlan *plan);
+void exm_save_add_manifest_steps(const ExmSavePlan *plan, const char *random);
+ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFacts *facts,
+                                 GError **error);
 ExmSavePlan *exm_save_plan(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error);
 void exm_save_plan_free(ExmSavePlan *plan);
 ExmJson *exm_save_plan_to_json(const ExmSavePlan *plan);

@@ -95,7 +95,9 @@ static bool add_image(const ExmVm *vm, const ExmDisk *disk, GPtrArray *images, G
 		.directory = vm->directory,
 	};
 	ExmJson *overlay = overlay_of(vm, disk->word);
-	g_autofree char *path = exm_identity_expand(&identity, disk->path, error);
+	const char *named = exm_json_get_string(overlay, "path");
+	const bool unnamed = overlay && !named;
+	g_autofree char *path = exm_identity_expand(&identity, named ? named : disk->path, error);
 	ExmSaveImage *image;
 
 	if (!path)
@@ -105,9 +107,9 @@ static bool add_image(const ExmVm *vm, const ExmDisk *disk, GPtrArray *images, G
 	image = g_new0(ExmSaveImage, 1);
 	g_ptr_array_add(images, image);
 	image->word = disk->word;
-	image->fd = overlay ? (int)exm_json_get_uint(overlay, "fd") : -1;
+	image->fd = unnamed ? (int)exm_json_get_uint(overlay, "fd") : -1;
 	image->directory = g_strdup(exm_json_get_string(overlay, "directory"));
-	image->path = overlay ? g_strdup_printf("/proc/self/fd/%d", image->fd)
+	image->path = unnamed ? g_strdup_printf("/proc/self/fd/%d", image->fd)
 	                      : g_steal_pointer(&path);
 	return true;
 }

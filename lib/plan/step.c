@@ -41,6 +41,18 @@ static const char *const names[] = {
 	[EXM_STEP_LINK_HEIR] = "link-heir",
 	[EXM_STEP_COMMIT] = "commit",
 	[EXM_STEP_END_GUEST] = "end-guest",
+	[EXM_STEP_INHERIT] = "inherit",
+	[EXM_STEP_HOLD_DEVICES] = "hold-devices",
+	[EXM_STEP_MAKE_MEMORY] = "make-memory",
+	[EXM_STEP_LEND_MEMORY] = "lend-memory",
+	[EXM_STEP_START_CHILDREN] = "start-children",
+	[EXM_STEP_SYNC_MEMORY] = "sync-memory",
+	[EXM_STEP_MOVE_DISK] = "move-disk",
+	[EXM_STEP_CLONE_MEMORY] = "clone-memory",
+	[EXM_STEP_RESUME_GUEST] = "resume-guest",
+	[EXM_STEP_TAKE_PLACE] = "take-place",
+	[EXM_STEP_LOAD_CHILDREN] = "load-children",
+	[EXM_STEP_DROP_TEMPLATE] = "drop-template",
 };
 
 static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };

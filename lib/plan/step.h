@@ -42,6 +42,18 @@
  * @EXM_STEP_LINK_HEIR: tell the template below that another one stands on its disks
  * @EXM_STEP_COMMIT: give the template its place: from here on it is one
  * @EXM_STEP_END_GUEST: end the guest's QEMU
+ * @EXM_STEP_INHERIT: pass on a file that the process which starts the child has open
+ * @EXM_STEP_HOLD_DEVICES: make the file of the device state, and hold its lock for all children
+ * @EXM_STEP_MAKE_MEMORY: make the memory file that children will map
+ * @EXM_STEP_LEND_MEMORY: open the guest's own memory file for children
+ * @EXM_STEP_START_CHILDREN: start the children, which wait for their device state
+ * @EXM_STEP_SYNC_MEMORY: write dirty memory back while the guest runs, until little is left
+ * @EXM_STEP_MOVE_DISK: pause the guest and let it go on writing to an overlay
+ * @EXM_STEP_CLONE_MEMORY: let the children's memory file share the blocks of the guest's
+ * @EXM_STEP_RESUME_GUEST: let the guest go on
+ * @EXM_STEP_TAKE_PLACE: a child that was waiting becomes the guest
+ * @EXM_STEP_LOAD_CHILDREN: load the device state into the children
+ * @EXM_STEP_DROP_TEMPLATE: remove what only the start of the children needed
  */
 typedef enum {
 	EXM_STEP_CLAIM_NAME,
@@ -77,6 +89,18 @@ typedef enum {
 	EXM_STEP_LINK_HEIR,
 	EXM_STEP_COMMIT,
 	EXM_STEP_END_GUEST,
+	EXM_STEP_INHERIT,
+	EXM_STEP_HOLD_DEVICES,
+	EXM_STEP_MAKE_MEMORY,
+	EXM_STEP_LEND_MEMORY,
+	EXM_STEP_START_CHILDREN,
+	EXM_STEP_SYNC_MEMORY,
+	EXM_STEP_MOVE_DISK,
+	EXM_STEP_CLONE_MEMORY,
+	EXM_STEP_RESUME_GUEST,
+	EXM_STEP_TAKE_PLACE,
+	EXM_STEP_LOAD_CHILDREN,
+	EXM_STEP_DROP_TEMPLATE,
 } ExmStepKind;
 
 /**

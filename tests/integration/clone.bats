@@ -186,8 +186,9 @@ inflate() { # NAME
 	local slot port line
 	read -r slot port <<<"$(vm qmp "$1" query-pci | jq -r '.[0].devices[] |
 		select(.qdev_id == "balloon") | "\(.slot) \(.regions[] | select(.bar == 0).address)"')"
+	# Thousands of holes are punched before QEMU answers.
 	while read -r line; do
-		vm qmp "$1" human-monitor-command "{\"command-line\": \"o /$line\"}" >/dev/null
+		vm qmp --timeout 100 "$1" human-monitor-command "{\"command-line\": \"o /$line\"}" >/dev/null
 	done <<-END
 		w 0xcf8 $((0x80000004 | slot << 11))
 		h 0xcfc 7
@@ -228,6 +229,8 @@ used() { # NAME
 	vm save -q web 2>"$T/err" >/dev/null
 	[ "$(grep -c "virtio-balloon" "$T/err")" -ge 1 ]
 	before=$(sha256sum "$memory/$file" "$T/templates/web/devices" "$T/templates/web/manifest.json")
+	# What is not on the disk yet may get more blocks there.
+	sync "$memory/$file" "$T/templates/web/devices"
 	stat=$(stat -c '%i %b %s %Y %a' "$memory/$file" "$T/templates/web/devices")
 	vm clone -n 20 web >"$T/names"
 	[ "$(wc -l <"$T/names")" = 20 ]

@@ -39,7 +39,7 @@ vm() { # VERB ARGUMENT...
 	local verb=$1
 	shift
 	case $verb in
-	save | clone | template) set -- --templates "$T/templates" "$@" ;;
+	save | clone | fork | template) set -- --templates "$T/templates" "$@" ;;
 	esac
 	"$EXOMEM" "$verb" --state-dir "$state" "$@" 3>&-
 }

@@ -100,6 +100,16 @@ static void add_files(const ExmTemplate *template, GPtrArray *files)
 	}
 }
 
+/* The place is that of the memory. */
+static void move_place(World *world)
+{
+	const ExmTemplateMemory *first = world->template->memory->pdata[0];
+	g_autofree char *path = exm_template_path(world->template, first->path);
+
+	g_free(world->run->place->path);
+	world->run->place->path = g_path_get_dirname(path);
+}
+
 static World *world_new(const Setting *setting)
 {
 	World *world = g_new0(World, 1);
@@ -115,6 +125,7 @@ static World *world_new(const Setting *setting)
 	world->run->generation_id = g_strdup("GUID");
 	world->run->random = g_strdup("1a2b");
 	add_files(world->template, world->run->files);
+	move_place(world);
 	return world;
 }
 

@@ -534,14 +534,14 @@ static const struct {
 	  DRIVE("/proc/self/fd/68", "false"), FILE_ON("1"),
 	  "link 68 " TEMPORARY "/disk0-base.qcow2 disk0-base.qcow2", "1 raw disk0.qcow2",
 	  BEGIN "make-overlay keep-memory save-devices link-file link-file mark-file "
-	        "write-manifest link-heir commit end-guest" },
+	        "link-heir write-manifest commit end-guest" },
 	{ "'template': '/templates/web', 'command': ['-hda', 'a.img'], 'disks': [" OVERLAY("0",
 	                                                                                   "68") "]",
 	  DRIVE("/proc/self/fd/68", "false"), FILE_ON("2"),
 	  "link 68 /disks/disk0-base.qcow2.tpl-1a2b /disks/disk0-base.qcow2.tpl-1a2b",
 	  "0 raw disk0.qcow2",
 	  BEGIN "make-overlay keep-memory save-devices link-file link-file mark-file "
-	        "write-manifest link-heir commit end-guest" },
+	        "link-heir write-manifest commit end-guest" },
 	/* Its first disk has no overlay: it could not be written to when the template was saved. */
 	{ "'template': '/templates/web', 'command': ['-hda', 'a.img', '-hdb', 'b.img'], 'disks': [" OVERLAY(
 		  "1", "68") "]",
@@ -550,7 +550,7 @@ static const struct {
 	  "link 68 /disks/disk0-base.qcow2.tpl-1a2b /disks/disk0-base.qcow2.tpl-1a2b",
 	  "1 raw disk0.qcow2",
 	  BEGIN "make-overlay keep-memory save-devices link-file link-file mark-file "
-	        "write-manifest link-heir commit end-guest" },
+	        "link-heir write-manifest commit end-guest" },
 	{ "'template': '/templates/web', 'command': [], 'disks': []", "", "", "", "",
 	  BEGIN "keep-memory save-devices link-file mark-file" END },
 };
@@ -594,7 +594,7 @@ START_TEST(the_heir_of_a_template)
 	};
 	g_autoptr(ExmSaveFacts) facts = read_facts(&setting);
 	g_autoptr(ExmSavePlan) plan = plan_or_fail(facts);
-	const ExmStep *step = plan->steps->pdata[plan->steps->len - 3];
+	const ExmStep *step = plan->steps->pdata[plan->steps->len - 4];
 
 	ck_assert_int_eq(step->kind, EXM_STEP_LINK_HEIR);
 	ck_assert_str_eq(step->path, "/templates/web/heir.tpl.1a2b");

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fork.c - Start children of a running guest, which goes on */
+
+#include "op/fork.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "host/hostinfo.h"
+#include "host/place.h"
+#include "host/state.h"
+#include "op/forking.h"
+#include "op/save.h"
+
+/**
+ * exm_fork_prepared_free() - Free what was decided
+ * @prepared: may be NULL
+ */
+void exm_fork_prepared_free(ExmForkPrepared *prepared)
+{
+	if (!prepared)
+		return;
+	if (prepared->children)
+		g_ptr_array_unref(prepared->children);
+	exm_fork_plan_free(prepared->plan);
+	exm_fork_facts_free(prepared->facts);
+	g_free(prepared);
+}
+
+/* Where the guest's own memory is; the template's directory where that is in no file. */
+static char *memory_directory(const ExmSaveFacts *facts)
+{
+	ExmJson *first = json_object_array_length(facts->vm->memory) > 0
+	                         ? json_object_array_get_idx(facts->vm->memory, 0)
+	                         : NULL;
+	const char *path = exm_json_get_string(first, "path");
+
+	if (!path)
+		return g_strdup(facts->place->path);
+	return exm_json_get_bool(first, "unnamed") ? g_strdup(path) : g_path_get_dirname(path);
+}
+
+static ExmForkFacts *read_facts(const ExmForkRequest *request, const char *guest,
+                                const ExmSources *sources, GError **error)
+{
+	g_autoptr(ExmForkFacts) facts = exm_fork_facts_new();
+	g_autofree char *directory = NULL;
+	struct stat status = { 0 };
+
+	facts->freeze = exm_save_facts_read(&request->freeze, guest, request->clone.state_directory,
+	                                    sources, error);
+	facts->host = facts->freeze ? exm_hostinfo_read(error) : NULL;
+	if (!facts->host || !exm_state_list(request->clone.state_directory, &facts->guests, error))
+		return NULL;
+	directory = memory_directory(facts->freeze);
+	facts->place = exm_place_look(directory);
+	stat(directory, &status);
+	facts->device = status.st_dev;
+	facts->reflink = exm_place_can_reflink(directory);
+	return g_steal_pointer(&facts);
+}
+
+static void plan_free(gpointer plan)
+{
+	exm_plan_free(plan);
+}
+
+/* The guest itself goes on in its heir: with its own identity. */
+static void set_identity(ExmRunFacts *facts, const ExmForkPlan *plan, const ExmRunRequest *child)
+{
+	const bool heir = child == exm_fork_heir(plan);
+	const ExmVm *vm = plan->freeze->vm;
+
+	g_free(facts->uuid);
+	g_free(facts->generation_id);
+	g_free(facts->random);
+	facts->uuid = heir ? g_strdup(vm->uuid) : g_uuid_string_random();
+	facts->generation_id = heir ? g_strdup(vm->generation_id) : g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+}
+
+static bool plan_children(ExmForkPrepared *prepared, const ExmCloneOrder *order, GError **error)
+{
+	const ExmForkPlan *plan = prepared->plan;
+	const ExmTemplate *template = plan->freeze->template;
+	const ExmForkFacts *facts = prepared->facts;
+	g_autofree char *overlays = g_path_get_dirname(template->directory);
+	ExmRunFacts run = {
+		.caps = facts->freeze->caps,
+		.host = facts->host,
+		.place = facts->place,
+		.files = plan->files,
+	};
+	bool done = true;
+
+	/* The template's own directory is not there yet. */
+	run.disk_place = exm_place_look(order->disk_directory ? order->disk_directory : overlays);
+	prepared->children = g_ptr_array_new_with_free_func(plan_free);
+	for (guint i = 0; done && i < plan->children->len; i++) {
+		const ExmRunRequest *child = plan->children->pdata[i];
+		ExmPlan *planned;
+
+		set_identity(&run, plan, child);
+		planned = exm_run_plan(child, &run, error);
+		done = planned;
+		if (planned)
+			g_ptr_array_add(prepared->children, planned);
+	}
+	exm_place_free(run.disk_place);
+	g_free(run.uuid);
+	g_free(run.generation_id);
+	g_free(run.random);
+	return done;
+}
+
+/**
+ * exm_op_fork_prepare() - Decide all that a fork will do
+ * @request: what the user said
+ * @guest:   name of the guest
+ * @order:   how children are made
+ * @sources: where facts are to be had
+ * @error:   any code; nothing has been done, and the guest has not noticed
+ *
+ * Return: what was decided (transfer full), or NULL.
+ */
+ExmForkPrepared *exm_op_fork_prepare(const ExmForkRequest *request, const char *guest,
+                                     const ExmCloneOrder *order, const ExmSources *sources,
+                                     GError **error)
+{
+	g_autoptr(ExmForkPrepared) prepared = g_new0(ExmForkPrepared, 1);
+
+	prepared->facts = read_facts(request, guest, sources, error);
+	prepared->plan = prepared->facts ? exm_fork_plan(request, prepared->facts, error) : NULL;
+	if (!prepared->plan || !plan_children(prepared, order, error))
+		return NULL;
+	return g_steal_pointer(&prepared);
+}
+
+static const ExmFreezeKind kind = { exm_fork_deed, exm_fork_is_done, exm_fork_finish };
+
+/**
+ * exm_op_fork() - Start children of a running guest, which goes on
+ * @prepared:        what is to be done
+ * @state_directory: where guests' directories are
+ * @order:           how children are made
+ * @cloned:          called for each child that runs
+ * @progress:        called while memory is written
+ * @ret_forked:      what it has cost, as far as it came
+ * @error:           of the step that failed; before the first child runs, the guest goes on as if
+ *                   nothing had been tried
+ */
+bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
+                 const ExmCloneOrder *order, ExmCloned cloned, ExmProgress progress,
+                 ExmForked *ret_forked, GError **error)
+{
+	g_autoptr(GByteArray) state = g_byte_array_new();
+	ExmForked forked = { 0 };
+	ExmSaved saved = { 0 };
+	ExmForking fork = {
+		.plan = prepared->plan,
+		.children = prepared->children,
+		.order = order,
+		.cloned = cloned,
+		.forked = &forked,
+		.first = { .writer = -1 },
+		.heir = { .writer = -1 },
+	};
+	ExmFreeze freeze = {
+		.kind = &kind,
+		.plan = prepared->plan->freeze,
+		.state_directory = state_directory,
+		.progress = progress,
+		.saved = &saved,
+		.devices = -1,
+		.state = state,
+		.fork = &fork,
+	};
+	bool done;
+
+	fork.paused = prepared->plan->paused;
+	done = exm_freeze_run(&freeze, error);
+	exm_expectant_clear(&fork.first);
+	exm_expectant_clear(&fork.heir);
+	if (freeze.writers)
+		g_ptr_array_unref(freeze.writers);
+	forked.devices_size = saved.devices_size;
+	forked.written = saved.written;
+	*ret_forked = forked;
+	if (!fork.failure)
+		return done;
+	if (done)
+		g_propagate_error(error, fork.failure);
+	else
+		g_error_free(fork.failure);
+	return false;
+}

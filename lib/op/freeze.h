@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/qmp.h"
+#include "op/save.h"
+#include "plan/save.h"
+
+/* How long QEMU may take for one answer. */
+#define EXM_FREEZE_ANSWER_MS 10000
+
+typedef struct ExmFreeze ExmFreeze;
+
+/**
+ * struct ExmDeed - What a kind of step does, and how it is undone; private to save and fork
+ * @act:  does it
+ * @undo: undoes it, perhaps in the process that watches, or NULL; it may have got half way
+ */
+typedef struct {
+	bool (*act)(ExmFreeze *freeze, const ExmStep *step, GError **error);
+	void (*undo)(const ExmFreeze *freeze, const ExmStep *step);
+} ExmDeed;
+
+/**
+ * struct ExmFreezeKind - How a save differs from a fork
+ * @deed:    what a step does
+ * @is_done: whether it is too late to go back, with so many steps begun
+ * @finish:  does what is left where it is
+ */
+typedef struct {
+	const ExmDeed *(*deed)(ExmStepKind kind);
+	bool (*is_done)(const ExmFreeze *freeze, guint begun);
+	void (*finish)(const ExmFreeze *freeze, guint begun);
+} ExmFreezeKind;
+
+typedef struct ExmForking ExmForking;
+
+/**
+ * struct ExmFreeze - A guest that is being frozen
+ * @kind:            save or fork
+ * @plan:            what is done
+ * @state_directory: where guests' directories are
+ * @qmp:             the conversation with the guest's QEMU
+ * @progress:        is told how far it is
+ * @saved:           what it has cost so far
+ * @devices:         the file of the device state, or -1
+ * @state:           the device state, where it is kept in memory; else NULL
+ * @checksum:        of it
+ * @writers:         of ExmMemoryWriter, one for each block where memory is written out
+ * @put:             bytes of memory that came
+ * @stopped:         when the guest stopped, in microseconds since 1970; 0 where it did not run
+ * @fork:            of a fork, else NULL
+ */
+struct ExmFreeze {
+	const ExmFreezeKind *kind;
+	const ExmSavePlan *plan;
+	const char *state_directory;
+	ExmQmp *qmp;
+	ExmProgress progress;
+	ExmSaved *saved;
+	int devices;
+	GByteArray *state;
+	GChecksum *checksum;
+	GPtrArray *writers;
+	uint64_t put;
+	uint64_t stopped;
+	ExmForking *fork;
+};
+
+const ExmDeed *exm_save_deed(ExmStepKind kind);
+ExmQmp *exm_freeze_connect(const ExmSavePlan *plan);
+char *exm_freeze_opened_by_guest(const ExmSavePlan *plan, const ExmSaveFile *file);
+const ExmSaveFile *exm_freeze_file_at(const GPtrArray *files, const char *path);
+bool exm_freeze_save_state(ExmFreeze *freeze, GError **error);
+void exm_freeze_forget_sharing(ExmQmp *qmp);
+void exm_freeze_protect_memory(const ExmSavePlan *plan);
+bool exm_freeze_end_guest(const ExmVm *vm, GError **error);
+bool exm_freeze_run(ExmFreeze *freeze, GError **error);

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A fork, its guard, its parent and its children killed at each of its steps: the parent runs, once,
+# and what is left can be listed and stopped.
+
+load helper
+load template
+
+# Starts a fork, and stops it as soon as it says that it begins a step.
+fork_until() { # STEP FORK-ARGUMENT...
+	local step=$1 line
+	shift
+	rm -f "$T/trace"
+	mkfifo "$T/trace"
+	EXOMEM_DEBUG=act "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" "$@" \
+		>"$T/out" 2>"$T/trace" 3>&- </dev/null &
+	main=$!
+	exec 7<"$T/trace"
+	while read -r line <&7; do
+		case $line in *" $step "*)
+			kill -STOP "$main" 2>/dev/null || true
+			break
+			;;
+		esac
+	done
+	cat <&7 >"$T/err" 3>&- 7>&- &
+	exec 7<&-
+}
+
+# The fork and what belongs to it; not those that keep the logs of children.
+forks() {
+	for pid in $(pgrep -f -- "fork --state-dir $state"); do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in exomem) echo "$pid" ;; esac
+	done
+}
+
+# Lets it go on, to its end and that of the process which watches it.
+go_on() {
+	kill -CONT "$main" 2>/dev/null || true
+	rc=0
+	wait "$main" || rc=$?
+	deadline=$((SECONDS + 20))
+	while [ -n "$(forks)" ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.02
+	done
+}
+
+# The guest runs, is there once, and has its memory.
+assert_one_parent() {
+	deadline=$((SECONDS + 20))
+	until [ "$(vm list -q | grep -cx web)" = 1 ] && [ "$(status_of web 2>/dev/null)" = running ]; do
+		[ "$SECONDS" -lt "$deadline" ] || {
+			vm list
+			return 1
+		}
+		sleep 0.05
+	done
+	assert_filled web 8M 7
+	[ "$(find "$state" -maxdepth 1 -name '*heir*' | wc -l)" = 0 ]
+}
+
+# Children that are left run, and have the memory too.
+assert_children_run() {
+	for name in $(vm list -q | grep -vx web); do
+		[ "$(status_of "$name")" = running ]
+		assert_filled "$name" 8M 7
+	done
+	[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ]
+}
+
+kill_fork_at_each_step() { # WHOM
+	boot web -mem-path "$memory,anyfs"
+	fill web 8M 7
+	vm fork --dry-run web | sed -n '/^# steps/,/^$/p' | awk '/^[a-z]/ { print $1 }' >"$T/steps"
+	[ "$(wc -l <"$T/steps")" -ge 7 ]
+	ran=0
+	while read -r step; do
+		# The way may have changed: one whose memory is private by now is written.
+		[ "$(vm fork --dry-run web | grep -c "^$step ")" -ge 1 ] || continue
+		fork_until "$step" -n 2 web
+		case $1 in
+		exomem) kill -KILL "$main" 2>/dev/null || true ;;
+		guard) kill -KILL $(pgrep -P "$main" -x exomem) 2>/dev/null || true ;;
+		child) kill -KILL "$(jq .pid "$state"/web-*/vm.json 2>/dev/null | head -n 1)" 2>/dev/null || true ;;
+		esac
+		go_on
+		ran=$((ran + 1))
+		assert_one_parent || {
+			echo "after SIGKILL of $1 at $step"
+			return 1
+		}
+		assert_children_run || {
+			echo "children after SIGKILL of $1 at $step"
+			vm list
+			return 1
+		}
+		vm list -q | grep -vx web | xargs -r "$EXOMEM" stop --kill --state-dir "$state"
+	done <"$T/steps"
+	[ "$ran" -ge 6 ]
+	vm stop --kill --all
+	assert_no_process
+}
+
+@test "SIGKILL of exomem at each step, without reflinks" {
+	need_qemu
+	kill_fork_at_each_step exomem
+}
+
+@test "SIGKILL of exomem at each step, with reflinks" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	kill_fork_at_each_step exomem
+}
+
+@test "SIGKILL of the process that watches, at each step" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	kill_fork_at_each_step guard
+}
+
+@test "SIGKILL of a child at each step" {
+	need_qemu
+	use_btrfs 400M
+	memory=$reflink
+	kill_fork_at_each_step child
+}
+
+@test "SIGKILL of the parent at each step: no child is left waiting, and nothing else" {
+	need_qemu
+	for step in make-template hold-devices start-children save-devices; do
+		boot web -mem-path "$memory,anyfs"
+		fill web 8M 7
+		old=$(pid_of web)
+		fork_until "$step" -n 2 web
+		kill -KILL "$old"
+		go_on
+		for name in $(vm list -q); do [ "$(status_of "$name")" = running ]; done
+		[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ]
+		vm stop --kill --all
+		assert_no_process
+	done
+}
+
+@test "Ctrl-C while children start: the parent has not noticed" {
+	need_qemu
+	boot web -mem-path "$memory,anyfs"
+	fill web 8M 7
+	old=$(pid_of web)
+	fork_until start-children -n 20 web
+	kill -INT "$main"
+	go_on
+	[ "$rc" != 0 ]
+	[ "$(vm list -q)" = web ]
+	[ "$(pid_of web)" = "$old" ]
+	assert_unharmed web
+}
+
+@test "two forks of one parent at once" {
+	need_qemu
+	boot web -mem-path "$memory,anyfs"
+	fill web 8M 7
+	vm fork -q -n 3 web >"$T/one" 2>"$T/first" &
+	one=$!
+	vm fork -q -n 3 web --name other >"$T/two" 2>"$T/second" &
+	two=$!
+	wait "$one" || true
+	wait "$two" || true
+	[ "$(vm list -q | grep -cx web)" = 1 ]
+	assert_unharmed web
+	assert_children_run
+	[ "$(vm list -q | grep -vx web | sort)" = "$(sort "$T/one" "$T/two")" ]
+	[ "$(vm list -q | wc -l)" -ge 4 ]
+}
