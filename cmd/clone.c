@@ -14,6 +14,7 @@
 
 static struct {
 	char *count;
+	char *warm;
 	char *name;
 	char *jobs;
 	char *timeout;
@@ -40,6 +41,7 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_SHORT_TEXT("count", 'n', &opt.count, "start so many children (default: 1)", "N"),
 	EXM_OPTION_TEXT("name", &opt.name, "call the child so; several get a number behind it",
 	                "NAME"),
+	EXM_OPTION_TEXT("warm", &opt.warm, "leave so many waiting, for clones to take", "K"),
 	EXM_OPTION_FLAG("detach", &opt.detach, "return when it runs; several always do"),
 	EXM_OPTION_FLAG("paused", &opt.paused, "it does not run until 'cont' over QMP"),
 	EXM_OPTION_TEXT("memory", &opt.memory,
@@ -77,6 +79,8 @@ static bool check_options(GError **error)
 		{ opt.json, !opt.dry_run, "'--json' goes with '--dry-run'" },
 		{ opt.any, !opt.attach, "'--any' goes with '--attach'" },
 		{ opt.attach, opt.detach, "'--attach' and '--detach' exclude each other" },
+		{ opt.warm != NULL, opt.name != NULL, "'--warm' and '--name' exclude each other" },
+		{ opt.warm != NULL, opt.disks != NULL, "'--warm' and '--disks' exclude each other" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(exclusive); i++)
@@ -87,7 +91,9 @@ static bool check_options(GError **error)
 
 static bool read_request(ExmCloneRequest *request, GError **error)
 {
-	uint64_t count = 1;
+	/* One who only fills the pool starts none. */
+	const bool fill_only = opt.warm && !opt.detach && !opt.attach && !opt.dry_run;
+	uint64_t count = fill_only ? 0 : 1;
 	int memory = 0;
 
 	if (!exm_words_count("-n", opt.count, EXM_CLONE_MAX, &count, error) ||
@@ -95,7 +101,7 @@ static bool read_request(ExmCloneRequest *request, GError **error)
 		return false;
 	request->count = (uint32_t)count;
 	request->name = opt.name;
-	request->detach = opt.detach || opt.attach || count > 1;
+	request->detach = opt.detach || opt.attach || opt.warm || count > 1;
 	request->paused = opt.paused;
 	request->reflink = memory == 1;
 	request->no_kernel = opt.no_kernel;
@@ -105,12 +111,14 @@ static bool read_request(ExmCloneRequest *request, GError **error)
 	return true;
 }
 
-static bool read_order(ExmCloneOrder *order, GError **error)
+static bool read_order(const ExmCloneRequest *request, ExmCloneOrder *order, GError **error)
 {
 	uint64_t jobs = g_get_num_processors();
+	uint64_t warm = 0;
 
 	order->timeout_ms = -1;
 	if (!exm_words_count("--jobs", opt.jobs, EXM_CLONE_MAX, &jobs, error) ||
+	    !exm_words_count("--warm", opt.warm, EXM_CLONE_MAX, &warm, error) ||
 	    !exm_words_seconds("--timeout", opt.timeout, &order->timeout_ms, error))
 		return false;
 	order->jobs = (unsigned int)jobs;
@@ -118,6 +126,9 @@ static bool read_order(ExmCloneOrder *order, GError **error)
 	order->leniency.trust = opt.trust;
 	order->leniency.other_qemu = opt.qemu != NULL;
 	order->all_or_none = opt.all_or_none;
+	order->warm = (unsigned int)warm;
+	/* Those that wait have names and overlays already, and another parent. */
+	order->use_pool = request->detach && !opt.name && !opt.disks && !opt.attach && !opt.qemu;
 	order->attach = opt.attach;
 	order->any = opt.any;
 	return true;
@@ -159,7 +170,8 @@ static bool run(const char *const *words, GError **error)
 		                 "name a template; 'exomem template list' shows them");
 	if (words[1])
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[1]);
-	if (!check_options(error) || !read_request(&request, error) || !read_order(&order, error) ||
+	if (!check_options(error) || !read_request(&request, error) ||
+	    !read_order(&request, &order, error) ||
 	    !exm_state_directory(opt.state_directory, &state_directory, error) ||
 	    !exm_template_directory(opt.templates, words[0], &directory, error))
 		return false;

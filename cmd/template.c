@@ -20,12 +20,14 @@ static struct {
 	char *templates;
 	char *qemu;
 	gboolean deep;
+	gboolean force;
 	gboolean json;
 	gboolean quiet;
 } opt;
 
 static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("deep", &opt.deep, "verify: read the memory too"),
+	EXM_OPTION_FLAG("force", &opt.force, "remove: end children that wait to be taken"),
 	EXM_OPTION_FLAG("json", &opt.json, "list, show: print JSON"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "list: print names only"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "verify: for this QEMU, not the one that saved it",
@@ -188,7 +190,7 @@ static bool remove_one(const char *directory, GError **error)
 	g_autofree char *state_directory = NULL;
 
 	return exm_state_directory(opt.state_directory, &state_directory, error) &&
-	       exm_op_template_remove(directory, state_directory, error);
+	       exm_op_template_remove(directory, state_directory, opt.force, error);
 }
 
 static const struct {

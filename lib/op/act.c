@@ -18,6 +18,7 @@
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
 #include "host/overlay.h"
+#include "host/pool.h"
 #include "host/state.h"
 #include "op/load.h"
 
@@ -239,6 +240,11 @@ static bool inherit_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, 
 	       exm_throw_errno(error, errno, "inherit '%s'", step->path);
 }
 
+static bool join_pool(const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_pool_join(step->path, actor->plan->pool, error);
+}
+
 static bool enter_directory(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
 {
 	return chdir(step->path) == 0 || exm_throw_errno(error, errno, "enter '%s'", step->path);
@@ -297,6 +303,7 @@ static const struct {
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
+	[EXM_STEP_JOIN_POOL] = { join_pool, NULL },
 	[EXM_STEP_INHERIT] = { inherit_file, NULL },
 	[EXM_STEP_ENTER_DIRECTORY] = { enter_directory, NULL },
 	[EXM_STEP_LOAD_DEVICES] = { load_devices, NULL },

@@ -10,6 +10,7 @@
 #include "host/place.h"
 #include "host/state.h"
 #include "op/children.h"
+#include "op/pool.h"
 #include "op/template.h"
 
 /**
@@ -89,11 +90,11 @@ static bool check_disk_place(const ExmPlace *place, GError **error)
 	                 place->path);
 }
 
-static Clone *clone_new(const ExmCloneRequest *request, const ExmCloneOrder *order,
-                        const ExmSources *sources, GError **error)
+/* The template and all that is so, before it is decided which children there will be. */
+static Clone *clone_open(const ExmCloneRequest *request, const ExmCloneOrder *order,
+                         const ExmSources *sources, GError **error)
 {
 	g_autoptr(Clone) clone = g_new0(Clone, 1);
-	ExmCloneFacts facts;
 
 	clone->use = exm_op_template_open(order->directory, sources, error);
 	if (!clone->use ||
@@ -102,15 +103,22 @@ static Clone *clone_new(const ExmCloneRequest *request, const ExmCloneOrder *ord
 	    !read_run_facts(clone, order, error) || !check_disk_place(clone->run->disk_place, error) ||
 	    !exm_state_list(request->state_directory, &clone->guests, error))
 		return NULL;
-	facts = (ExmCloneFacts){
+	return g_steal_pointer(&clone);
+}
+
+static bool choose_children(Clone *clone, const ExmCloneRequest *request, GError **error)
+{
+	const ExmCloneFacts facts = {
 		.template = clone->use->template,
 		.caps = clone->use->caps,
 		.host = clone->run->host,
 		.place = clone->run->place,
 		.guests = clone->guests,
 	};
+
+	g_clear_pointer(&clone->children, g_ptr_array_unref);
 	clone->children = exm_clone_children(request, &facts, error);
-	return clone->children ? g_steal_pointer(&clone) : NULL;
+	return clone->children;
 }
 
 static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
@@ -130,8 +138,10 @@ static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
 bool exm_op_plan_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
                        const ExmSources *sources, ExmPlanned show, GError **error)
 {
-	g_autoptr(Clone) clone = clone_new(request, order, sources, error);
-	g_autoptr(ExmPlan) plan = clone ? plan_child(clone, 0, error) : NULL;
+	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
+	g_autoptr(ExmPlan) plan = clone && choose_children(clone, request, error)
+	                                  ? plan_child(clone, 0, error)
+	                                  : NULL;
 
 	if (!plan)
 		return false;
@@ -144,13 +154,79 @@ static void plan_free(gpointer plan)
 	exm_plan_free(plan);
 }
 
+static bool start_children(Clone *clone, const ExmCloneRequest *request, const ExmCloneOrder *order,
+                           ExmWarn warn, ExmCloned cloned, GError **error)
+{
+	g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func(plan_free);
+
+	if (request->count == 0)
+		return true;
+	if (!choose_children(clone, request, error))
+		return false;
+	for (guint i = 0; i < clone->children->len; i++) {
+		ExmPlan *plan = plan_child(clone, i, error);
+
+		if (!plan)
+			return false;
+		g_ptr_array_add(plans, plan);
+	}
+	if (!request->detach)
+		return exm_act(plans->pdata[0], request->state_directory, warn, error);
+	return exm_children_start(plans, request->state_directory, order, cloned, error);
+}
+
+static bool take_waiting(const Clone *clone, ExmCloneRequest *request, const ExmCloneOrder *order,
+                         ExmCloned cloned, GError **error)
+{
+	g_autoptr(GError) problem = NULL;
+
+	if (order->use_pool)
+		request->count -= exm_pool_run(clone->guests, clone->use->template, request, cloned,
+		                               &problem);
+	if (!problem)
+		return true;
+	g_propagate_error(error, g_steal_pointer(&problem));
+	return false;
+}
+
+/* Leaves as many children waiting as are wanted. */
+static bool fill_pool(Clone *clone, const ExmCloneRequest *request, const ExmCloneOrder *order,
+                      ExmWarn warn, ExmCloned cloned, GError **error)
+{
+	g_autofree char *shape = exm_clone_shape(request);
+	ExmCloneRequest more = *request;
+	ExmCloneOrder unattended = *order;
+	guint there;
+
+	if (order->warm == 0)
+		return true;
+	g_clear_pointer(&clone->guests, g_ptr_array_unref);
+	if (!exm_state_list(request->state_directory, &clone->guests, error))
+		return false;
+	there = exm_pool_count(clone->guests, clone->use->template, shape);
+	more.count = order->warm > there ? order->warm - there : 0;
+	more.name = NULL;
+	more.detach = true;
+	/* They run when they are taken, and not before. */
+	more.paused = true;
+	more.waiting = true;
+	more.pool = true;
+	unattended.attach = false;
+	return start_children(clone, &more, &unattended, warn, cloned, error);
+}
+
+static void say_nothing(G_GNUC_UNUSED const char *name)
+{
+}
+
 /**
  * exm_op_clone() - Start children of a template
  * @request:    what the user said
  * @order:      how
  * @sources:    where facts are to be had
  * @warn:       called for each warning
- * @cloned:     called for each child that runs and lives on its own
+ * @cloned:     called for each child that runs and lives on its own; where no child shall run, for
+ *              each that waits
  * @error:      of the first that failed; of children that were attended to, the worst one's exit
  *              status
  *
@@ -159,19 +235,11 @@ static void plan_free(gpointer plan)
 bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
                   const ExmSources *sources, ExmWarn warn, ExmCloned cloned, GError **error)
 {
-	g_autoptr(Clone) clone = clone_new(request, order, sources, error);
-	g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func(plan_free);
+	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
+	ExmCloneRequest rest = *request;
 
-	for (guint i = 0; clone && i < clone->children->len; i++) {
-		ExmPlan *plan = plan_child(clone, i, error);
-
-		if (!plan)
-			return false;
-		g_ptr_array_add(plans, plan);
-	}
-	if (!clone)
-		return false;
-	if (!request->detach)
-		return exm_act(plans->pdata[0], request->state_directory, warn, error);
-	return exm_children_start(plans, request->state_directory, order, cloned, error);
+	return clone && take_waiting(clone, &rest, order, cloned, error) &&
+	       start_children(clone, &rest, order, warn, cloned, error) &&
+	       fill_pool(clone, request, order, warn, request->count > 0 ? say_nothing : cloned,
+	                 error);
 }

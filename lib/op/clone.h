@@ -19,6 +19,8 @@
  * @all_or_none:    where one fails, the others are taken down
  * @attach:         stay until they have ended
  * @any:            with @attach: until the first has ended
+ * @warm:           so many children are left waiting for whoever takes them
+ * @use_pool:       take children that wait, before others are started
  */
 typedef struct {
 	const char *directory;
@@ -29,6 +31,8 @@ typedef struct {
 	bool all_or_none;
 	bool attach;
 	bool any;
+	unsigned int warm;
+	bool use_pool;
 } ExmCloneOrder;
 
 /**

@@ -142,6 +142,13 @@ static const ExmPlan *heir_of(const ExmForking *fork)
 	return exm_fork_heir(fork->plan) ? fork->children->pdata[fork->children->len - 1] : NULL;
 }
 
+static bool expect(const ExmPlan *plan, ExmExpectant *child, GError **error)
+{
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
+
+	return exm_load_expect(&vm, START_MS, child, error);
+}
+
 static bool start_children(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	ExmForking *fork = freeze->fork;
@@ -152,8 +159,8 @@ static bool start_children(ExmFreeze *freeze, const ExmStep *step, GError **erro
 	order.all_or_none = true;
 	return exm_children_start(fork->children, freeze->state_directory, &order, say_nothing,
 	                          error) &&
-	       exm_load_expect(fork->children->pdata[0], START_MS, &fork->first, error) &&
-	       (!heir || exm_load_expect(heir, START_MS, &fork->heir, error));
+	       expect(fork->children->pdata[0], &fork->first, error) &&
+	       (!heir || expect(heir, &fork->heir, error));
 }
 
 static void end_children(const ExmFreeze *freeze, const ExmStep *step)
@@ -378,8 +385,9 @@ static void load_first(const ExmFreeze *freeze)
 static bool load_other(ExmPlan *plan, const char *state_directory, const void *user, GError **error)
 {
 	const ExmFreeze *freeze = user;
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
 
-	if (exm_load_state(plan, (const char *)freeze->state->data, freeze->state->len,
+	if (exm_load_state(&vm, (const char *)freeze->state->data, freeze->state->len,
 	                   !freeze->fork->paused, error))
 		return true;
 	end_child(plan, state_directory);

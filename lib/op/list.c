@@ -27,6 +27,14 @@ static void listed_free(gpointer listed)
 	exm_listed_free(listed);
 }
 
+/* QEMU, qapi/run-state.json: a child that has not got its device state. */
+static const char *status_of(const ExmVm *vm, ExmJson *answer)
+{
+	const char *status = exm_json_get_string(answer, "status");
+
+	return vm->parent && g_strcmp0(status, "inmigrate") == 0 ? "waiting" : status;
+}
+
 static void ask_status(const GPtrArray *vms, const GPtrArray *all_listed)
 {
 	g_autoptr(GPtrArray) questions = exm_questions_new(vms, "query-status");
@@ -36,7 +44,7 @@ static void ask_status(const GPtrArray *vms, const GPtrArray *all_listed)
 		const ExmQuestion *question = questions->pdata[i];
 		ExmListed *listed = all_listed->pdata[i];
 
-		listed->status = g_strdup(exm_json_get_string(question->answer, "status"));
+		listed->status = g_strdup(status_of(listed->vm, question->answer));
 	}
 }
 

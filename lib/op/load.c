@@ -27,9 +27,16 @@
 /* How long a QEMU that has hung up may take to end. */
 #define END_PATIENCE_MS 2000
 
-/* The checksum is a few hundred KiB of work while QEMU starts, and tells what broke. */
-static bool read_devices(const ExmTemplate *template, char **ret_state, size_t *ret_length,
-                         GError **error)
+/**
+ * exm_load_read() - Read a template's device state, and see that it is what was saved
+ * @template:   the template
+ * @ret_state:  the stream (transfer full)
+ * @ret_length: bytes of it
+ * @error:      STATE where it is damaged
+ *
+ * The checksum is a few hundred KiB of work, and tells what broke.
+ */
+bool exm_load_read(const ExmTemplate *template, char **ret_state, size_t *ret_length, GError **error)
 {
 	g_autofree char *path = exm_template_path(template, EXM_TEMPLATE_DEVICES);
 	g_autofree char *state = NULL;
@@ -88,7 +95,7 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 	g_autoptr(ExmQmp) qmp = NULL;
 	size_t length = 0;
 
-	if (!read_devices(plan->template, &state, &length, error))
+	if (!exm_load_read(plan->template, &state, &length, error))
 		return false;
 	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
 	return qmp && exm_qmp_migration_load(qmp, state, length, error) && resume(qmp, plan, error);
@@ -96,15 +103,14 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 
 /**
  * exm_load_expect() - Let a child that was started wait for a state that comes later
- * @plan:       of the child
+ * @vm:         the child
  * @timeout_ms: until it does
  * @ret_child:  the child (transfer full), to be cleared by exm_expectant_clear()
  * @error:      SYSTEM
  */
-bool exm_load_expect(const ExmPlan *plan, int timeout_ms, ExmExpectant *ret_child, GError **error)
+bool exm_load_expect(const ExmVm *vm, int timeout_ms, ExmExpectant *ret_child, GError **error)
 {
-	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
-	g_autoptr(ExmQmp) qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
+	g_autoptr(ExmQmp) qmp = exm_control_begin(vm, EXM_VM_CONTROL, timeout_ms, error);
 
 	if (!qmp || !exm_qmp_migration_expect(qmp, &ret_child->writer, error))
 		return false;
@@ -157,18 +163,18 @@ bool exm_load_resume(ExmExpectant *child, uint64_t *ret_time, GError **error)
 
 /**
  * exm_load_state() - Load a state into a child that was started to wait for it, and rest
- * @plan:   of the child
+ * @vm:     the child
  * @state:  the device state
  * @length: bytes of it
  * @run:    let it run then
  * @error:  SYSTEM
  */
-bool exm_load_state(const ExmPlan *plan, const char *state, size_t length, bool run, GError **error)
+bool exm_load_state(const ExmVm *vm, const char *state, size_t length, bool run, GError **error)
 {
 	g_auto(ExmExpectant) child = { .writer = -1 };
 	uint64_t time;
 
-	return exm_load_expect(plan, LOAD_PATIENCE_MS, &child, error) &&
+	return exm_load_expect(vm, LOAD_PATIENCE_MS, &child, error) &&
 	       exm_load_pour(&child, state, length, error) &&
 	       exm_qmp_migration_wait(child.qmp, error) &&
 	       (!run || exm_load_resume(&child, &time, error));

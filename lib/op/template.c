@@ -12,7 +12,9 @@
 #include "host/checksum.h"
 #include "host/hostinfo.h"
 #include "host/lock.h"
+#include "host/pidfd.h"
 #include "host/place.h"
+#include "host/pool.h"
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/probe.h"
@@ -207,16 +209,39 @@ static bool lock(const ExmTemplate *template, const char *state_directory, int *
 	return true;
 }
 
+/* How long a QEMU without memory of its own may take to end. */
+#define END_MS 10000
+
+static void end_waiting(const ExmTemplate *template, const char *state_directory)
+{
+	g_autoptr(GPtrArray) guests = NULL;
+
+	exm_state_list(state_directory, &guests, NULL);
+	for (guint i = 0; guests && i < guests->len; i++) {
+		const ExmVm *vm = guests->pdata[i];
+		exm_autofd int process = -1;
+
+		if (g_strcmp0(vm->template_path, template->directory) != 0 ||
+		    !exm_pool_has(vm, NULL) || !exm_pidfd_open(vm, &process, NULL) || process < 0)
+			continue;
+		exm_pidfd_kill(process, NULL);
+		exm_pidfds_wait(&process, 1, END_MS);
+	}
+	exm_state_sweep(state_directory);
+}
+
 /**
  * exm_op_template_remove() - Remove a template with its memory
  * @directory:       of the template
  * @state_directory: where guests' directories are, to name those in the way
+ * @force:           end children that wait for whoever takes them
  * @error:           STATE where a child uses it
  *
  * Disk images that the user made stay. The manifest goes last, so that what was interrupted can be
  * done again.
  */
-bool exm_op_template_remove(const char *directory, const char *state_directory, GError **error)
+bool exm_op_template_remove(const char *directory, const char *state_directory, bool force,
+                            GError **error)
 {
 	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
 	g_autofree char *heir = exm_template_store_heir(directory);
@@ -227,6 +252,8 @@ bool exm_op_template_remove(const char *directory, const char *state_directory, 
 		                 "the disks of template '%s' stand on those of '%s': remove that one "
 		                 "first",
 		                 heir, template->name);
+	if (template && force)
+		end_waiting(template, state_directory);
 	if (!template || !lock(template, state_directory, &fd, error))
 		return false;
 	for (guint i = 0; i < template->memory->len; i++) {

@@ -35,6 +35,7 @@ ExmTemplate *exm_op_template_read(const char *directory, GError **error);
 GPtrArray *exm_op_template_list(const char *root);
 bool exm_op_template_verify(const char *directory, const ExmSources *sources, bool deep,
                             ExmProgress progress, GPtrArray *problems, GError **error);
-bool exm_op_template_remove(const char *directory, const char *state_directory, GError **error);
+bool exm_op_template_remove(const char *directory, const char *state_directory, bool force,
+                            GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmTemplateUse, exm_template_use_free)

@@ -178,6 +178,19 @@ static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const Ex
 	return option;
 }
 
+/**
+ * exm_clone_shape() - What children are like, as far as the user can choose
+ * @request: what the user said
+ *
+ * Return: words (transfer full), the same for children that can stand in for each other.
+ */
+char *exm_clone_shape(const ExmCloneRequest *request)
+{
+	return g_strdup_printf("%s%s%s", request->reflink ? "reflink " : "private ",
+	                       request->no_kernel ? "no-kernel " : "kernel ",
+	                       request->merge ? "merge" : "no-merge");
+}
+
 static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFacts *facts,
                                 uint32_t index, GError **error)
 {
@@ -207,6 +220,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->no_kernel = request->no_kernel;
 	child->merge = request->merge;
 	child->waiting = request->waiting;
+	child->pool = request->pool ? exm_clone_shape(request) : NULL;
 	child->inheritance = facts->inheritance;
 	return g_steal_pointer(&child);
 }

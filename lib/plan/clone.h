@@ -27,6 +27,7 @@
  * @identical:       they may be alike to the last random number
  * @same_mac:        their network cards may have the same address
  * @waiting:         they are not given their device state when they are started
+ * @pool:            they wait for whoever takes them
  * @state_directory: where guests' directories are
  */
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
 	bool identical;
 	bool same_mac;
 	bool waiting;
+	bool pool;
 	char *state_directory;
 } ExmCloneRequest;
 
@@ -63,5 +65,6 @@ typedef struct {
 	const ExmInheritance *inheritance;
 } ExmCloneFacts;
 
+char *exm_clone_shape(const ExmCloneRequest *request);
 GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFacts *facts,
                               GError **error);

@@ -3,6 +3,7 @@
 
 #include "plan/builder.h"
 #include "plan/disk.h"
+#include "plan/vm.h"
 
 /* Options that have had their effect on the parent, or that a child has otherwise. */
 static const char *const left_out[] = {
@@ -173,6 +174,13 @@ static bool needs_guard(const ExmBuilder *builder)
 	return false;
 }
 
+static void add_pool_step(ExmBuilder *builder)
+{
+	g_autofree char *path = g_build_filename(builder->plan->directory, EXM_VM_POOL, NULL);
+
+	exm_builder_add_step(builder, EXM_STEP_JOIN_POOL, path, -1);
+}
+
 /**
  * exm_builder_add_child_steps() - Add the last steps before a child becomes QEMU
  * @builder: the plan under construction
@@ -190,6 +198,8 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 	if (needs_guard(builder))
 		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY, template->directory, -1);
 	exm_builder_add_step(builder, EXM_STEP_ENTER_DIRECTORY, template->working_directory, -1);
+	if (builder->request->pool)
+		add_pool_step(builder);
 	if (!builder->request->waiting)
 		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
 }

@@ -42,6 +42,7 @@ static const char *const names[] = {
 	[EXM_STEP_COMMIT] = "commit",
 	[EXM_STEP_END_GUEST] = "end-guest",
 	[EXM_STEP_INHERIT] = "inherit",
+	[EXM_STEP_JOIN_POOL] = "join-pool",
 	[EXM_STEP_HOLD_DEVICES] = "hold-devices",
 	[EXM_STEP_MAKE_MEMORY] = "make-memory",
 	[EXM_STEP_LEND_MEMORY] = "lend-memory",
