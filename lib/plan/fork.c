@@ -332,20 +332,19 @@ static void file_facts_destroy(gpointer file)
 static ExmForkPlan *plan_new(const ExmForkRequest *request, const ExmForkFacts *facts, GError **error)
 {
 	ExmForkPlan *plan = g_new0(ExmForkPlan, 1);
+	ExmSaveRequest freeze = request->freeze;
 
 	plan->keep = request->keep;
 	plan->paused = request->clone.paused;
 	plan->files = g_ptr_array_new_with_free_func(file_facts_destroy);
 	plan->overlays = g_ptr_array_new_with_free_func(g_free);
 	plan->losses = g_ptr_array_new_with_free_func(g_free);
-	plan->freeze = exm_save_plan_begin(&request->freeze, facts->freeze, error);
-	if (!plan->freeze)
-		return plan;
 	/* The children's files are in the directory before it is a template: it cannot be moved. */
-	g_free(plan->freeze->temporary);
-	plan->freeze->temporary = g_strdup(plan->freeze->template->directory);
+	freeze.in_place = true;
+	plan->freeze = exm_save_plan_begin(&freeze, facts->freeze, error);
 	/* What save warns of, children are refused for, unless the user knows better. */
-	g_ptr_array_set_size(plan->freeze->warnings, 0);
+	if (plan->freeze)
+		g_ptr_array_set_size(plan->freeze->warnings, 0);
 	return plan;
 }
 

@@ -535,7 +535,8 @@ static ExmSavePlan *plan_new(const ExmSaveRequest *request, const ExmSaveFacts *
 	plan->vm = facts->vm;
 	plan->template = exm_template_new();
 	plan->template->directory = g_strdup(request->directory);
-	plan->temporary = g_build_filename(parent, name, NULL);
+	plan->temporary = request->in_place ? g_strdup(request->directory)
+	                                    : g_build_filename(parent, name, NULL);
 	plan->running = exm_json_get_bool(facts->status, "running");
 	plan->checksum = request->checksum;
 	plan->protect = exm_caps_has(facts->caps->file_properties, "rom");

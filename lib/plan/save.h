@@ -16,11 +16,13 @@
  * struct ExmSaveRequest - What the user of `exomem save` said, checked for form
  * @name:      of the template
  * @directory: where it shall be, absolute
+ * @in_place:  it is put together there, and not beside it
  * @checksum:  of its memory too
  */
 typedef struct {
 	char *name;
 	char *directory;
+	bool in_place;
 	bool checksum;
 } ExmSaveRequest;
 
