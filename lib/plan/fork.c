@@ -8,6 +8,7 @@
 #include "base/enumtab.h"
 #include "base/error.h"
 #include "plan/block.h"
+#include "plan/clash.h"
 
 static const char *const way_names[] = {
 	[EXM_FORK_REFLINK] = "reflink",
@@ -85,6 +86,42 @@ static bool choose_way(ExmForkPlan *plan, const ExmForkFacts *facts, GError **er
 		                 "with 'mode=temp', or with memory on XFS or btrfs",
 		                 vm->name);
 	return true;
+}
+
+/* The guest's words with what it and its heir have in common. */
+static ExmQemuLine *heirs_line(const ExmVm *vm, GError **error)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+	for (char **word = vm->command; *word; word++) {
+		g_autoptr(GString) text = g_string_new(*word);
+
+		g_string_replace(text, "@{name}", vm->name, 0);
+		g_string_replace(text, "@{uuid}", vm->uuid, 0);
+		g_ptr_array_add(words, g_string_free(g_steal_pointer(&text), FALSE));
+	}
+	g_ptr_array_add(words, NULL);
+	return exm_qemu_line_parse((const char *const *)words->pdata, error);
+}
+
+/* The heir is started while the guest still has all that there is one of. */
+static bool check_heir(const ExmForkPlan *plan, GError **error)
+{
+	const ExmVm *vm = plan->freeze->vm;
+	g_autoptr(ExmQemuLine) line = heirs_line(vm, error);
+	g_autoptr(GPtrArray) clashes = line ? exm_clashes_find(line) : NULL;
+
+	for (guint i = 0; clashes && i < clashes->len; i++) {
+		const ExmClash *clash = clashes->pdata[i];
+
+		if (clash->kind == EXM_CLASH_EXCLUSIVE)
+			return exm_throw(error, EXM_ERROR_STATE,
+			                 "'%s' can be had once, and the child that would take the place "
+			                 "of guest '%s' has its name: write '@{index}' or '@{dir}' in it, "
+			                 "or start the guest with memory on XFS or btrfs",
+			                 clash->argument, vm->name);
+	}
+	return clashes;
 }
 
 /* Where the children's memory files will be: beside the guest's, or in the template. */
@@ -214,6 +251,8 @@ static bool plan_children(ExmForkPlan *plan, const ExmForkRequest *request,
 	};
 	plan->children = exm_clone_children(&clone, &clone_facts, error);
 	if (!plan->children)
+		return false;
+	if (plan->way == EXM_FORK_SUCCEED && !check_heir(plan, error))
 		return false;
 	if (plan->way == EXM_FORK_SUCCEED) {
 		ExmForkRequest detached = *request;

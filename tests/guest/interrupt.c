@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* interrupt.c - one interrupt a second, one for serial input, and sleep between them */
+/* interrupt.c - an interrupt a second or more often, one for serial input, and sleep between them */
 
 #include "tiny.h"
 
@@ -40,7 +40,7 @@ struct gate {
 struct interrupt_frame;
 typedef void interrupt_handler(struct interrupt_frame *frame);
 
-volatile uint64_t seconds;
+volatile uint64_t ticks;
 static struct gate gates[VECTORS];
 
 static void apic_write(unsigned long address, uint32_t value)
@@ -51,7 +51,7 @@ static void apic_write(unsigned long address, uint32_t value)
 __attribute__((interrupt)) static void on_timer(struct interrupt_frame *frame)
 {
 	(void)frame;
-	seconds++;
+	ticks++;
 	apic_write(LOCAL_APIC + EOI, 0);
 }
 
@@ -111,9 +111,18 @@ void interrupts_start(void)
 	apic_write(LOCAL_APIC + SPURIOUS, 0x100 | SPURIOUS_VECTOR);
 	apic_write(LOCAL_APIC + DIVIDE, DIVIDE_BY_1);
 	apic_write(LOCAL_APIC + TIMER, PERIODIC | TIMER_VECTOR);
-	apic_write(LOCAL_APIC + INITIAL_COUNT, COUNTS_PER_SECOND);
+	interrupts_every(COUNTS_PER_SECOND);
 	route_serial();
 	__asm__ volatile("sti");
+}
+
+/**
+ * interrupts_every() - Choose how often the timer interrupts
+ * @nanoseconds: between two of them; a second at first
+ */
+void interrupts_every(uint32_t nanoseconds)
+{
+	apic_write(LOCAL_APIC + INITIAL_COUNT, nanoseconds);
 }
 
 /**

@@ -43,6 +43,18 @@ static bool run_tick(char **arguments)
 	return true;
 }
 
+/* A hundred ticks a second, or one. */
+static bool run_beat(char **arguments)
+{
+	bool on = arguments[0] && text_equal(arguments[0], "on");
+
+	if (!on && !(arguments[0] && text_equal(arguments[0], "off")))
+		return false;
+	interrupts_every(on ? 10000000 : 1000000000);
+	put_text(on ? "beat on\n" : "beat off\n");
+	return true;
+}
+
 static bool run_fill(char **arguments)
 {
 	uint64_t size, key;
@@ -152,6 +164,7 @@ static bool run_help(char **arguments);
 static const struct command commands[] = {
 	{ "help", "", run_help },
 	{ "tick", " on|off", run_tick },
+	{ "beat", " on|off", run_beat },
 	{ "fill", " SIZE KEY", run_fill },
 	{ "verify", " SIZE KEY", run_verify },
 	{ "dirty", " SIZE KEY", run_dirty },
@@ -205,7 +218,7 @@ static void run_line(char *line)
 
 static bool is_tick_due(void)
 {
-	return seconds != last_tick;
+	return ticks != last_tick;
 }
 
 static bool is_something_due(void)
@@ -215,7 +228,7 @@ static bool is_something_due(void)
 
 static void beat(void)
 {
-	last_tick = seconds;
+	last_tick = ticks;
 	if (!ticking)
 		return;
 	put_text("tick ");

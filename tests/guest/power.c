@@ -19,7 +19,7 @@ static uint64_t give_up_at;
 
 static bool is_time_to_give_up(void)
 {
-	return seconds >= give_up_at;
+	return ticks >= give_up_at;
 }
 
 /* Port configuration access, which pc and q35 have, and microvm has not even with PCIe. */
@@ -49,7 +49,8 @@ void power_off(void)
 		port_write16(PM1_CONTROL, PM1_SLEEP);
 	else
 		*(volatile uint8_t *)GED_SLEEP_CONTROL = GED_SLEEP;
-	give_up_at = seconds + 2;
+	interrupts_every(1000000000);
+	give_up_at = ticks + 2;
 	sleep_until(is_time_to_give_up);
 	triple_fault();
 }

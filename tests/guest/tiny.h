@@ -22,8 +22,9 @@ void put_hex(uint64_t number);
 void put_size(uint64_t bytes);
 
 /* interrupt.c */
-extern volatile uint64_t seconds;
+extern volatile uint64_t ticks;
 void interrupts_start(void);
+void interrupts_every(uint32_t nanoseconds);
 void sleep_until(bool (*is_due)(void));
 
 /* fwcfg.c */

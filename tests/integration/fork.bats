@@ -198,13 +198,20 @@ fork_with_reflinks() {
 	check 5 "no guest 'none'" none
 	check 2 "'0'" -n 0 web
 	check 2 "'--keep'" web base
-	boot db -mem-path "$memory,anyfs"
+	boot db -mem-path "$memory,anyfs" -chardev "socket,id=c,path=$T/@{name},server=on,wait=off"
+	check 5 "'@{index}' or '@{dir}'" db
+	vm stop --kill db
+	boot db -mem-path "$memory,anyfs" -chardev "socket,id=c,path=@{dir}/c,server=on,wait=off"
 	check 4 'need at least' -n 4000 db
 	check 5 "name 'web' is taken" --name web db
 	vm qmp db stop
 	check 5 "state 'paused'" db
 	vm qmp db cont
+	vm fork -q db
+	[ -S "$state/db/c" ]
+	[ -S "$state/db-1/c" ]
 	assert_unharmed web
+	vm stop --kill db db-1
 	assert_tidy
 }
 
