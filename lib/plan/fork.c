@@ -115,11 +115,12 @@ static bool check_heir(const ExmForkPlan *plan, GError **error)
 		const ExmClash *clash = clashes->pdata[i];
 
 		if (clash->kind == EXM_CLASH_EXCLUSIVE)
-			return exm_throw(error, EXM_ERROR_STATE,
-			                 "'%s' can be had once, and the child that would take the place "
-			                 "of guest '%s' has its name: write '@{index}' or '@{dir}' in it, "
-			                 "or start the guest with memory on XFS or btrfs",
-			                 clash->argument, vm->name);
+			return exm_throw(
+				error, EXM_ERROR_STATE,
+				"'%s' can be had once, and the child that would take the place "
+				"of guest '%s' has its name: write '@{index}' or '@{dir}' in it, "
+				"or start the guest with memory on XFS or btrfs",
+				clash->argument, vm->name);
 	}
 	return clashes;
 }

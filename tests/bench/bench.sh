@@ -19,12 +19,15 @@ fast=$(mktemp -d -p /dev/shm 2>/dev/null) || fast=$(mktemp -d)
 state=$fast/state
 finish() {
 	"$EXOMEM" stop --state-dir "$state" --kill --all >/dev/null 2>&1 || :
+	pkill -KILL -f -- "mem-path=$fast/" || :
+	for kind in xfs btrfs; do umount "$dir/$kind" 2>/dev/null || :; done
 	rm -rf "$dir" "$fast"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 export XDG_CACHE_HOME="$dir/cache"
+mkdir "$fast/memory"
 mkdir -m 700 "$dir/memory" "$state"
 qemu=${EXOMEM_QEMU:-qemu-system-x86_64}
 stopwatch=$dir/stopwatch
@@ -183,16 +186,16 @@ start_guest() { # NAME SIZE QEMU-WORD...
 	guest=$1 size=$2
 	shift 2
 	in_state run --detach -accel tcg -M q35 -m "$size" -name "$guest" -nodefaults -display none \
-		-chardev "socket,id=tty,path=$fast/@{name}.tty,server=on,wait=off,logfile=$fast/@{name}.log" \
+		-chardev "socket,id=tty,path=@{dir}/tty,server=on,wait=off,logfile=@{dir}/tty.log" \
 		-serial chardev:tty -kernel "$GUEST" "$@" >/dev/null 2>"$dir/warnings" || {
 		cat "$dir/warnings" >&2
 		return 1
 	}
-	until grep -q 'tiny: up' "$fast/$guest.log"; do sleep 0.01; done
+	until grep -q 'tiny: up' "$state/$guest/tty.log"; do sleep 0.01; done
 }
 
 type_line() { # NAME LINE ANSWER
-	"$hand" type "$fast/$1.tty" "$2" "$3"
+	"$hand" type "$state/$1/tty" "$2" "$3"
 }
 
 forget_template() { # NAME
@@ -248,10 +251,9 @@ pause_by_hand() { # MEBIBYTES
 compare_pause() {
 	before_save=stop
 	at_least 9 0 && before_save=run
-	mkdir -p "$fast/memory"
 	for mebibytes in 256 2048 12288; do
 		name="pause of save, $mebibytes MiB touched"
-		if [ "$(free_mebibytes)" -lt $((mebibytes + 1024)) ]; then
+		if [ "$(free_mebibytes "$fast")" -lt $((mebibytes + 1024)) ]; then
 			row "$name" '' '' '' 'no room'
 			continue
 		fi
@@ -260,8 +262,8 @@ compare_pause() {
 	done
 }
 
-free_mebibytes() {
-	df -BM --output=avail "$fast" | tail -n 1 | tr -dc 0-9
+free_mebibytes() { # DIRECTORY
+	df -BM --output=avail "$1" | tail -n 1 | tr -dc 0-9
 }
 
 # A child, and a guest in anonymous memory; each has written to 384 of its 1024 MiB.
@@ -290,7 +292,6 @@ whole_by_hand() { # START
 compare_whole() {
 	to_file='exec:cat >'
 	at_least 8 2 && to_file=file:
-	mkdir -p "$fast/memory"
 	start_guest parent 1g -mem-path "$fast/memory,mode=create,mmap=shared,prealloc=off,anyfs"
 	type_line parent 'fill 512M 7' filled
 	with_templates save -q parent origin >/dev/null 2>&1
@@ -302,22 +303,213 @@ compare_whole() {
 	forget_template origin
 }
 
+# --- fork and the pool ---
+
+# Pauses of the parent, and times from its last instruction until its first child runs.
+time_fork() { # MEBIBYTES DIRECTORY QEMU-WORD...
+	mebibytes=$1 place=$2
+	shift 2
+	start_guest full "${mebibytes}m" -mem-path "$place,prealloc=off,anyfs" "$@"
+	type_line full "dirty $((mebibytes - 16))M 1" dirtied
+	with_templates fork --json full | jq -r '"\(."pause-us") \(."child-us")"'
+	in_state stop --kill --all
+	rm -f "$dir"/*.full-*.qcow2
+}
+
+# The parent's own pause stands in the first column.
+row_of_fork() { # FIGURE MEBIBYTES DIRECTORY QEMU-WORD...
+	figure=$1
+	shift
+	if [ "$(free_mebibytes "$2")" -lt $(($1 + 1024)) ]; then
+		row "$figure" '' '' '' 'no room'
+		return
+	fi
+	times=0
+	while [ "$times" -lt "$saves" ]; do
+		time_fork "$@"
+		times=$((times + 1))
+	done >"$dir/pairs"
+	row "fork: pause of the parent, $figure" "$(milliseconds a)" '' '' '<= 10 ms'
+	row '- until its first child runs' "$(milliseconds b)" '' '' '<= 10 ms'
+}
+
+# A file system in a file, where this user may mount one.
+mount_image() { # KIND
+	mkdir -p "$dir/$1"
+	truncate -s 6G "$dir/$1.image"
+	"mkfs.$1" -q "$dir/$1.image" && mount -o loop "$dir/$1.image" "$dir/$1"
+} 2>/dev/null
+
+compare_fork() {
+	for mebibytes in 256 2048 12288; do
+		row_of_fork "$mebibytes MiB" "$mebibytes" "$fast/memory"
+	done
+	for kind in xfs btrfs; do
+		if mount_image "$kind"; then
+			row_of_fork "256 MiB on $kind" 256 "$dir/$kind"
+			row_of_fork "2048 MiB on $kind" 2048 "$dir/$kind"
+		else
+			row "fork on $kind" '' '' '' 'no mount'
+		fi
+	done
+	qemu-img create -q -f qcow2 "$dir/disk.qcow2" 1G
+	set -- -drive "file=$dir/disk.qcow2,format=qcow2,if=virtio"
+	row_of_fork '256 MiB, a disk' 256 "$fast/memory" "$@"
+	if mountpoint -q "$dir/xfs"; then
+		row_of_fork '256 MiB on xfs, a disk' 256 "$dir/xfs" "$@"
+	fi
+}
+
+# What somebody outside sees of a guest that says something each 10 ms.
+time_heartbeat() { # DIRECTORY
+	start_guest full 256m -mem-path "$1,prealloc=off,anyfs"
+	type_line full 'beat on' 'beat on'
+	"$hand" gap "$state/full/tty.log" 2 >"$dir/gap" &
+	watcher=$!
+	sleep 1
+	pause=$(with_templates fork --json full | jq '."pause-us"')
+	wait "$watcher"
+	in_state stop --kill --all
+	echo "$(cat "$dir/gap") $pause"
+}
+
+compare_heartbeat() {
+	times=0
+	while [ "$times" -lt "$saves" ]; do
+		time_heartbeat "$dir/xfs"
+		times=$((times + 1))
+	done >"$dir/pairs"
+	row 'gap in a heartbeat each 10 ms, fork on xfs' "$(milliseconds a)" '' '' ''
+	row '- the pause that was printed' "$(milliseconds b)" '' '' ''
+}
+
+compare_warm() {
+	start_guest parent 8g -mem-path "$fast/memory,prealloc=off,anyfs"
+	with_templates save -q parent base >/dev/null
+	times=0
+	while [ "$times" -lt "$runs" ]; do
+		with_templates clone --warm 1 base >/dev/null 2>&1
+		"$hand" watch start "$state/base-1/events.sock" "$EXOMEM" clone --detach \
+			--state-dir "$state" --templates "$fast/templates" base 2>/dev/null |
+			grep -v base
+		times=$((times + 1))
+	done | sed 's/.*/& &/' >"$dir/pairs"
+	in_state stop --kill --all
+	forget_template base
+	row 'clone of one that waits, until RESUME' "$(milliseconds a)" '' '' '<= 15 ms'
+}
+
+available() {
+	awk '$1 == "MemAvailable:" { printf "%.0f", $2 * 1024 }' /proc/meminfo
+}
+
+# What the kernel has less when the children are there, and what usage says of them.
+compare_usage() {
+	start_guest parent 1g -mem-path "$fast/memory,prealloc=off,anyfs"
+	with_templates save -q parent base >/dev/null
+	before=$(available)
+	with_templates clone -n 50 base >/dev/null 2>&1
+	sleep 1
+	after=$(available)
+	echo "$((before - after)) $(in_state usage --json | jq '.copied + .qemu')" >"$dir/pairs"
+	in_state stop --kill --all
+	forget_template base
+	row "fall of MemAvailable for 50 children" "$(median 'a / 1048576') MiB" '' '' ''
+	row "- what usage says of them" "$(median 'b / 1048576') MiB" '' "$(median 'b / a')" '0.9 to 1.1'
+}
+
+start_linux() { # NAME
+	kernel=$LINUX/vmlinux
+	[ -e "$kernel" ] || kernel=$LINUX/vmlinuz
+	in_state run --detach -accel tcg -M q35 -m 8g -name "$1" -nodefaults -display none \
+		-serial stdio -kernel "$kernel" -initrd "$LINUX/initrd.gz" \
+		-append 'console=ttyS0 quiet mitigations=off' \
+		-mem-path "$fast/memory,prealloc=off,anyfs" >/dev/null
+	until grep -q 'linux# ' "$state/$1/log"; do sleep 0.1; done
+	sleep 3 # it is idle now
+}
+
+# What QEMU and the guest's own pages take, beyond what the children share.
+mebibytes_each() { # COUNT
+	in_state usage --json | jq -r --argjson count "$1" \
+		'(.copied + .qemu) / $count / 1048576 * 10 | round / 10 | "\(.) MiB"'
+}
+
+hundred_by_exomem() { # FORK-OPTION...
+	start_linux parent
+	"$stopwatch" end "$EXOMEM" fork -q -n "$guests" --name child "$@" --state-dir "$state" \
+		--templates "$fast/templates" parent 2>/dev/null | awk 'NR == 1 { print $1 }'
+	mebibytes_each "$guests" >"$dir/each"
+	in_state stop --kill --all
+}
+
+# Saved before, which is not timed; two are started at a time.
+hundred_by_hand() { # CLONE-OPTION...
+	start_linux parent
+	with_templates save -q parent base >/dev/null 2>&1
+	with_templates clone --name child --detach --dry-run --json "$@" base | jq -r '.argv as $all |
+		[range($all | length) | select($all[.] != "-readconfig" and
+			(. == 0 or $all[. - 1] != "-readconfig")) | $all[.]] |
+		map(select(test("^(chardev:|socket,id=exomem|-serial$|-chardev$)") | not)) | @sh' \
+		>"$dir/command"
+	printf '%s %s -serial null -chardev socket,id=hand,fd=3 -mon hand,mode=control %s\n' \
+		"exec '$hand' leave '$fast/templates/base/devices'" "$(cat "$dir/command")" \
+		'>/dev/null 2>&1' >"$dir/one"
+	"$stopwatch" end sh -c "seq $guests | xargs -P 2 -I{} sh '$dir/one'" | awk '{ print $1 }'
+	pkill -KILL -f -- "mem-path=$fast/" || :
+	sleep 2
+	forget_template base
+}
+
+compare_hundred() {
+	[ -e "$LINUX/initrd.gz" ] || return 0
+	for option in '' --no-kernel; do
+		for turn in 1 2 3; do
+			echo "$(hundred_by_exomem $option) $(hundred_by_hand $option)"
+		done >"$dir/pairs"
+		row "fork into $guests Linux guests of 8 GiB $option" "$(milliseconds a)" \
+			"$(milliseconds b)" "$(median 'a / b')" '<= 1.05'
+		row '- memory of each beyond what they share' "$(cat "$dir/each")" '' '' '<= 20 MiB'
+	done
+}
+
 printf '%s\nq35, 8 GiB, TCG, %s processors; memory file on %s, state on %s; medians of %s runs\n\n' \
 	"$("$qemu" -version | head -n 1)" "$(nproc)" \
 	"$(stat -f -c %T "$dir")" "$(stat -f -c %T "$state")" "$runs"
 row '' exomem 'by hand' ratio target
 row :--- ---: ---: ---: :---
 
-# The memory file of the comparisons
-eval "\"$stopwatch\" exec 2 $(exomem 8g mode=create,mmap=shared,prealloc=off)" >/dev/null
-compare_output 'start to QMP greeting' '"QMP"' -qmp stdio
-compare_output 'start to first guest output' 'tiny: up' -serial stdio
-compare_detach
-compare_exec
-rm "$dir"/memory/*
-compare_sizes
-time_list
-rm -rf "${state:?}"/*
-compare_clone
-compare_pause
-compare_whole
+# The groups of figures, or those that are named in $BENCH.
+wanted() { # GROUP
+	case " ${BENCH:-run clone save fork pool hundred} " in
+	*" $1 "*) return 0 ;;
+	esac
+	return 1
+}
+
+if wanted run; then
+	# The memory file of the comparisons
+	eval "\"$stopwatch\" exec 2 $(exomem 8g mode=create,mmap=shared,prealloc=off)" >/dev/null
+	compare_output 'start to QMP greeting' '"QMP"' -qmp stdio
+	compare_output 'start to first guest output' 'tiny: up' -serial stdio
+	compare_detach
+	compare_exec
+	rm "$dir"/memory/*
+	compare_sizes
+	time_list
+	rm -rf "${state:?}"/*
+fi
+if wanted clone; then compare_clone; fi
+if wanted save; then
+	compare_pause
+	compare_whole
+fi
+if wanted fork; then
+	compare_fork
+	if mountpoint -q "$dir/xfs"; then compare_heartbeat; fi
+fi
+if wanted pool; then
+	compare_warm
+	compare_usage
+fi
+if wanted hundred; then compare_hundred; fi

@@ -28,6 +28,9 @@ enum {
 static const char usage[] =
 	"usage: hand load DEVICES QEMU...     microseconds until a QEMU with QMP on descriptor 3 has\n"
 	"                                     loaded DEVICES and says RESUME; it is killed then\n"
+	"       hand leave DEVICES QEMU...    the same, but the QEMU runs on, and nothing is printed\n"
+	"       hand gap LOG SECONDS          microseconds of the longest time in which LOG did not grow;\n"
+	"                                     another file may take its place meanwhile\n"
 	"       hand watch become|start SOCKET COMMAND...\n"
 	"                                     microseconds until the QEMU with QMP on SOCKET, which\n"
 	"                                     COMMAND is to become or to start, says RESUME; it quits then\n"
@@ -222,10 +225,9 @@ static pid_t start(char **command, int qmp, int state)
 }
 
 /* All that is to be said to QEMU is said before it starts. */
-static int load(const char *devices, char **command)
+static pid_t load_and_run(const char *devices, char **command, double *ret_time)
 {
 	struct conversation qmp = { 0 };
-	double begin = now();
 	int ends[2], state = fill_pipe(devices);
 	pid_t child;
 
@@ -239,9 +241,54 @@ static int load(const char *devices, char **command)
 	child = start(command, ends[1], state);
 	close(ends[1]);
 	close(state);
-	printf("%.0f\n", await_resume(&qmp) - begin);
+	*ret_time = await_resume(&qmp);
+	return child;
+}
+
+static int load(const char *devices, char **command)
+{
+	double begin = now(), end;
+	pid_t child = load_and_run(devices, command, &end);
+
+	printf("%.0f\n", end - begin);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+	return 0;
+}
+
+static int leave(const char *devices, char **command)
+{
+	double end;
+
+	load_and_run(devices, command, &end);
+	return 0;
+}
+
+static long length_of(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) < 0 ? 0 : (long)status.st_size;
+}
+
+/* Often enough that a tenth of a millisecond is seen. */
+static int gap(const char *log, const char *seconds)
+{
+	double end = now() + atof(seconds) * 1e6, last = now(), longest = 0;
+	long length = length_of(log);
+
+	while (now() < end) {
+		long grown = length_of(log);
+
+		if (grown != length) {
+			if (now() - last > longest)
+				longest = now() - last;
+			last = now();
+			length = grown;
+		}
+		usleep(100);
+	}
+	printf("%.0f\n", longest);
 	return 0;
 }
 
@@ -407,6 +454,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 3 && strcmp(argv[1], "load") == 0)
 		return load(argv[2], argv + 3);
+	if (argc > 3 && strcmp(argv[1], "leave") == 0)
+		return leave(argv[2], argv + 3);
+	if (argc == 4 && strcmp(argv[1], "gap") == 0)
+		return gap(argv[2], argv[3]);
 	if (argc > 4 && strcmp(argv[1], "watch") == 0)
 		return watch(argv[2], argv[3], argv + 4);
 	if (argc == 5 && strcmp(argv[1], "save") == 0)
