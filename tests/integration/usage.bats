@@ -28,9 +28,20 @@ make_children() { # COUNT
 	done <"$T/names"
 }
 
+# A QEMU whose guest was just stopped gives a little back for a while.
+read_usage() {
+	local before=
+	usage=$(vm usage --json)
+	until [ "$usage" = "$before" ]; do
+		sleep 0.5
+		before=$usage
+		usage=$(vm usage --json)
+	done
+}
+
 check_sums() { # COUNT
 	make_children "$1"
-	usage=$(vm usage --json)
+	read_usage
 	echo "$usage"
 	[ "$(jq '.guests | length' <<<"$usage")" = "$1" ]
 	[ "$(jq '[.guests[].rss] | add' <<<"$usage")" = "$(rollup Rss)" ]
