@@ -20,6 +20,37 @@
 	" 'disks': [{'word': 3, 'path': '/srv/a.img', 'format': 'raw', 'size': 1048576,"          \
 	"            'overlay': 'disk0.qcow2', 'length': 2048, 'inode': 9, 'mtime': 10}]}"
 
+/* A guest with memory in a file without a name, and a disk. */
+#define GUEST_JSON                                                                          \
+	"{'schema': 1, 'name': 'web', 'uuid': 'U', 'generation-id': 'G', 'boot-id': 'B',"   \
+	" 'qemu': '/usr/bin/qemu-system-x86_64', 'qemu-version': '7.2.22',"                 \
+	" 'working-directory': '/srv', 'pid': 42, 'start-time': 77, 'ram-size': 536870912," \
+	" 'created': 5, 'detached': true,"                                                  \
+	" 'command': ['-M', 'q35', '-mem-path', '/mem', '-hda', 'a.img'],"                  \
+	" 'argv': ['q', '-device', 'vmgenid,guid=G', '-fw_cfg',"                            \
+	"          'name=opt/exomem/identity,string=name=web'],"                            \
+	" 'memory': [" LINKED "]}"
+
+/* It runs, and can be saved. */
+#define ANSWERS_JSON                                                                                \
+	"{'status': {'status': 'running', 'running': true}, 'migration': {},"                       \
+	" 'backends': [{'id': 'pc.ram', 'share': true, 'size': 536870912}],"                        \
+	" 'disks': [" DRIVE(                                                                        \
+		"a.img",                                                                            \
+		"false") "], 'kvm': {'enabled': false},"                                            \
+			 " 'target': " NO_FILE ","                                                  \
+			 " 'place': {'path': '/templates', 'kind': 'directory', 'writable': true}," \
+			 " 'memory': [" FILE_ON("1") "], 'images': [" FILE_ON("1") "]}"
+
+/* A host where nothing lacks. */
+#define HOST_JSON                                                                     \
+	"{'page-size': 4096, 'ram-total': 25769803776, 'ram-available': 21474836480," \
+	" 'nodes': '0', 'first-fd': 64}"
+#define PLACE_JSON                                                                                 \
+	"{'path': '/templates/web', 'kind': 'directory', 'writable': true, 'file-system': 'ext4'," \
+	" 'page-size': 4096, 'free': 68719476736, 'can-punch': true, 'can-reserve': true,"         \
+	" 'unnamed-files': true}"
+
 /**
  * facts_json() - What a JSON text holds
  * @text: JSON with single quotes in place of double ones
@@ -113,6 +144,149 @@ ExmTemplate *facts_template(const char *changes)
 
 	assert_no_error(error);
 	return template;
+}
+
+/**
+ * facts_guest() - The record of a guest that can be saved
+ * @changes: what is otherwise, or NULL
+ *
+ * Return: the record (transfer full).
+ */
+ExmVm *facts_guest(const char *changes)
+{
+	g_autoptr(ExmJson) json = facts_changed(GUEST_JSON, changes ? changes : AS_IT_IS);
+	g_autoptr(GError) error = NULL;
+	ExmVm *vm = exm_vm_from_json(json, "/run/exomem/web", &error);
+
+	assert_no_error(error);
+	return vm;
+}
+
+static void vm_free(gpointer vm)
+{
+	exm_vm_free(vm);
+}
+
+/**
+ * facts_guests() - Guests that live
+ * @text: "NAME INDEX DIRECTORY-OF-TEMPLATE" of each, with commas between; or NULL
+ *
+ * Return: of ExmVm (transfer full).
+ */
+GPtrArray *facts_guests(const char *text)
+{
+	GPtrArray *guests = g_ptr_array_new_with_free_func(vm_free);
+	g_auto(GStrv) items = g_strsplit(text ? text : "", ",", -1);
+
+	for (char **item = items; *item; item++) {
+		g_auto(GStrv) words = g_strsplit(*item, " ", -1);
+		ExmVm *vm = g_new0(ExmVm, 1);
+
+		ck_assert_uint_eq(g_strv_length(words), 3);
+		vm->name = g_strdup(words[0]);
+		vm->pid = 42;
+		vm->index = g_ascii_strtoull(words[1], NULL, 10);
+		vm->template_path = *words[2] ? g_strdup(words[2]) : NULL;
+		g_ptr_array_add(guests, vm);
+	}
+	return guests;
+}
+
+/**
+ * facts_host() - A host where nothing lacks
+ * @changes: what is otherwise, or NULL
+ *
+ * Return: its facts (transfer full).
+ */
+ExmHost *facts_host(const char *changes)
+{
+	g_autoptr(ExmJson) json = facts_changed(HOST_JSON, changes ? changes : AS_IT_IS);
+	g_autoptr(GError) error = NULL;
+	ExmHost *host = exm_host_from_json(json, &error);
+
+	assert_no_error(error);
+	return host;
+}
+
+/**
+ * facts_place() - The directory TEMPLATE, on an ordinary file system
+ * @changes: what is otherwise, or NULL
+ *
+ * Return: its facts (transfer full).
+ */
+ExmPlace *facts_place(const char *changes)
+{
+	g_autoptr(ExmJson) json = facts_changed(PLACE_JSON, changes ? changes : AS_IT_IS);
+	g_autoptr(GError) error = NULL;
+	ExmPlace *place = exm_place_from_json(json, &error);
+
+	assert_no_error(error);
+	return place;
+}
+
+static void read_files(ExmJson *list, GPtrArray *files)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		g_autoptr(GError) error = NULL;
+		ExmFileFacts *file = exm_file_facts_from_json(json_object_array_get_idx(list, i),
+		                                              &error);
+
+		assert_no_error(error);
+		g_ptr_array_add(files, file);
+	}
+}
+
+static ExmJson *answer(ExmJson *facts, const char *name)
+{
+	return json_object_get(exm_json_member(facts, name));
+}
+
+/**
+ * facts_save() - What the plan of a save or a fork knows of a guest
+ * @guest:   changes to facts_guest(), or NULL
+ * @answers: changes to what its QEMU and the file systems say, or NULL
+ * @qemu:    version, or NULL for "7.2"
+ * @child:   it is a child of facts_template()
+ *
+ * Return: the facts (transfer full).
+ */
+ExmSaveFacts *facts_save(const char *guest, const char *answers, const char *qemu, bool child)
+{
+	g_autoptr(ExmJson) json = facts_changed(ANSWERS_JSON, answers ? answers : AS_IT_IS);
+	ExmSaveFacts *facts = exm_save_facts_new();
+
+	facts->vm = facts_guest(guest);
+	facts->caps = facts_caps(qemu ? qemu : "7.2");
+	facts->template = child ? facts_template(AS_IT_IS) : NULL;
+	facts->status = answer(json, "status");
+	facts->migration = answer(json, "migration");
+	facts->backends = answer(json, "backends");
+	facts->disks = answer(json, "disks");
+	facts->kvm = answer(json, "kvm");
+	facts->target = exm_file_facts_from_json(exm_json_member(json, "target"), NULL);
+	facts->place = exm_place_from_json(exm_json_member(json, "place"), NULL);
+	facts->device = 1;
+	read_files(exm_json_member(json, "memory"), facts->memory);
+	read_files(exm_json_member(json, "images"), facts->images);
+	facts->host_cpu = g_strsplit("sse2 avx2", " ", -1);
+	facts->now = 1700000000;
+	facts->random = g_strdup("1a2b");
+	return facts;
+}
+
+/**
+ * facts_words() - QEMU's command line in short
+ * @plan: whose
+ *
+ * Return: its words with blanks between them, and none behind the identity (transfer full).
+ */
+char *facts_words(const ExmPlan *plan)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (guint i = 0; plan->argv->pdata[i]; i++)
+		g_string_append_printf(text, "%s%s", i ? " " : "", g_strchomp(plan->argv->pdata[i]));
+	return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 /**

@@ -13,19 +13,11 @@ static char short_name[] = "x";
 static char bad_name[] = "a/b";
 static char longest_name[] = "a123456789012345678901234567890123456789012345678901234567890123";
 
-#define HOST_JSON                                                                     \
-	"{'page-size': 4096, 'ram-total': 25769803776, 'ram-available': 21474836480," \
-	" 'nodes': '0', 'first-fd': 64}"
-#define PLACE_JSON                                                                                 \
-	"{'path': '/templates/web', 'kind': 'directory', 'writable': true, 'file-system': 'ext4'," \
-	" 'page-size': 4096, 'free': 68719476736, 'can-punch': true, 'can-reserve': true,"         \
-	" 'unnamed-files': true}"
-
 /**
  * struct Setting - What is otherwise than on a host where nothing but a good template is
  * @manifest: changes to the template's manifest, or NULL
- * @host:     to HOST_JSON, or NULL
- * @place:    to PLACE_JSON, or NULL
+ * @host:     to those of facts_host(), or NULL
+ * @place:    to those of facts_place(), or NULL
  * @qemu:     version, or NULL for "7.2"
  * @guests:   "NAME INDEX DIRECTORY-OF-TEMPLATE" of each that lives, with commas between, or NULL
  */
@@ -43,50 +35,6 @@ typedef struct {
 	GPtrArray *guests;
 	ExmRunFacts *run;
 } World;
-
-static void vm_free(gpointer vm)
-{
-	exm_vm_free(vm);
-}
-
-static GPtrArray *read_guests(const char *text)
-{
-	GPtrArray *guests = g_ptr_array_new_with_free_func(vm_free);
-	g_auto(GStrv) items = g_strsplit(text ? text : "", ",", -1);
-
-	for (char **item = items; *item; item++) {
-		g_auto(GStrv) words = g_strsplit(*item, " ", -1);
-		ExmVm *vm = g_new0(ExmVm, 1);
-
-		ck_assert_uint_eq(g_strv_length(words), 3);
-		vm->name = g_strdup(words[0]);
-		vm->pid = 42;
-		vm->index = g_ascii_strtoull(words[1], NULL, 10);
-		vm->template_path = *words[2] ? g_strdup(words[2]) : NULL;
-		g_ptr_array_add(guests, vm);
-	}
-	return guests;
-}
-
-static ExmHost *read_host(const char *changes)
-{
-	g_autoptr(ExmJson) json = facts_changed(HOST_JSON, changes ? changes : AS_IT_IS);
-	g_autoptr(GError) error = NULL;
-	ExmHost *host = exm_host_from_json(json, &error);
-
-	assert_no_error(error);
-	return host;
-}
-
-static ExmPlace *read_place(const char *changes)
-{
-	g_autoptr(ExmJson) json = facts_changed(PLACE_JSON, changes ? changes : AS_IT_IS);
-	g_autoptr(GError) error = NULL;
-	ExmPlace *place = exm_place_from_json(json, &error);
-
-	assert_no_error(error);
-	return place;
-}
 
 static void add_files(const ExmTemplate *template, GPtrArray *files)
 {
@@ -115,12 +63,12 @@ static World *world_new(const Setting *setting)
 	World *world = g_new0(World, 1);
 
 	world->template = facts_template(setting->manifest ? setting->manifest : AS_IT_IS);
-	world->guests = read_guests(setting->guests);
+	world->guests = facts_guests(setting->guests);
 	world->run = exm_run_facts_new();
 	world->run->caps = facts_caps(setting->qemu ? setting->qemu : "7.2");
-	world->run->host = read_host(setting->host);
-	world->run->place = read_place(setting->place);
-	world->run->disk_place = read_place(setting->place);
+	world->run->host = facts_host(setting->host);
+	world->run->place = facts_place(setting->place);
+	world->run->disk_place = facts_place(setting->place);
 	world->run->uuid = g_strdup("UUID");
 	world->run->generation_id = g_strdup("GUID");
 	world->run->random = g_strdup("1a2b");
@@ -403,16 +351,6 @@ static ExmPlan *plan_child(const World *world, const ExmCloneRequest *request)
 	return plan;
 }
 
-/* The words of QEMU's command line with blanks between them, and none behind the identity. */
-static char *words_of(const ExmPlan *plan)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	for (guint i = 0; plan->argv->pdata[i]; i++)
-		g_string_append_printf(text, "%s%s", i ? " " : "", g_strchomp(plan->argv->pdata[i]));
-	return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
 #define QEMU "/usr/bin/qemu-system-x86_64"
 
 #define NAME    " -name guest=web-1"
@@ -453,7 +391,7 @@ START_TEST(plan_of_a_child)
 	                     "load-devices    /templates/web/devices\n"
 	                     "exec            " QEMU "\n");
 	assert_text_and_free(
-		words_of(plan), QEMU
+		facts_words(plan), QEMU
 		" -M q35 -m 512"
 		" -drive file=/proc/self/fd/66,index=0,media=disk,format=qcow2" NAME OBJECT TEMPLATE
 		"/ram,share=off,reserve=off" BACKEND IDENTITY CHILD MONITORS);
@@ -508,7 +446,7 @@ START_TEST(words_of_a_child)
 	const ExmCloneRequest request = { .count = 1, .state_directory = state_directory };
 	g_autoptr(World) world = world_new(&setting);
 	g_autoptr(ExmPlan) plan = plan_child(world, &request);
-	g_autofree char *words = words_of(plan);
+	g_autofree char *words = facts_words(plan);
 	char *name = strstr(words, NAME);
 
 	ck_assert_ptr_nonnull(name);
@@ -584,7 +522,7 @@ START_TEST(variants_of_a_child)
 
 	request.state_directory = state_directory;
 	plan = plan_child(world, &request);
-	words = words_of(plan);
+	words = facts_words(plan);
 	assert_text_and_free(facts_step_names(plan->steps), variants[_i].steps);
 	ck_assert(plan->paused == request.paused && plan->detach == request.detach);
 	object = strstr(words, " -object ");

@@ -10,55 +10,10 @@
 static char template_name[] = "tpl";
 static char template_directory[] = "/templates/tpl";
 
-/* A guest with memory in a file without a name, and a disk. */
-#define GUEST_JSON                                                                          \
-	"{'schema': 1, 'name': 'web', 'uuid': 'U', 'generation-id': 'G', 'boot-id': 'B',"   \
-	" 'qemu': '/usr/bin/qemu-system-x86_64', 'qemu-version': '7.2.22',"                 \
-	" 'working-directory': '/srv', 'pid': 42, 'start-time': 77, 'ram-size': 536870912," \
-	" 'created': 5, 'detached': true,"                                                  \
-	" 'command': ['-M', 'q35', '-mem-path', '/mem', '-hda', 'a.img'],"                  \
-	" 'argv': ['q', '-device', 'vmgenid,guid=G', '-fw_cfg',"                            \
-	"          'name=opt/exomem/identity,string=name=web'],"                            \
-	" 'memory': [" LINKED "]}"
-
-#define MEMORY(shape) "{'id': 'pc.ram', 'offset': 0, 'size': 536870912, " shape "}"
-
-#define LINKED                                                     \
-	MEMORY("'path': '/mem', 'unnamed': true, 'shared': true, " \
-	       "'backend': {'mem-path': '/proc/self/fd/66', 'discard-data': true}")
-#define KEPT                                                            \
-	MEMORY("'path': '/mem/ram', 'unnamed': false, 'shared': true, " \
-	       "'backend': {'mem-path': '/mem/ram', 'share': true}")
-#define KEPT_AND_DISCARDED                                              \
-	MEMORY("'path': '/mem/ram', 'unnamed': false, 'shared': true, " \
-	       "'backend': {'mem-path': '/mem/ram', 'discard-data': true}")
-#define PRIVATE                                                          \
-	MEMORY("'path': '/mem/ram', 'unnamed': false, 'shared': false, " \
-	       "'backend': {'mem-path': '/mem/ram', 'share': false}")
-#define ANONYMOUS MEMORY("'unnamed': false, 'shared': false, 'backend': {}")
-
-#define RAM             "qemu_back_mem.0+20000000.pc.ram"
-#define FILE_ON(device) "{'path': '/', 'exists': true, 'regular': true, 'device': " device "}"
-#define NO_FILE         "{'path': '/', 'exists': false}"
-
-#define DRIVE(path, read_only)                                                \
-	"{'device': 'ide0', 'inserted': {'ro': " read_only ", 'drv': 'raw', " \
-	"'image': {'filename': '" path "', 'virtual-size': 1048576}}}"
-
-#define FACTS_JSON                                                                                  \
-	"{'status': {'status': 'running', 'running': true}, 'migration': {},"                       \
-	" 'backends': [{'id': 'pc.ram', 'share': true, 'size': 536870912}],"                        \
-	" 'disks': [" DRIVE(                                                                        \
-		"a.img",                                                                            \
-		"false") "], 'kvm': {'enabled': false},"                                            \
-			 " 'target': " NO_FILE ","                                                  \
-			 " 'place': {'path': '/templates', 'kind': 'directory', 'writable': true}," \
-			 " 'memory': [" FILE_ON("1") "], 'images': [" FILE_ON("1") "]}"
-
 /**
  * struct Setting - What is otherwise than with a guest that can be saved
- * @guest: changes to GUEST_JSON, or NULL
- * @facts: to FACTS_JSON, or NULL
+ * @guest: changes to facts_guest(), or NULL
+ * @facts: to what facts_save() knows, or NULL
  * @qemu:  version, or NULL for "7.2"
  * @child: it is a child of facts_template()
  */
@@ -69,56 +24,9 @@ typedef struct {
 	bool child;
 } Setting;
 
-static ExmVm *read_vm(const char *changes)
-{
-	g_autoptr(ExmJson) json = facts_changed(GUEST_JSON, changes ? changes : AS_IT_IS);
-	g_autoptr(GError) error = NULL;
-	ExmVm *vm = exm_vm_from_json(json, "/run/exomem/web", &error);
-
-	assert_no_error(error);
-	return vm;
-}
-
-static void read_files(ExmJson *list, GPtrArray *files)
-{
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		g_autoptr(GError) error = NULL;
-		ExmFileFacts *file = exm_file_facts_from_json(json_object_array_get_idx(list, i),
-		                                              &error);
-
-		assert_no_error(error);
-		g_ptr_array_add(files, file);
-	}
-}
-
-static ExmJson *answer(ExmJson *facts, const char *name)
-{
-	return json_object_get(exm_json_member(facts, name));
-}
-
 static ExmSaveFacts *read_facts(const Setting *setting)
 {
-	g_autoptr(ExmJson)
-		json = facts_changed(FACTS_JSON, setting->facts ? setting->facts : AS_IT_IS);
-	ExmSaveFacts *facts = exm_save_facts_new();
-
-	facts->vm = read_vm(setting->guest);
-	facts->caps = facts_caps(setting->qemu ? setting->qemu : "7.2");
-	facts->template = setting->child ? facts_template(AS_IT_IS) : NULL;
-	facts->status = answer(json, "status");
-	facts->migration = answer(json, "migration");
-	facts->backends = answer(json, "backends");
-	facts->disks = answer(json, "disks");
-	facts->kvm = answer(json, "kvm");
-	facts->target = exm_file_facts_from_json(exm_json_member(json, "target"), NULL);
-	facts->place = exm_place_from_json(exm_json_member(json, "place"), NULL);
-	facts->device = 1;
-	read_files(exm_json_member(json, "memory"), facts->memory);
-	read_files(exm_json_member(json, "images"), facts->images);
-	facts->host_cpu = g_strsplit("sse2 avx2", " ", -1);
-	facts->now = 1700000000;
-	facts->random = g_strdup("1a2b");
-	return facts;
+	return facts_save(setting->guest, setting->facts, setting->qemu, setting->child);
 }
 
 static ExmSavePlan *plan_save(const ExmSaveFacts *facts, GError **error)
@@ -499,8 +407,6 @@ START_TEST(what_becomes_of_memory)
 }
 END_TEST
 
-#define OVERLAY(word, fd) "{'word': " word ", 'fd': " fd ", 'directory': '/disks', 'backing': 'a'}"
-
 /* What becomes of disks: files as print_files() has them, then word and format of each. */
 static const struct {
 	const char *guest;
@@ -620,7 +526,7 @@ static const struct {
 
 START_TEST(images_that_may_be_written)
 {
-	g_autoptr(ExmVm) vm = read_vm(images[_i].guest);
+	g_autoptr(ExmVm) vm = facts_guest(images[_i].guest);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) found = exm_save_images(vm, &error);
 	g_autoptr(GString) text = g_string_new(NULL);
@@ -638,7 +544,7 @@ END_TEST
 
 START_TEST(images_of_no_command_line)
 {
-	g_autoptr(ExmVm) vm = read_vm(COMMAND("'-nonsense'"));
+	g_autoptr(ExmVm) vm = facts_guest(COMMAND("'-nonsense'"));
 	g_autoptr(GError) error = NULL;
 
 	ck_assert_ptr_null(exm_save_images(vm, &error));
