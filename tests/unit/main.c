@@ -40,6 +40,7 @@ static Suite *(*const suites[])(void) = {
 	incoming_suite,
 	stream_head_suite,
 	save_suite,
+	fork_suite,
 };
 
 int main(void)
