@@ -22,6 +22,12 @@ static bool is_sibling(const ExmCloneFacts *facts, const ExmVm *vm)
 	       (parent->template_path && g_strcmp0(vm->template_path, parent->template_path) == 0);
 }
 
+/* How many are started. */
+static uint32_t total_of(const ExmCloneRequest *request)
+{
+	return request->count + (request->heir ? 1 : 0);
+}
+
 static bool has_siblings(const ExmCloneFacts *facts)
 {
 	for (guint i = 0; i < facts->guests->len; i++)
@@ -87,7 +93,7 @@ static bool is_huge(const ExmCloneFacts *facts)
 static bool check_huge_pages(const ExmCloneRequest *request, const ExmCloneFacts *facts,
                              GError **error)
 {
-	const uint64_t need = request->count * facts->template->ram_size;
+	const uint64_t need = total_of(request) * facts->template->ram_size;
 	g_autofree char *size = exm_size_human(need);
 	g_autofree char *room = exm_size_human(facts->place->free);
 
@@ -109,8 +115,9 @@ static bool check_huge_pages(const ExmCloneRequest *request, const ExmCloneFacts
 static bool check_room(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
 {
 	const ExmHost *host = facts->host;
-	const uint64_t memory = request->count * CHILD_MEMORY;
-	const uint64_t tasks = (uint64_t)request->count * CHILD_TASKS;
+	const uint32_t count = total_of(request);
+	const uint64_t memory = count * CHILD_MEMORY;
+	const uint64_t tasks = (uint64_t)count * CHILD_TASKS;
 	g_autofree char *need = exm_size_human(memory);
 	g_autofree char *room = exm_size_human(host->ram_available + host->swap_total);
 
@@ -118,12 +125,12 @@ static bool check_room(const ExmCloneRequest *request, const ExmCloneFacts *fact
 		return exm_throw(error, EXM_ERROR_NO_ROOM,
 		                 "%" G_GUINT32_FORMAT " children need at least %s beside what they "
 		                 "share, 16 MiB each; %s of memory and swap are free",
-		                 request->count, need, room);
+		                 count, need, room);
 	return host->tasks_free == 0 || tasks <= host->tasks_free ||
 	       exm_throw(error, EXM_ERROR_NO_ROOM,
 	                 "%" G_GUINT32_FORMAT " children need at least %" G_GUINT64_FORMAT
 	                 " processes and threads, 4 each; %" G_GUINT64_FORMAT " more can be started",
-	                 request->count, tasks, host->tasks_free);
+	                 count, tasks, host->tasks_free);
 }
 
 static bool is_used(const ExmCloneFacts *facts, uint32_t index)
@@ -191,20 +198,26 @@ char *exm_clone_shape(const ExmCloneRequest *request)
 	                       request->merge ? "merge" : "no-merge");
 }
 
+static char *name_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index)
+{
+	const char *prefix = request->name ? request->name : facts->template->name;
+
+	if (request->count == 1 && request->name)
+		return g_strdup(prefix);
+	return g_strdup_printf("%s-%" G_GUINT32_FORMAT, prefix, index);
+}
+
 static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFacts *facts,
-                                uint32_t index, GError **error)
+                                const char *name, uint32_t index, GError **error)
 {
 	const ExmTemplate *template = facts->template;
-	const bool alone = request->count == 1 && request->name;
-	const char *prefix = request->name ? request->name : template->name;
 	g_autoptr(ExmRunRequest) child = g_new0(ExmRunRequest, 1);
 
 	child->line = exm_qemu_line_parse((const char *const *)template->command, error);
 	child->guest = child->line ? exm_guest_read(child->line, error) : NULL;
 	if (!child->guest)
 		return NULL;
-	child->name = alone ? g_strdup(prefix)
-	                    : g_strdup_printf("%s-%" G_GUINT32_FORMAT, prefix, index);
+	child->name = g_strdup(name);
 	child->memory = memory_of_child(request, facts, child->guest->memory, error);
 	if (!child->memory || !exm_name_check(child->name, error))
 		return NULL;
@@ -233,13 +246,16 @@ static void child_free(gpointer child)
 static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index,
                       GPtrArray *children, GError **error)
 {
-	g_autoptr(ExmRunRequest) child = child_new(request, facts, index, error);
-	const ExmVm *taken = child ? find_guest(facts, child->name) : NULL;
+	const bool heir = children->len == request->count;
+	g_autofree char *name = heir ? g_strdup(facts->parent->name)
+	                             : name_of_child(request, facts, index);
+	g_autoptr(ExmRunRequest) child = child_new(request, facts, name, index, error);
+	const ExmVm *taken = heir ? NULL : find_guest(facts, name);
 
 	if (!child)
 		return false;
 	if (taken)
-		return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken (pid %d)", child->name,
+		return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken (pid %d)", name,
 		                 (int)taken->pid);
 	g_ptr_array_add(children, g_steal_pointer(&child));
 	return true;
@@ -251,7 +267,8 @@ static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts
  * @facts:   what is so
  * @error:   STATE where two of them could not live side by side, or a name is taken
  *
- * Each gets the smallest index that no living child of the template has, from 1 on.
+ * Each gets the smallest index that no living child of the template has, from 1 on. The last one is
+ * that which takes a guest's place, where there is such a one.
  *
  * Return: of ExmRunRequest (transfer full), which borrow the template; or NULL.
  */
@@ -266,7 +283,7 @@ GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFact
 	    !check_identity(request, facts, error) || !check_huge_pages(request, facts, error) ||
 	    !check_room(request, facts, error))
 		return NULL;
-	for (uint32_t index = 1; children->len < request->count; index++)
+	for (uint32_t index = 1; children->len < total_of(request); index++)
 		if (!is_used(facts, index) && !add_child(request, facts, index, children, error))
 			return NULL;
 	return g_steal_pointer(&children);

@@ -28,6 +28,7 @@
  * @same_mac:        their network cards may have the same address
  * @waiting:         they are not given their device state when they are started
  * @pool:            they wait for whoever takes them
+ * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
 	bool same_mac;
 	bool waiting;
 	bool pool;
+	bool heir;
 	char *state_directory;
 } ExmCloneRequest;
 

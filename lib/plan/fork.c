@@ -205,26 +205,13 @@ static bool plan_disks(ExmForkPlan *plan, const ExmForkFacts *facts, GError **er
 	return true;
 }
 
-/* The child that takes the guest's place: like the others, but under its name and with its disks. */
-static bool add_heir(ExmForkPlan *plan, const ExmForkRequest *request, const ExmForkFacts *facts,
-                     const ExmCloneFacts *clone_facts, GError **error)
+/* The child that takes the guest's place: like the others, but with its disks. */
+static void prepare_heir(const ExmForkPlan *plan, const char *random)
 {
-	ExmCloneRequest one = request->clone;
-	g_autoptr(GPtrArray) heirs = NULL;
-	ExmRunRequest *heir;
+	ExmRunRequest *heir = plan->children->pdata[plan->children->len - 1];
 
-	one.count = request->clone.count + 1;
-	one.name = NULL;
-	heirs = exm_clone_children(&one, clone_facts, error);
-	if (!heirs)
-		return false;
-	heir = g_ptr_array_steal_index(heirs, heirs->len - 1);
-	g_ptr_array_add(plan->children, heir);
-	g_free(heir->name);
-	heir->name = g_strdup(plan->freeze->vm->name);
-	heir->place = g_strdup_printf("%.48s.heir-%s", heir->name, facts->freeze->random);
+	heir->place = g_strdup_printf("%.48s.heir-%s", heir->name, random);
 	heir->overlays = (const char *const *)plan->overlays->pdata;
-	return true;
 }
 
 static bool plan_children(ExmForkPlan *plan, const ExmForkRequest *request,
@@ -243,6 +230,7 @@ static bool plan_children(ExmForkPlan *plan, const ExmForkRequest *request,
 
 	clone.detach = true;
 	clone.waiting = true;
+	clone.heir = plan->way == EXM_FORK_SUCCEED;
 	/* They run when all is settled, and not before: whatever the state says. */
 	clone.paused = true;
 	plan->inheritance = (ExmInheritance){
@@ -253,14 +241,10 @@ static bool plan_children(ExmForkPlan *plan, const ExmForkRequest *request,
 	plan->children = exm_clone_children(&clone, &clone_facts, error);
 	if (!plan->children)
 		return false;
-	if (plan->way == EXM_FORK_SUCCEED && !check_heir(plan, error))
+	if (clone.heir && !check_heir(plan, error))
 		return false;
-	if (plan->way == EXM_FORK_SUCCEED) {
-		ExmForkRequest detached = *request;
-
-		detached.clone = clone;
-		return add_heir(plan, &detached, facts, &clone_facts, error);
-	}
+	if (clone.heir)
+		prepare_heir(plan, facts->freeze->random);
 	return true;
 }
 

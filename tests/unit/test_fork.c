@@ -468,6 +468,9 @@ static const struct {
 	{ { .kin = "{'name': 'web-1', 'parent': 'web', 'index': 1}" }, { .count = 1 }, "web-2:2", 3 },
 	{ { .kin = "{'name': 'web-2', 'parent': 'web', 'index': 2}" }, { .count = 1 }, "web-1:1", 3 },
 	{ { .guest = "{" WORDS ", 'index': 1}" }, { .count = 1 }, "web-2:2", 3 },
+	/* A name that only the guest's own number would make is no matter. */
+	{ { .guests = "web-2 0 " }, { .count = 1 }, "web-1:1", 2 },
+	{ { .guests = "web-2 0 " }, { .count = 1, .name = short_name }, "x:1", 2 },
 	/* Another guest has another command line. */
 	{ { .guests = "other 1 " }, { .count = 1 }, "web-1:1", 2 },
 };
