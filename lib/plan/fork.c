@@ -205,13 +205,14 @@ static bool plan_disks(ExmForkPlan *plan, const ExmForkFacts *facts, GError **er
 	return true;
 }
 
-/* The child that takes the guest's place: like the others, but with its disks. */
+/* The child that takes the guest's place: like the others, but with its disks and all that it had. */
 static void prepare_heir(const ExmForkPlan *plan, const char *random)
 {
 	ExmRunRequest *heir = plan->children->pdata[plan->children->len - 1];
 
 	heir->place = g_strdup_printf("%.48s.heir-%s", heir->name, random);
 	heir->overlays = (const char *const *)plan->overlays->pdata;
+	heir->no_kernel = false;
 }
 
 static bool plan_children(ExmForkPlan *plan, const ExmForkRequest *request,

@@ -515,8 +515,9 @@ END_TEST
 START_TEST(the_heir)
 {
 	const Setting setting = { WITH_DISKS };
+	const ExmCloneRequest clone = { .count = 1, .no_kernel = true };
 	g_autoptr(ExmForkFacts) facts = read_facts(&setting);
-	g_autoptr(ExmForkPlan) plan = plan_or_fail(&setting, facts, &one_child);
+	g_autoptr(ExmForkPlan) plan = plan_or_fail(&setting, facts, &clone);
 	const ExmRunRequest *heir = exm_fork_heir(plan);
 
 	ck_assert_ptr_eq(heir, plan->children->pdata[1]);
@@ -524,6 +525,9 @@ START_TEST(the_heir)
 	ck_assert_str_eq(heir->place, "web.heir-1a2b");
 	ck_assert_str_eq(heir->overlays[0], "/srv/a.img.web-1a2b.qcow2");
 	ck_assert_ptr_null(heir->overlays[1]);
+	/* The guest itself shall go on as it was. */
+	ck_assert(!heir->no_kernel);
+	ck_assert(((const ExmRunRequest *)plan->children->pdata[0])->no_kernel);
 }
 END_TEST
 
