@@ -11,15 +11,14 @@
 #include "plan/identity.h"
 #include "plan/vm.h"
 
-/* Whoever has the same command line: children of a template, or a parent and all its forks. */
+/* Whoever has the same command line: children of a template, or a parent and all that were forked. */
 static bool is_sibling(const ExmCloneFacts *facts, const ExmVm *vm)
 {
 	const ExmVm *parent = facts->parent;
 
 	if (!parent)
 		return g_strcmp0(vm->template_path, facts->template->directory) == 0;
-	return strcmp(vm->name, parent->name) == 0 || g_strcmp0(vm->parent, parent->name) == 0 ||
-	       (parent->template_path && g_strcmp0(vm->template_path, parent->template_path) == 0);
+	return g_strv_equal((const char *const *)vm->command, (const char *const *)parent->command);
 }
 
 /* How many are started. */

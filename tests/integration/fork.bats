@@ -90,9 +90,9 @@ fork_with_reflinks() {
 	fork_with_reflinks mode=create,mmap=shared, 1
 }
 
-@test "a fork of a fork of a fork" {
+@test "a fork of a fork of a fork, with a host port for each" {
 	need_qemu
-	boot_parent web
+	boot_parent web -netdev "user,id=n,hostfwd=tcp::@{index+22300}-:22" -device e1000,netdev=n
 	vm fork -q web
 	fill web-1 8M 11
 	vm fork -q web-1 --name second

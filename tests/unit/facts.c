@@ -168,7 +168,7 @@ static void vm_free(gpointer vm)
 }
 
 /**
- * facts_guests() - Guests that live
+ * facts_guests() - Guests that live, each by a command line that is not that of facts_guest()
  * @text: "NAME INDEX DIRECTORY-OF-TEMPLATE" of each, with commas between; or NULL
  *
  * Return: of ExmVm (transfer full).
@@ -187,6 +187,7 @@ GPtrArray *facts_guests(const char *text)
 		vm->pid = 42;
 		vm->index = g_ascii_strtoull(words[1], NULL, 10);
 		vm->template_path = *words[2] ? g_strdup(words[2]) : NULL;
+		vm->command = g_strsplit("-m 64", " ", -1);
 		g_ptr_array_add(guests, vm);
 	}
 	return guests;

@@ -453,6 +453,9 @@ START_TEST(where_disks_move)
 }
 END_TEST
 
+#define RELATIVE(name, index, parent) \
+	"{" WORDS ", 'name': '" name "', 'index': " index ", 'parent': '" parent "'}"
+
 /* Names and indices of the children, and the index of the one that takes the guest's place. */
 static const struct {
 	Setting setting;
@@ -465,8 +468,11 @@ static const struct {
 	{ { 0 }, { .count = 1, .name = short_name }, "x:1", 2 },
 	{ { .keep = true }, { .count = 1 }, "base-1:1", 2 },
 	/* Children of earlier forks, and the guest itself where it has been one, have theirs. */
-	{ { .kin = "{'name': 'web-1', 'parent': 'web', 'index': 1}" }, { .count = 1 }, "web-2:2", 3 },
-	{ { .kin = "{'name': 'web-2', 'parent': 'web', 'index': 2}" }, { .count = 1 }, "web-1:1", 3 },
+	{ { .kin = RELATIVE("web-1", "1", "web") }, { .count = 1 }, "web-2:2", 3 },
+	{ { .kin = RELATIVE("web-2", "2", "web") }, { .count = 1 }, "web-1:1", 3 },
+	/* So have those that the guest was forked from, and children of its children. */
+	{ { .kin = RELATIVE("first", "1", "first") }, { .count = 1 }, "web-2:2", 3 },
+	{ { .kin = RELATIVE("web-1-1", "2", "web-1") }, { .count = 1 }, "web-1:1", 3 },
 	{ { .guest = "{" WORDS ", 'index': 1}" }, { .count = 1 }, "web-2:2", 3 },
 	/* A name that only the guest's own number would make is no matter. */
 	{ { .guests = "web-2 0 " }, { .count = 1 }, "web-1:1", 2 },
