@@ -97,7 +97,8 @@ static bool add_image(const ExmVm *vm, const ExmDisk *disk, GPtrArray *images, G
 	ExmJson *overlay = overlay_of(vm, disk->word);
 	const char *named = exm_json_get_string(overlay, "path");
 	const bool unnamed = overlay && !named;
-	g_autofree char *path = exm_identity_expand(&identity, named ? named : disk->path, error);
+	g_autofree char *path = named ? g_strdup(named)
+	                              : exm_identity_expand(&identity, disk->path, error);
 	ExmSaveImage *image;
 
 	if (!path)

@@ -521,6 +521,10 @@ static const struct {
 	/* Over what a child has an overlay of, an overlay can be put. */
 	{ "{'command': ['-drive', 'file=a,snapshot=on'], 'disks': [" OVERLAY("0", "68") "]}",
 	  "0 /proc/self/fd/68 68" },
+	/* What a fork has put in its place has a name, in which nothing is to be replaced. */
+	{ "{'command': ['-hda', 'a', '-hdb', '@@{x}'], 'disks': [{'word': 1, 'path': "
+	  "'/srv/@{x}.web-1a2b.qcow2', 'backing': '/srv/@{x}'}]}",
+	  "0 a -1; 1 /srv/@{x}.web-1a2b.qcow2 -1" },
 	{ "{'command': ['-m', '512']}", "" },
 };
 
