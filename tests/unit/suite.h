@@ -45,6 +45,7 @@ Suite *template_store_suite(void);
 Suite *clone_suite(void);
 Suite *save_suite(void);
 Suite *fork_suite(void);
+Suite *state_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 

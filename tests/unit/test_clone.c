@@ -242,6 +242,16 @@ static const struct {
 	  EXM_ERROR_NO_ROOM,
 	  "'/templates/web' is on hugetlbfs, where the children reserve 1 GiB of huge pages at "
 	  "once; 512 MiB are free" },
+	/* Each has a QEMU of its own, with its threads, and what keeps its log. */
+	{ { .host = "{'ram-available': 33554432, 'swap-total': 8388608}" },
+	  { .count = 3 },
+	  EXM_ERROR_NO_ROOM,
+	  "3 children need at least 48 MiB beside what they share, 16 MiB each; 40 MiB of "
+	  "memory and swap are free" },
+	{ { .host = "{'tasks-free': 11}" },
+	  { .count = 3 },
+	  EXM_ERROR_NO_ROOM,
+	  "3 children need at least 12 processes and threads, 4 each; 11 more can be started" },
 	{ { 0 }, { .count = 1, .name = bad_name }, EXM_ERROR_USAGE, "'a/b' is not allowed as a name: " },
 	{ { 0 },
 	  { .count = 2, .name = longest_name },
@@ -278,6 +288,25 @@ START_TEST(huge_pages_that_just_suffice)
 
 	assert_no_error(error);
 	ck_assert_uint_eq(children->len, 2);
+}
+END_TEST
+
+/* Just enough of both; swap counts, and a number that is not known is no reason to refuse. */
+static const char *const rooms[] = {
+	"{'ram-available': 33554432, 'swap-total': 16777216, 'tasks-free': 12}",
+	"{'ram-available': 50331648, 'swap-total': 0, 'tasks-free': 0}",
+};
+
+START_TEST(room_that_just_suffices)
+{
+	const Setting setting = { .host = rooms[_i] };
+	const ExmCloneRequest request = { .count = 3 };
+	g_autoptr(World) world = world_new(&setting);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) children = clone_in(world, &request, &error);
+
+	assert_no_error(error);
+	ck_assert_uint_eq(children->len, 3);
 }
 END_TEST
 
@@ -573,6 +602,7 @@ Suite *clone_suite(void)
 	tcase_add_loop_test(tcase, side_by_side, 0, G_N_ELEMENTS(clashes));
 	tcase_add_loop_test(tcase, refused_for_other_reasons, 0, G_N_ELEMENTS(refusals));
 	tcase_add_test(tcase, huge_pages_that_just_suffice);
+	tcase_add_loop_test(tcase, room_that_just_suffices, 0, G_N_ELEMENTS(rooms));
 	tcase_add_loop_test(tcase, memory_of_a_child, 0, G_N_ELEMENTS(options));
 	tcase_add_test(tcase, plan_of_a_child);
 	tcase_add_loop_test(tcase, words_of_a_child, 0, G_N_ELEMENTS(commands));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -274,6 +275,46 @@ START_TEST(hostinfo_says_what_the_kernel_says)
 }
 END_TEST
 
+static uint64_t number_in(const char *path)
+{
+	g_autofree char *text = NULL;
+
+	ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+	return g_ascii_strtoull(text, NULL, 10);
+}
+
+/* Fewer than the kernel allows in all: this process is one of them. */
+START_TEST(tasks_that_can_be_started)
+{
+	g_autoptr(ExmHost) host = exm_hostinfo_read(NULL);
+
+	ck_assert_uint_gt(host->tasks_free, 0);
+	ck_assert_uint_lt(host->tasks_free, number_in("/proc/sys/kernel/pid_max"));
+	ck_assert_uint_lt(host->tasks_free, number_in("/proc/sys/kernel/threads-max"));
+}
+END_TEST
+
+/* It holds for all but root. */
+START_TEST(tasks_of_a_limited_user)
+{
+	const bool root = geteuid() == 0;
+	g_autoptr(ExmHost) limited = NULL;
+	g_autoptr(ExmHost) unlimited = NULL;
+	struct rlimit before, lower;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &before), 0);
+	lower = (struct rlimit){ .rlim_cur = 7, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &lower), 0);
+	unlimited = exm_hostinfo_read(NULL);
+	ck_assert(!root || seteuid(NOBODY) == 0);
+	limited = exm_hostinfo_read(NULL);
+	ck_assert(!root || seteuid(0) == 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &before), 0);
+	ck_assert_uint_eq(limited->tasks_free, 7);
+	ck_assert(!root || unlimited->tasks_free > 7);
+}
+END_TEST
+
 START_TEST(first_fd_is_above_all_in_use)
 {
 	g_autoptr(ExmHost) before = exm_hostinfo_read(NULL);
@@ -329,6 +370,24 @@ START_TEST(shared_memory_is_tmpfs)
 	ck_assert(place->unnamed_files && place->shared_sticky && !place->others_write);
 	/* Memory may come and go between the two looks, but not as much again. */
 	ck_assert_uint_le(place->free, 2 * exm_hostinfo_memory_left());
+}
+END_TEST
+
+START_TEST(reflinks_are_tried)
+{
+	g_autofree char *file_system = exm_place_file_system(folder);
+	g_autofree char *missing = inside("missing");
+	const bool can = exm_place_can_reflink(folder);
+
+	/* XFS can be made without them. */
+	ck_assert(!can || g_str_equal(file_system, "btrfs") || g_str_equal(file_system, "xfs") ||
+	          g_str_equal(file_system, "overlay") || g_str_equal(file_system, "bcachefs"));
+	ck_assert(can || !g_str_equal(file_system, "btrfs"));
+	ck_assert(!exm_place_can_reflink("/dev/shm"));
+	ck_assert(!exm_place_can_reflink("/proc"));
+	ck_assert(!exm_place_can_reflink(missing));
+	/* The trials left nothing. */
+	ck_assert_uint_eq(empty_folder(folder), 0);
 }
 END_TEST
 
@@ -616,6 +675,7 @@ static void add_place_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, a_directory_is_a_place);
 	tcase_add_test(tcase, shared_memory_is_tmpfs);
+	tcase_add_test(tcase, reflinks_are_tried);
 	tcase_add_test(tcase, proc_can_hold_nothing);
 	tcase_add_loop_test(tcase, who_may_write, 0, G_N_ELEMENTS(modes));
 	tcase_add_test(tcase, the_owners_own_group_may_write);
@@ -648,6 +708,8 @@ Suite *host_suite(void)
 	tcase_add_test(tcase, damaged_host_and_file_are_refused);
 	tcase_add_test(tcase, nothing_is_freed);
 	tcase_add_test(tcase, hostinfo_says_what_the_kernel_says);
+	tcase_add_test(tcase, tasks_that_can_be_started);
+	tcase_add_test(tcase, tasks_of_a_limited_user);
 	tcase_add_test(tcase, first_fd_is_above_all_in_use);
 	add_place_tests(tcase);
 	suite_add_tcase(suite, tcase);

@@ -266,6 +266,62 @@ START_TEST(clone_of_no_file_fails)
 }
 END_TEST
 
+/* A descriptor number that nobody has. */
+#define HIGH 700
+
+START_TEST(borrowed_file_is_only_read)
+{
+	g_autoptr(GError) error = NULL;
+	exm_autofd int fd = make_unnamed();
+	g_autofree char *opened = g_strdup_printf("/proc/%d/fd/%d", (int)getpid(), fd);
+	exm_autofd int borrowed = -1;
+
+	ck_assert(exm_memory_file_borrow(opened, HIGH, &borrowed, &error));
+	assert_no_error(error);
+	ck_assert_int_eq(borrowed, HIGH);
+	ck_assert_int_eq(fcntl(borrowed, F_GETFL) & O_ACCMODE, O_RDONLY);
+	ck_assert_int_eq(fcntl(borrowed, F_GETFD), FD_CLOEXEC);
+	/* It is the guest's own file, and no copy. */
+	put(fd, "parent", 0);
+	assert_holds(borrowed, "parent", 0);
+}
+END_TEST
+
+START_TEST(file_that_is_gone_cannot_be_borrowed)
+{
+	g_autoptr(GError) error = NULL;
+	int borrowed = -1;
+
+	ck_assert(!exm_memory_file_borrow(path, HIGH, &borrowed, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, path);
+	ck_assert_int_eq(borrowed, -1);
+}
+END_TEST
+
+/* The order of a fork: the children's file is made and given its size before it is cloned into. */
+START_TEST(file_that_was_made_to_be_cloned_into)
+{
+	g_autoptr(GError) error = NULL;
+	exm_autofd int from = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	exm_autofd int to = -1;
+	const bool reflinks = has_reflinks();
+	int flags = 0;
+
+	if (ioctl(from, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags |= FS_NOCOW_FL;
+		ioctl(from, FS_IOC_SETFLAGS, &flags);
+	}
+	put(from, "memory", 0);
+	ck_assert_int_eq(ftruncate(from, SIZE), 0);
+	ck_assert(exm_memory_file_create(path, HIGH, &to, &error));
+	exm_memory_file_match(from, to);
+	ck_assert(exm_memory_file_set_size(to, path, SIZE, &error));
+	ck_assert(exm_memory_file_clone(from, "from", to, path, &error) == reflinks);
+	if (reflinks)
+		assert_cloned(from, to);
+}
+END_TEST
+
 /** memory_file_suite() - Tests of lib/host/memory_file.c */
 Suite *memory_file_suite(void)
 {
@@ -283,6 +339,9 @@ Suite *memory_file_suite(void)
 	tcase_add_test(tests, clone_names_the_file_system);
 	tcase_add_test(tests, clone_stays_on_its_file_system);
 	tcase_add_test(tests, clone_of_no_file_fails);
+	tcase_add_test(tests, borrowed_file_is_only_read);
+	tcase_add_test(tests, file_that_is_gone_cannot_be_borrowed);
+	tcase_add_test(tests, file_that_was_made_to_be_cloned_into);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_state.c - lib/host/state.c: what of it real guests seldom meet */
+
+#include "host/state.h"
+
+#include <glib/gstdio.h>
+
+#include "base/fd.h"
+#include "facts.h"
+#include "suite.h"
+
+/* A state directory of its own for each test. */
+static char *folder;
+
+static void make_folder(void)
+{
+	folder = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
+	ck_assert_ptr_nonnull(folder);
+}
+
+static void remove_folder(void)
+{
+	/* Nobody holds the locks any more. */
+	exm_state_sweep(folder);
+	ck_assert_int_eq(g_rmdir(folder), 0);
+	g_clear_pointer(&folder, g_free);
+}
+
+/* A guest that lives as long as this descriptor; its directory need not be named after it. */
+static int start_guest(const char *name, int number, const char *changes)
+{
+	g_autoptr(ExmVm) vm = facts_guest(changes);
+	g_autoptr(GError) error = NULL;
+	int fd = -1;
+
+	g_free(vm->directory);
+	vm->directory = g_build_filename(folder, name, NULL);
+	ck_assert(exm_state_claim(vm->directory, number, &fd, &error));
+	assert_no_error(error);
+	ck_assert(exm_state_record(vm, &error));
+	assert_no_error(error);
+	return fd;
+}
+
+/* "NAME:PID" of each guest that lives, by name. */
+static char *list_guests(void)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autoptr(GPtrArray) vms = NULL;
+
+	ck_assert(exm_state_list(folder, &vms, NULL));
+	for (guint i = 0; i < vms->len; i++) {
+		const ExmVm *vm = vms->pdata[i];
+		g_autofree char *directory = g_build_filename(folder, vm->name, NULL);
+
+		ck_assert_str_eq(vm->directory, directory);
+		g_string_append_printf(text, "%s%s:%d", i ? " " : "", vm->name, (int)vm->pid);
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+#define OLD "{'pid': 42}"
+#define NEW "{'pid': 43}"
+
+/* One that waits to be another has its name in its record, and is known by its directory. */
+START_TEST(heir_takes_the_place)
+{
+	g_autoptr(GError) error = NULL;
+	exm_autofd int old = start_guest("web", 600, OLD);
+	exm_autofd int heir = start_guest("web.heir-1a2b", 601, NEW);
+	g_autoptr(ExmVm) found = NULL;
+
+	assert_text_and_free(list_guests(), "web:42 web.heir-1a2b:43");
+	ck_assert(exm_state_exchange(folder, "web.heir-1a2b", "web", &error));
+	assert_no_error(error);
+	assert_text_and_free(list_guests(), "web:43 web.heir-1a2b:42");
+	found = exm_state_find(folder, "web", &error);
+	assert_no_error(error);
+	ck_assert_uint_eq(found->pid, 43);
+	/* The locks have gone along: the end of the old one takes its directory, and no other. */
+	exm_fd_clear(&old);
+	exm_state_sweep(folder);
+	assert_text_and_free(list_guests(), "web:43");
+}
+END_TEST
+
+START_TEST(no_exchange_with_nobody)
+{
+	g_autoptr(GError) error = NULL;
+	exm_autofd int old = start_guest("web", 600, OLD);
+
+	ck_assert(!exm_state_exchange(folder, "heir", "web", &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "exchange 'heir' and 'web' in '");
+	assert_text_and_free(list_guests(), "web:42");
+}
+END_TEST
+
+/** state_suite() - Tests of lib/host/state.c */
+Suite *state_suite(void)
+{
+	Suite *suite = suite_create("state");
+	TCase *tests = tcase_create("state");
+
+	tcase_add_checked_fixture(tests, make_folder, remove_folder);
+	tcase_add_test(tests, heir_takes_the_place);
+	tcase_add_test(tests, no_exchange_with_nobody);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
