@@ -275,14 +275,31 @@ static bool plan_memory(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **e
 	return true;
 }
 
+/*
+ * By which name QEMU has an image. One that stands on another file than its header names, as an
+ * overlay of a fork does on a disk with a relative path, is called "json:{...}" by it (block.c,
+ * bdrv_refresh_filename()).
+ */
+static char *image_name(ExmJson *inserted)
+{
+	static const char prefix[] = "json:";
+	const char *name = exm_json_get_string(exm_json_member(inserted, "image"), "filename");
+	const char *text = name && g_str_has_prefix(name, prefix) ? name + strlen(prefix) : NULL;
+	g_autoptr(ExmJson) json = text ? exm_json_parse(text, strlen(text), NULL) : NULL;
+	ExmJson *file = exm_json_member(json, "backing") ? exm_json_member(json, "file") : NULL;
+	const char *inner = exm_json_get_string(file, "filename");
+
+	return g_strdup(inner ? inner : name);
+}
+
 static ExmJson *find_inserted(const ExmSaveFacts *facts, const char *path)
 {
 	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
 		ExmJson *inserted = exm_json_member(json_object_array_get_idx(facts->disks, i),
 		                                    "inserted");
+		g_autofree char *name = image_name(inserted);
 
-		if (g_strcmp0(exm_json_get_string(exm_json_member(inserted, "image"), "filename"),
-		              path) == 0)
+		if (g_strcmp0(name, path) == 0)
 			return inserted;
 	}
 	return NULL;
@@ -322,8 +339,7 @@ static bool check_all_found(const ExmSaveFacts *facts, const GPtrArray *images, 
 	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
 		ExmJson *device = json_object_array_get_idx(facts->disks, i);
 		ExmJson *inserted = exm_json_member(device, "inserted");
-		const char *path = exm_json_get_string(exm_json_member(inserted, "image"),
-		                                       "filename");
+		g_autofree char *path = image_name(inserted);
 		bool found = false;
 
 		for (guint j = 0; j < images->len; j++)

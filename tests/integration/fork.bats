@@ -110,6 +110,61 @@ fork_with_reflinks() {
 	assert_tidy
 }
 
+# The guest's record says which file it writes.
+disk_of() { # NAME
+	jq -r '.disks[0].path' "$state/$1/vm.json"
+}
+
+@test "a disk with a relative path: each fork puts an overlay on it, and it can be brought back" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	cd "$T"
+	qemu-img create -q -f qcow2 disk.qcow2 1M
+	boot_parent web -drive file=disk.qcow2,format=qcow2,if=virtio
+	cd /
+	vm fork -q web
+	one=$(disk_of web)
+	[[ "$one" =~ ^"$T/disk.qcow2.web-"[0-9a-f]{4}".qcow2"$ ]]
+	vm fork --json web >"$T/forked"
+	two=$(disk_of web)
+	[ "$(jq -r '.disks[0]' "$T/forked")" = "$two" ]
+	[ "$one" != "$two" ]
+	[ "$(qemu-img info -U --output=json "$two" | jq -r '."full-backing-filename"')" = "$one" ]
+	for name in web web-1 web-2; do assert_unharmed "$name"; done
+	vm save -q web base
+	forget web-1 web-2
+	vm template remove base
+	qemu-img commit -q -b "$T/disk.qcow2" "$two"
+	rm "$one" "$two"
+	qemu-img check -q "$T/disk.qcow2"
+}
+
+@test "with a disk and without reflinks the one that takes the place has the disk" {
+	need_qemu
+	qemu-img create -q -f qcow2 "$T/disk.qcow2" 1M
+	boot_parent web -drive "file=$T/disk.qcow2,format=qcow2,if=virtio"
+	vm fork -q web
+	[[ "$(disk_of web)" == "$T/disk.qcow2.web-"* ]]
+	[ "$(disk_of web-1)" = null ]
+	for name in web web-1; do assert_unharmed "$name"; done
+	vm fork -q web
+	assert_unharmed web
+}
+
+@test "--keep where templates are on the file system of the memory" {
+	need_qemu
+	boot_parent web
+	[ "$(stat -c %d "$memory")" = "$(stat -c %d "$T")" ]
+	vm fork -q --keep web base
+	vm template verify base
+	vm clone --detach --name late base
+	for name in web base-1 late; do assert_unharmed "$name"; done
+	vm stop --kill --all
+	vm template remove base
+	[ -z "$(find "$T/templates" "$memory" -mindepth 1)" ]
+}
+
 @test "--keep leaves a template, in each of the three ways" {
 	need_qemu
 	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"

@@ -313,6 +313,12 @@ static const struct {
 	{ { .facts = "{'disks': [" DRIVE("a.img", "false") ", " DRIVE("b.img", "false") "]}" },
 	  EXM_ERROR_UNSUPPORTED,
 	  "no overlay can be put on disk 'b.img': name its image by '-drive file=...,format=...'" },
+	/* Not one that a fork has put there: nothing is known of what is below. */
+	{ { .facts = "{'disks': [" DRIVE("json:{\\'file\\': {\\'filename\\': \\'a.img\\'}}",
+	                                 "false") "]}" },
+	  EXM_ERROR_UNSUPPORTED,
+	  "no overlay can be put on disk 'json:{\"file\": {\"filename\": \"a.img\"}}': name its "
+	  "image by '-drive file=...,format=...'" },
 	{ { .facts = "{'disks': [{'device': 'ide7', 'inserted': {'ro': false}}]}" },
 	  EXM_ERROR_UNSUPPORTED,
 	  "no overlay can be put on disk 'ide7': name its image by '-drive file=...,format=...'" },
@@ -457,6 +463,13 @@ static const struct {
 	  "1 raw disk0.qcow2",
 	  BEGIN "make-overlay keep-memory save-devices link-file link-file mark-file "
 	        "link-heir write-manifest commit end-guest" },
+	/* An overlay that a fork has put on a disk of a relative path, and QEMU's name for it. */
+	{ "'command': ['-hda', 'a.img'], 'disks': [{'word': 0, 'path': '/srv/a.img.web-0f0f.qcow2'}]",
+	  DRIVE("json:{\\'backing\\': {\\'file\\': {\\'filename\\': \\'a.img\\'}},"
+	        " \\'file\\': {\\'filename\\': \\'/srv/a.img.web-0f0f.qcow2\\'}}",
+	        "false"),
+	  FILE_ON("1"), "keep -1 /srv/a.img.web-0f0f.qcow2 /srv/a.img.web-0f0f.qcow2",
+	  "0 raw disk0.qcow2", BEGIN "make-overlay keep-memory save-devices link-file mark-file" END },
 	{ "'template': '/templates/web', 'command': [], 'disks': []", "", "", "", "",
 	  BEGIN "keep-memory save-devices link-file mark-file" END },
 };
