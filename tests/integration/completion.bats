@@ -116,7 +116,7 @@ in_zsh() { # LINE
 @test "bash: names of guests, live" {
 	need_shell bash
 	start_guests web web2 other
-	for verb in show wait stop console logs qmp events save; do
+	for verb in show wait stop console logs qmp events save fork; do
 		[ "$(in_bash $verb --state-dir state w)" = $'web\nweb2' ]
 		[ "$(in_bash $verb --state-dir=state o)" = other ]
 	done
@@ -152,6 +152,7 @@ in_zsh() { # LINE
 	# Of what is saved next, the guest is known, and the name is new.
 	[ "$(in_bash save --state-dir state --templates templates '')" = other ]
 	[ -z "$(in_bash save --state-dir state --templates templates other b)" ]
+	[ -z "$(in_bash fork --state-dir state --templates templates --keep other b)" ]
 	"$EXOMEM" template --state-dir state --templates templates remove base
 	[ "$(in_bash clone --templates templates b)" = base2 ]
 }

@@ -140,6 +140,43 @@ on_templates() { # VERB ARGUMENT...
 	"$EXOMEM" stop --state-dir "$state" --kill base-1
 }
 
+# The first fork takes the guest's place; its memory is private then, and the next one writes it.
+@test "fork --dry-run --json, fork --json, and vm.json of a guest that was forked" {
+	need_qemu
+	start_parent
+	for way in succeed write; do
+		on_templates fork --dry-run --json --keep web "$way" >"$T/plan"
+		[ "$(jq -r .way "$T/plan")" = "$way" ]
+		assert_as_promised exomem-fork.1 schema <"$T/plan"
+		jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step shared
+		assert_steps_described "$T/plan" exomem-fork.1
+		jq .child "$T/plan" | assert_as_promised exomem-clone.1 schema
+		jq '.child.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word path
+		jq .child "$T/plan" >"$T/child"
+		assert_steps_described "$T/child" exomem-run.1 exomem-clone.1 exomem-fork.1
+		on_templates fork --json web | assert_as_promised exomem-fork.1 children template
+		assert_as_promised exomem-state.5 schema template <"$state/web/vm.json"
+		jq '.disks[]' "$state/web/vm.json" |
+			assert_as_promised exomem-clone.1 word fd directory
+	done
+	on_templates fork --paused --keep --json web kept >"$T/forked"
+	assert_as_promised exomem-fork.1 children child-us <"$T/forked"
+	assert_as_promised exomem-state.5 schema template <"$state/web-3/vm.json"
+	"$EXOMEM" stop --state-dir "$state" --kill --all
+}
+
+@test "fork --dry-run --json with reflinks" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	start_parent
+	on_templates fork --dry-run --json web >"$T/plan"
+	[ "$(jq -r .way "$T/plan")" = reflink ]
+	assert_as_promised exomem-fork.1 schema template <"$T/plan"
+	assert_steps_described "$T/plan" exomem-fork.1
+	"$EXOMEM" stop --state-dir "$state" --kill web
+}
+
 @test "run --dry-run --json" {
 	need_qemu
 	exomem_run --dry-run --json --name web -M q35 -m 64 \

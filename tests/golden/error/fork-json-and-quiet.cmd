@@ -1,0 +1,4 @@
+fork
+--json
+--quiet
+web

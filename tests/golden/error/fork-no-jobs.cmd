@@ -1,0 +1,4 @@
+fork
+--jobs
+0
+web

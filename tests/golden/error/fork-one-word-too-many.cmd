@@ -1,0 +1,5 @@
+fork
+--keep
+web
+base
+more

@@ -1,0 +1,4 @@
+fork
+--keep
+web
+.hidden

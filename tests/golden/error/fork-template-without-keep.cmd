@@ -1,0 +1,3 @@
+fork
+web
+base

@@ -1,0 +1,4 @@
+fork
+--timeout
+soon
+web
