@@ -262,7 +262,9 @@ END_TEST
 #define UNNAMED_DISK  "{'command': ['-hda', 'a.img'], 'disks': [" OVERLAY("0", "68") "]}"
 #define UNNAMED_IMAGE "{'disks': [" DRIVE("/proc/self/fd/68", "false") "]}"
 #define PORT          "{'command': ['-mem-path', '/mem', '-nic', 'user,hostfwd=tcp::22-:22']}"
-#define NO_VMGENID    "{" WORDS ", 'argv': ['q']}"
+#define SOCKET \
+	"{'command': ['-mem-path', '/mem', '-chardev', 'socket,id=c,path=/run/@{name},server=on']}"
+#define NO_VMGENID "{" WORDS ", 'argv': ['q']}"
 
 static const struct {
 	Setting setting;
@@ -306,6 +308,13 @@ static const struct {
 	  EXM_ERROR_UNSUPPORTED,
 	  "guest 'web' writes to an overlay without a name, which its children would need: say "
 	  "'--keep' to make it a template's" },
+	/* What the guest and the child that takes its place would both have for a moment. */
+	{ { .guest = SOCKET },
+	  { .count = 1 },
+	  EXM_ERROR_STATE,
+	  "'-chardev socket,id=c,path=/run/web,server=on' can be had once, and the child that would "
+	  "take the place of guest 'web' has its name: write '@{index}' or '@{dir}' in it, or start "
+	  "the guest with memory on XFS or btrfs" },
 	/* What a clone would be refused for; the guest itself is one of those who want it. */
 	{ { .guest = PORT },
 	  { .count = 1 },
@@ -335,6 +344,17 @@ START_TEST(refused)
 	ck_assert_ptr_null(plan_fork(&refusals[_i].setting, facts, &refusals[_i].clone, &error));
 	assert_error(error, refusals[_i].code, refusals[_i].message);
 	ck_assert_str_eq(error->message, refusals[_i].message);
+}
+END_TEST
+
+/* Where it goes on by itself, a name may tell its children apart. */
+START_TEST(a_socket_of_each_name)
+{
+	const Setting setting = { .guest = SOCKET, .reflink = true };
+	g_autoptr(ExmForkFacts) facts = read_facts(&setting);
+	g_autoptr(ExmForkPlan) plan = plan_or_fail(&setting, facts, &one_child);
+
+	ck_assert_int_eq(plan->way, EXM_FORK_REFLINK);
 }
 END_TEST
 
@@ -695,6 +715,7 @@ Suite *fork_suite(void)
 	tcase_add_test(tcase, what_children_inherit);
 	tcase_add_loop_test(tcase, what_is_stopped_first, 0, G_N_ELEMENTS(stops));
 	tcase_add_loop_test(tcase, refused, 0, G_N_ELEMENTS(refusals));
+	tcase_add_test(tcase, a_socket_of_each_name);
 	tcase_add_test(tcase, room_for_two);
 	tcase_add_loop_test(tcase, what_the_guest_loses, 0, G_N_ELEMENTS(disks));
 	tcase_add_loop_test(tcase, where_disks_move, 0, G_N_ELEMENTS(moves));
