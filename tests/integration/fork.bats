@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # exomem fork: children of a guest that goes on, on file systems with and without reflinks.
 
+# Words are split on purpose; bats, helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
+
 load helper
 load template
 

@@ -3,6 +3,9 @@
 # A fork, its guard, its parent and its children killed at each of its steps: the parent runs, once,
 # and what is left can be listed and stopped.
 
+# Words are split on purpose; bats, helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2046,SC2086,SC2154
+
 load helper
 load template
 

@@ -3,8 +3,8 @@
 # fork_linux.bats - forks of one Linux guest with two disks, which goes on: first a child takes its
 # place, then, on a file system with reflinks, it goes on itself.
 
-# helper.bash sets the other variables.
-# shellcheck disable=SC2034,SC2154
+# Words are split on purpose; helper.bash sets the other variables.
+# shellcheck disable=SC2013,SC2034,SC2154
 
 load helper
 load linux

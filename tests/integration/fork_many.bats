@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # fork_many.bats - one guest is forked fifty times; its memory is right each time, and each child's.
 
+# helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2034,SC2154
+
 load helper
 load template
 

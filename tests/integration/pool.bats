@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # clone --warm: children that are started and wait for whoever takes them.
 
+# helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2154
+
 load helper
 load template
 
