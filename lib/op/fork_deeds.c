@@ -347,9 +347,13 @@ static bool take_place(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	    !exm_qmp_migration_wait(fork->heir.qmp, error))
 		return false;
 	hand_on_log(freeze, heir);
-	if (!exm_state_exchange(freeze->state_directory, name, freeze->plan->vm->name, error) ||
-	    !exm_load_resume(&fork->heir, &time, error))
+	if (!exm_state_exchange(freeze->state_directory, name, freeze->plan->vm->name, error))
 		return false;
+	if (!exm_load_resume(&fork->heir, &time, error)) {
+		/* Who settles this has to talk to it, and QEMU talks to one at a time. */
+		exm_expectant_clear(&fork->heir);
+		return false;
+	}
 	fork->forked->pause_us = time - freeze->stopped;
 	return true;
 }
