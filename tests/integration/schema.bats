@@ -127,13 +127,13 @@ on_templates() { # VERB ARGUMENT...
 	on_templates clone --dry-run --json base >"$T/plan"
 	assert_as_promised exomem-clone.1 schema <"$T/plan"
 	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
-	jq '.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word
+	jq '.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word path
 	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
 	assert_steps_described "$T/plan" exomem-run.1 exomem-clone.1
 	on_templates clone --detach base
 	record=$state/base-1/vm.json
 	assert_as_promised exomem-state.5 schema <"$record"
-	jq '.disks[]' "$record" | assert_as_promised exomem-clone.1 word
+	jq '.disks[]' "$record" | assert_as_promised exomem-clone.1 word path
 	"$EXOMEM" show --state-dir "$state" --json base-1 |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
 		assert_as_promised exomem-state.5 schema
