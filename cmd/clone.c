@@ -91,7 +91,7 @@ static bool check_options(GError **error)
 
 static bool read_request(ExmCloneRequest *request, GError **error)
 {
-	/* One who only fills the pool starts none. */
+	/* One who only lets children wait starts none. */
 	const bool fill_only = opt.warm && !opt.detach && !opt.attach && !opt.dry_run;
 	uint64_t count = fill_only ? 0 : 1;
 	int memory = 0;
@@ -128,7 +128,7 @@ static bool read_order(const ExmCloneRequest *request, ExmCloneOrder *order, GEr
 	order->all_or_none = opt.all_or_none;
 	order->warm = (unsigned int)warm;
 	/* Those that wait have names and overlays already, and another parent. */
-	order->use_pool = request->detach && !opt.name && !opt.disks && !opt.attach && !opt.qemu;
+	order->take_waiting = request->detach && !opt.name && !opt.disks && !opt.attach && !opt.qemu;
 	order->attach = opt.attach;
 	order->any = opt.any;
 	return true;

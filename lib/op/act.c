@@ -18,8 +18,8 @@
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
 #include "host/overlay.h"
-#include "host/pool.h"
 #include "host/state.h"
+#include "host/waiting.h"
 #include "op/load.h"
 
 /* Linux 6.4, include/uapi/linux/prctl.h; older headers have it not. */
@@ -240,9 +240,9 @@ static bool inherit_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, 
 	       exm_throw_errno(error, errno, "inherit '%s'", step->path);
 }
 
-static bool join_pool(const Actor *actor, const ExmStep *step, GError **error)
+static bool offer_child(const Actor *actor, const ExmStep *step, GError **error)
 {
-	return exm_pool_join(step->path, actor->plan->pool, error);
+	return exm_waiting_offer(step->path, actor->plan->shape, error);
 }
 
 static bool enter_directory(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
@@ -303,7 +303,7 @@ static const struct {
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
-	[EXM_STEP_JOIN_POOL] = { join_pool, NULL },
+	[EXM_STEP_OFFER_CHILD] = { offer_child, NULL },
 	[EXM_STEP_INHERIT] = { inherit_file, NULL },
 	[EXM_STEP_ENTER_DIRECTORY] = { enter_directory, NULL },
 	[EXM_STEP_LOAD_DEVICES] = { load_devices, NULL },

@@ -10,8 +10,8 @@
 #include "host/place.h"
 #include "host/state.h"
 #include "op/children.h"
-#include "op/pool.h"
 #include "op/template.h"
+#include "op/waiting.h"
 
 /**
  * struct Clone - A clone and what it stands on
@@ -180,9 +180,9 @@ static bool take_waiting(const Clone *clone, ExmCloneRequest *request, const Exm
 {
 	g_autoptr(GError) problem = NULL;
 
-	if (order->use_pool)
-		request->count -= exm_pool_run(clone->guests, clone->use->template, request, cloned,
-		                               &problem);
+	if (order->take_waiting)
+		request->count -= exm_waiting_run(clone->guests, clone->use->template, request,
+		                                  cloned, &problem);
 	if (!problem)
 		return true;
 	g_propagate_error(error, g_steal_pointer(&problem));
@@ -190,8 +190,8 @@ static bool take_waiting(const Clone *clone, ExmCloneRequest *request, const Exm
 }
 
 /* Leaves as many children waiting as are wanted. */
-static bool fill_pool(Clone *clone, const ExmCloneRequest *request, const ExmCloneOrder *order,
-                      ExmWarn warn, ExmCloned cloned, GError **error)
+static bool offer_more(Clone *clone, const ExmCloneRequest *request, const ExmCloneOrder *order,
+                       ExmWarn warn, ExmCloned cloned, GError **error)
 {
 	g_autofree char *shape = exm_clone_shape(request);
 	ExmCloneRequest more = *request;
@@ -203,14 +203,14 @@ static bool fill_pool(Clone *clone, const ExmCloneRequest *request, const ExmClo
 	g_clear_pointer(&clone->guests, g_ptr_array_unref);
 	if (!exm_state_list(request->state_directory, &clone->guests, error))
 		return false;
-	there = exm_pool_count(clone->guests, clone->use->template, shape);
+	there = exm_waiting_count(clone->guests, clone->use->template, shape);
 	more.count = order->warm > there ? order->warm - there : 0;
 	more.name = NULL;
 	more.detach = true;
 	/* They run when they are taken, and not before. */
 	more.paused = true;
 	more.waiting = true;
-	more.pool = true;
+	more.offered = true;
 	unattended.attach = false;
 	return start_children(clone, &more, &unattended, warn, cloned, error);
 }
@@ -240,6 +240,6 @@ bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
 
 	return clone && take_waiting(clone, &rest, order, cloned, error) &&
 	       start_children(clone, &rest, order, warn, cloned, error) &&
-	       fill_pool(clone, request, order, warn, request->count > 0 ? say_nothing : cloned,
-	                 error);
+	       offer_more(clone, request, order, warn, request->count > 0 ? say_nothing : cloned,
+	                  error);
 }

@@ -20,7 +20,7 @@
  * @attach:         stay until they have ended
  * @any:            with @attach: until the first has ended
  * @warm:           so many children are left waiting for whoever takes them
- * @use_pool:       take children that wait, before others are started
+ * @take_waiting:   take children that wait, before others are started
  */
 typedef struct {
 	const char *directory;
@@ -32,7 +32,7 @@ typedef struct {
 	bool attach;
 	bool any;
 	unsigned int warm;
-	bool use_pool;
+	bool take_waiting;
 } ExmCloneOrder;
 
 /**

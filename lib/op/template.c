@@ -14,9 +14,9 @@
 #include "host/lock.h"
 #include "host/pidfd.h"
 #include "host/place.h"
-#include "host/pool.h"
 #include "host/state.h"
 #include "host/template_store.h"
+#include "host/waiting.h"
 #include "op/probe.h"
 
 /**
@@ -222,7 +222,7 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 		exm_autofd int process = -1;
 
 		if (g_strcmp0(vm->template_path, template->directory) != 0 ||
-		    !exm_pool_has(vm, NULL) || !exm_pidfd_open(vm, &process, NULL) || process < 0)
+		    !exm_waiting_has(vm, NULL) || !exm_pidfd_open(vm, &process, NULL) || process < 0)
 			continue;
 		exm_pidfd_kill(process, NULL);
 		exm_pidfds_wait(&process, 1, END_MS);

@@ -232,7 +232,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->no_kernel = request->no_kernel;
 	child->merge = request->merge;
 	child->waiting = request->waiting;
-	child->pool = request->pool ? exm_clone_shape(request) : NULL;
+	child->shape = request->offered ? exm_clone_shape(request) : NULL;
 	child->inheritance = facts->inheritance;
 	return g_steal_pointer(&child);
 }

@@ -27,7 +27,7 @@
  * @identical:       they may be alike to the last random number
  * @same_mac:        their network cards may have the same address
  * @waiting:         they are not given their device state when they are started
- * @pool:            they wait for whoever takes them
+ * @offered:         they wait for whoever takes them
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -42,7 +42,7 @@ typedef struct {
 	bool identical;
 	bool same_mac;
 	bool waiting;
-	bool pool;
+	bool offered;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

@@ -63,7 +63,7 @@ typedef struct {
  * @index:     which child of its template
  * @paused:    a child does not run until it is told to
  * @waiting:   a child is not given its device state when it is started
- * @pool:      what a child that waits for whoever takes it is like (borrowed), or NULL
+ * @shape:     what a child that waits for whoever takes it is like (borrowed), or NULL
  * @kept:      the template has a name, by which others find it
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
@@ -87,7 +87,7 @@ typedef struct {
 	uint32_t index;
 	bool paused;
 	bool waiting;
-	const char *pool;
+	const char *shape;
 	bool kept;
 	GPtrArray *argv;
 	GPtrArray *steps;

@@ -404,7 +404,7 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->index = request->index;
 	plan->paused = request->paused;
 	plan->waiting = request->waiting;
-	plan->pool = request->pool;
+	plan->shape = request->shape;
 	plan->template = request->template;
 	plan->kept = request->template && (!request->inheritance || request->inheritance->kept);
 	if (request->guest->is_question)

@@ -42,7 +42,7 @@ typedef struct {
  * @merge:           pages of a child's whole process may be merged
  * @state_format:    --state-format: what -incoming loads
  * @waiting:         a child is not given its device state when it is started
- * @pool:            what a child that waits for whoever takes it is like; NULL for one that does not
+ * @shape:           what a child that waits for whoever takes it is like; NULL for one that does not
  * @inheritance:     files that a child inherits (borrowed), or NULL where it opens its template's
  * @place:           name of its directory among those of guests, or NULL for its own name
  * @overlays:        files that a child writes in place of its template's disks, in their order
@@ -63,7 +63,7 @@ typedef struct {
 	bool merge;
 	ExmStateFormat state_format;
 	bool waiting;
-	char *pool;
+	char *shape;
 	const ExmInheritance *inheritance;
 	char *place;
 	const char *const *overlays;

@@ -174,11 +174,11 @@ static bool needs_guard(const ExmBuilder *builder)
 	return false;
 }
 
-static void add_pool_step(ExmBuilder *builder)
+static void add_offer_step(ExmBuilder *builder)
 {
-	g_autofree char *path = g_build_filename(builder->plan->directory, EXM_VM_POOL, NULL);
+	g_autofree char *path = g_build_filename(builder->plan->directory, EXM_VM_WAITING, NULL);
 
-	exm_builder_add_step(builder, EXM_STEP_JOIN_POOL, path, -1);
+	exm_builder_add_step(builder, EXM_STEP_OFFER_CHILD, path, -1);
 }
 
 /**
@@ -198,8 +198,8 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 	if (needs_guard(builder))
 		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY, template->directory, -1);
 	exm_builder_add_step(builder, EXM_STEP_ENTER_DIRECTORY, template->working_directory, -1);
-	if (builder->request->pool)
-		add_pool_step(builder);
+	if (builder->request->shape)
+		add_offer_step(builder);
 	if (!builder->request->waiting)
 		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
 }

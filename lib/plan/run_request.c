@@ -45,7 +45,7 @@ void exm_run_request_free(ExmRunRequest *request)
 	exm_memory_option_free(request->memory);
 	g_free(request->name);
 	g_free(request->state_directory);
-	g_free(request->pool);
+	g_free(request->shape);
 	g_free(request->place);
 	g_free(request);
 }

@@ -43,7 +43,7 @@
  * @EXM_STEP_COMMIT: give the template its place: from here on it is one
  * @EXM_STEP_END_GUEST: end the guest's QEMU
  * @EXM_STEP_INHERIT: pass on a file that the process which starts the child has open
- * @EXM_STEP_JOIN_POOL: say that a child waits for whoever takes it
+ * @EXM_STEP_OFFER_CHILD: say that a child waits for whoever takes it
  * @EXM_STEP_HOLD_DEVICES: make the file of the device state, and hold its lock for all children
  * @EXM_STEP_MAKE_MEMORY: make the memory file that children will map
  * @EXM_STEP_LEND_MEMORY: open the guest's own memory file for children
@@ -91,7 +91,7 @@ typedef enum {
 	EXM_STEP_COMMIT,
 	EXM_STEP_END_GUEST,
 	EXM_STEP_INHERIT,
-	EXM_STEP_JOIN_POOL,
+	EXM_STEP_OFFER_CHILD,
 	EXM_STEP_HOLD_DEVICES,
 	EXM_STEP_MAKE_MEMORY,
 	EXM_STEP_LEND_MEMORY,

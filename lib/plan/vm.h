@@ -15,8 +15,8 @@
 #define EXM_VM_CONSOLE "console.sock" /* the serial line of a detached guest, where it has one */
 #define EXM_VM_MONITOR "monitor.sock" /* what was -monitor stdio of a detached guest */
 #define EXM_VM_QMP     "qmp.sock"     /* what was -qmp stdio of a detached guest */
-#define EXM_VM_POOL    "pool" /* of a child that waits: of which shape; its taker locks it */
-#define EXM_VM_LOG     "log"  /* output of a detached guest's QEMU and of its console */
+#define EXM_VM_WAITING "waiting" /* of a child that waits: of which shape; its taker locks it */
+#define EXM_VM_LOG     "log"     /* output of a detached guest's QEMU and of its console */
 
 /**
  * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)

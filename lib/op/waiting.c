@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pool.c - Take children that wait, so that nobody has to wait for them */
+/* waiting.c - Take children that wait, so that nobody has to wait for them */
 
-#include "op/pool.h"
+#include "op/waiting.h"
 
 #include <string.h>
 
 #include "base/fd.h"
 #include "host/pidfd.h"
-#include "host/pool.h"
+#include "host/waiting.h"
 #include "op/load.h"
 
 static bool is_of(const ExmVm *vm, const ExmTemplate *template)
@@ -16,17 +16,17 @@ static bool is_of(const ExmVm *vm, const ExmTemplate *template)
 }
 
 /**
- * exm_pool_count() - How many children of a template wait for whoever takes them
+ * exm_waiting_count() - How many children of a template wait for whoever takes them
  * @guests:   of ExmVm, those that live
  * @template: the template
  * @shape:    what they are like
  */
-guint exm_pool_count(const GPtrArray *guests, const ExmTemplate *template, const char *shape)
+guint exm_waiting_count(const GPtrArray *guests, const ExmTemplate *template, const char *shape)
 {
 	guint count = 0;
 
 	for (guint i = 0; i < guests->len; i++)
-		if (is_of(guests->pdata[i], template) && exm_pool_has(guests->pdata[i], shape))
+		if (is_of(guests->pdata[i], template) && exm_waiting_has(guests->pdata[i], shape))
 			count++;
 	return count;
 }
@@ -41,7 +41,7 @@ static void end(const ExmVm *vm)
 }
 
 /**
- * exm_pool_run() - Let children run that wait for it
+ * exm_waiting_run() - Let children run that wait for it
  * @guests:   of ExmVm, those that live
  * @template: the template
  * @request:  how many, and what they are like
@@ -50,8 +50,8 @@ static void end(const ExmVm *vm)
  *
  * Return: how many run, perhaps none; those before the one that failed.
  */
-guint exm_pool_run(const GPtrArray *guests, const ExmTemplate *template,
-                   const ExmCloneRequest *request, ExmCloned cloned, GError **error)
+guint exm_waiting_run(const GPtrArray *guests, const ExmTemplate *template,
+                      const ExmCloneRequest *request, ExmCloned cloned, GError **error)
 {
 	g_autofree char *shape = exm_clone_shape(request);
 	g_autofree char *state = NULL;
@@ -60,7 +60,7 @@ guint exm_pool_run(const GPtrArray *guests, const ExmTemplate *template,
 
 	for (guint i = 0; i < guests->len && count < request->count; i++) {
 		const ExmVm *vm = guests->pdata[i];
-		exm_autofd int taken = is_of(vm, template) ? exm_pool_take(vm, shape) : -1;
+		exm_autofd int taken = is_of(vm, template) ? exm_waiting_take(vm, shape) : -1;
 
 		if (taken < 0)
 			continue;
@@ -71,7 +71,7 @@ guint exm_pool_run(const GPtrArray *guests, const ExmTemplate *template,
 			end(vm);
 			break;
 		}
-		exm_pool_leave(vm);
+		exm_waiting_leave(vm);
 		cloned(vm->name);
 		count++;
 	}
