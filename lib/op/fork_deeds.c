@@ -497,8 +497,9 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_MOVE_DISK] = { move_disk, move_disk_back },
 	[EXM_STEP_SAVE_DEVICES] = { save_state, resume_again },
 	[EXM_STEP_CLONE_MEMORY] = { clone_memory, NULL },
-	[EXM_STEP_RESUME_GUEST] = { resume_guest, NULL },
-	[EXM_STEP_TAKE_PLACE] = { take_place, NULL },
+	/* Who has been given the state locks the disks, which the guest needs to go on. */
+	[EXM_STEP_RESUME_GUEST] = { resume_guest, end_children },
+	[EXM_STEP_TAKE_PLACE] = { take_place, end_children },
 	[EXM_STEP_LOAD_CHILDREN] = { load_children, NULL },
 	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },
 	[EXM_STEP_DROP_TEMPLATE] = { drop_template, NULL },

@@ -60,6 +60,10 @@ assert_one_parent() {
 		sleep 0.05
 	done
 	assert_filled web 8M 7
+	# The file that it writes to has its name.
+	for disk in $(vm qmp web query-named-block-nodes | jq -r '.[].file'); do
+		[[ "$disk" == json:* || -e "$disk" ]]
+	done
 	[ "$(find "$state" -maxdepth 1 -name '*heir*' | wc -l)" = 0 ]
 }
 
@@ -72,8 +76,8 @@ assert_children_run() {
 	[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ]
 }
 
-kill_fork_at_each_step() { # WHOM
-	boot web -mem-path "$memory,anyfs"
+kill_fork_at_each_step() { # WHOM EXOMEM-RUN-ARGUMENT...
+	boot web -mem-path "$memory,anyfs" "${@:2}"
 	fill web 8M 7
 	vm fork --dry-run web | sed -n '/^# steps/,/^$/p' | awk '/^[a-z]/ { print $1 }' >"$T/steps"
 	[ "$(wc -l <"$T/steps")" -ge 7 ]
@@ -115,6 +119,20 @@ kill_fork_at_each_step() { # WHOM
 	use_xfs 400M
 	memory=$reflink
 	kill_fork_at_each_step exomem
+}
+
+@test "SIGKILL of exomem at each step, with a disk and without reflinks" {
+	need_qemu
+	qemu-img create -q -f qcow2 "$T/disk.qcow2" 1M
+	kill_fork_at_each_step exomem -drive "file=$T/disk.qcow2,format=qcow2,if=virtio"
+}
+
+@test "SIGKILL of exomem at each step, with a disk and with reflinks" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	qemu-img create -q -f qcow2 "$T/disk.qcow2" 1M
+	kill_fork_at_each_step exomem -drive "file=$T/disk.qcow2,format=qcow2,if=virtio"
 }
 
 @test "SIGKILL of the process that watches, at each step" {
