@@ -169,13 +169,13 @@ static void print_forked_json(const ExmForkPlan *plan, const ExmForked *forked)
 static bool fork_guest(const ExmForkPrepared *prepared, const char *state_directory,
                        const ExmCloneOrder *order, GError **error)
 {
+	const ExmForkAudience audience = { take_name, exm_output_progress };
 	g_autoptr(ExmJson) list = json_object_new_array();
 	ExmForked forked = { 0 };
 	bool done;
 
 	names = list;
-	done = exm_op_fork(prepared, state_directory, order, take_name, exm_output_progress,
-	                   &forked, error);
+	done = exm_op_fork(prepared, state_directory, order, &audience, &forked, error);
 	/* Where some children run, it is told what that has cost. */
 	if (done || forked.children > 0)
 		(opt.json ? print_forked_json : print_forked)(prepared->plan, &forked);

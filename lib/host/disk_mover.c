@@ -64,6 +64,24 @@ bool exm_disk_move(ExmQmp *qmp, const char *node, const char *overlay, const cha
 	return answer;
 }
 
+/**
+ * exm_disk_is_moved() - Whether a QEMU knows an overlay
+ * @qmp:          the conversation with the guest's QEMU
+ * @overlay_node: how QEMU calls it
+ */
+bool exm_disk_is_moved(ExmQmp *qmp, const char *overlay_node)
+{
+	g_autoptr(ExmJson) nodes = exm_qmp_execute(qmp, "query-named-block-nodes", NULL, NULL);
+
+	for (size_t i = 0; nodes && i < json_object_array_length(nodes); i++) {
+		ExmJson *node = json_object_array_get_idx(nodes, i);
+
+		if (g_strcmp0(exm_json_get_string(node, "node-name"), overlay_node) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* "ready", "concluded", …; NULL where there is no such job (any more). (transfer full) */
 static char *job_status(ExmQmp *qmp)
 {

@@ -52,7 +52,6 @@ typedef struct {
  * @state_directory: where guests' directories are
  * @order:           how they are started
  * @work:            what is done for each
- * @user:            for it
  * @cloned:          called for each that it is done for
  * @signals:         a descriptor that tells of signals
  * @old_signals:     the mask that workers give QEMU
@@ -67,8 +66,7 @@ typedef struct {
 	const GPtrArray *plans;
 	const char *state_directory;
 	const ExmCloneOrder *order;
-	ExmChildWork work;
-	const void *user;
+	const ExmChildWork *work;
 	ExmCloned cloned;
 	int signals;
 	sigset_t old_signals;
@@ -135,7 +133,7 @@ static void do_work(const Batch *batch, ExmPlan *plan, int report)
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigprocmask(SIG_SETMASK, &batch->old_signals, NULL);
-	if (!batch->work(plan, batch->state_directory, batch->user, &error)) {
+	if (!batch->work->act(plan, batch->state_directory, batch->work->user, &error)) {
 		text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
 		put = write(report, text, strlen(text));
 	}
@@ -364,7 +362,6 @@ static void stay(Batch *batch)
  * @state_directory: where guests' directories are
  * @order:           how many at a time, for how long, and what to do when one fails
  * @work:            done for each
- * @user:            for it
  * @cloned:          called for each that it is done for
  * @error:           of the first that failed; its code is the exit status of the worst that was
  *                   attended to
@@ -373,15 +370,14 @@ static void stay(Batch *batch)
  * parent of them all as long as it stays.
  */
 bool exm_children_work(const GPtrArray *plans, const char *state_directory,
-                       const ExmCloneOrder *order, ExmChildWork work, const void *user,
-                       ExmCloned cloned, GError **error)
+                       const ExmCloneOrder *order, const ExmChildWork *work, ExmCloned cloned,
+                       GError **error)
 {
 	g_auto(Batch) batch = {
 		.plans = plans,
 		.state_directory = state_directory,
 		.order = order,
 		.work = work,
-		.user = user,
 		.cloned = cloned,
 		.signals = -1,
 	};
@@ -411,7 +407,9 @@ bool exm_children_work(const GPtrArray *plans, const char *state_directory,
 bool exm_children_start(const GPtrArray *plans, const char *state_directory,
                         const ExmCloneOrder *order, ExmCloned cloned, GError **error)
 {
-	return exm_children_work(plans, state_directory, order, start, NULL, cloned, error);
+	static const ExmChildWork work = { start, NULL };
+
+	return exm_children_work(plans, state_directory, order, &work, cloned, error);
 }
 
 static bool has_status(const ExmVm *vm, const char *wanted)

@@ -116,7 +116,8 @@ static bool choose_children(Clone *clone, const ExmCloneRequest *request, GError
 		.guests = clone->guests,
 	};
 
-	g_clear_pointer(&clone->children, g_ptr_array_unref);
+	if (clone->children)
+		g_ptr_array_unref(clone->children);
 	clone->children = exm_clone_children(request, &facts, error);
 	return clone->children;
 }
@@ -200,7 +201,7 @@ static bool offer_more(Clone *clone, const ExmCloneRequest *request, const ExmCl
 
 	if (order->warm == 0)
 		return true;
-	g_clear_pointer(&clone->guests, g_ptr_array_unref);
+	g_ptr_array_unref(g_steal_pointer(&clone->guests));
 	if (!exm_state_list(request->state_directory, &clone->guests, error))
 		return false;
 	there = exm_waiting_count(clone->guests, clone->use->template, shape);

@@ -144,15 +144,14 @@ static const ExmFreezeKind kind = { exm_fork_deed, exm_fork_is_done, exm_fork_fi
  * @prepared:        what is to be done
  * @state_directory: where guests' directories are
  * @order:           how children are made
- * @cloned:          called for each child that runs
- * @progress:        called while memory is written
+ * @audience:        who is told how far it is
  * @ret_forked:      what it has cost, as far as it came
  * @error:           of the step that failed; before the first child runs, the guest goes on as if
  *                   nothing had been tried
  */
 bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
-                 const ExmCloneOrder *order, ExmCloned cloned, ExmProgress progress,
-                 ExmForked *ret_forked, GError **error)
+                 const ExmCloneOrder *order, const ExmForkAudience *audience, ExmForked *ret_forked,
+                 GError **error)
 {
 	g_autoptr(GByteArray) state = g_byte_array_new();
 	ExmForked forked = { 0 };
@@ -161,7 +160,7 @@ bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
 		.plan = prepared->plan,
 		.children = prepared->children,
 		.order = order,
-		.cloned = cloned,
+		.cloned = audience->cloned,
 		.forked = &forked,
 		.first = { .writer = -1 },
 		.heir = { .writer = -1 },
@@ -170,7 +169,7 @@ bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
 		.kind = &kind,
 		.plan = prepared->plan->freeze,
 		.state_directory = state_directory,
-		.progress = progress,
+		.progress = audience->progress,
 		.saved = &saved,
 		.devices = -1,
 		.state = state,

@@ -28,6 +28,16 @@ typedef struct {
 } ExmForked;
 
 /**
+ * struct ExmForkAudience - Who is told how far a fork is
+ * @cloned:   of each child that runs
+ * @progress: of memory that is written
+ */
+typedef struct {
+	ExmCloned cloned;
+	ExmProgress progress;
+} ExmForkAudience;
+
+/**
  * struct ExmForkPrepared - A fork, decided upon
  * @plan:     all that it will do
  * @children: of ExmPlan, one for each request of @plan
@@ -44,7 +54,7 @@ ExmForkPrepared *exm_op_fork_prepare(const ExmForkRequest *request, const char *
                                      GError **error);
 void exm_fork_prepared_free(ExmForkPrepared *prepared);
 bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
-                 const ExmCloneOrder *order, ExmCloned cloned, ExmProgress progress,
-                 ExmForked *ret_forked, GError **error);
+                 const ExmCloneOrder *order, const ExmForkAudience *audience, ExmForked *ret_forked,
+                 GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmForkPrepared, exm_fork_prepared_free)

@@ -58,6 +58,27 @@ static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_overlay_create(freeze->qmp, step->path, base, disk->format, disk->size, error);
 }
 
+/* By it QEMU's block layer knows an overlay of the guest's own. */
+static char *node_name(const ExmFreeze *freeze, int index)
+{
+	g_autofree char *overlay = g_path_get_basename(freeze->fork->plan->overlays->pdata[index]);
+	const size_t length = strlen(overlay);
+	const size_t tail = strlen("1a2b.qcow2");
+
+	return g_strdup_printf("exomem-%.4s-%d", overlay + (length - tail), index);
+}
+
+/* An overlay that the guest still writes to, because it could not be brought back, has to stay. */
+static void remove_overlay(const ExmFreeze *freeze, const ExmStep *step)
+{
+	const int index = overlay_index(freeze->fork->plan, step->path);
+	g_autofree char *node = index < 0 ? NULL : node_name(freeze, index);
+	g_autoptr(ExmQmp) qmp = node ? exm_freeze_connect(freeze->plan) : NULL;
+
+	if (!node || !qmp || !exm_disk_is_moved(qmp, node))
+		unlink(step->path);
+}
+
 static void unlink_path(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)freeze;
@@ -197,16 +218,6 @@ static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return true;
 }
 
-/* By it QEMU's block layer knows an overlay. */
-static char *node_name(const ExmFreeze *freeze, int index)
-{
-	g_autofree char *overlay = g_path_get_basename(freeze->fork->plan->overlays->pdata[index]);
-	const size_t length = strlen(overlay);
-	const size_t tail = strlen("1a2b.qcow2");
-
-	return g_strdup_printf("exomem-%.4s-%d", overlay + (length - tail), index);
-}
-
 static bool move_disk(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
@@ -221,13 +232,12 @@ static void move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
 {
 	g_autofree char *node = node_name(freeze, overlay_index(freeze->fork->plan, step->path));
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
-	g_autoptr(ExmJson) resumed = NULL;
 
 	if (!qmp)
 		return;
 	exm_disk_move_back(qmp, node);
 	/* It was stopped for this, and perhaps for nothing else yet. */
-	resumed = exm_qmp_execute(qmp, "cont", NULL, NULL);
+	exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
 }
 
 static bool save_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -403,6 +413,7 @@ static bool load_children(ExmFreeze *freeze, const ExmStep *step, GError **error
 {
 	ExmForking *fork = freeze->fork;
 	const guint count = fork->children->len - (heir_of(fork) ? 1 : 0);
+	const ExmChildWork work = { load_other, freeze };
 	g_autoptr(GPtrArray) others = g_ptr_array_new();
 	g_autoptr(GError) failure = NULL;
 
@@ -412,8 +423,8 @@ static bool load_children(ExmFreeze *freeze, const ExmStep *step, GError **error
 	exm_expectant_clear(&fork->heir);
 	for (guint i = 1; i < count; i++)
 		g_ptr_array_add(others, fork->children->pdata[i]);
-	exm_children_work(others, freeze->state_directory, fork->order, load_other, freeze,
-	                  fork->cloned, &failure);
+	exm_children_work(others, freeze->state_directory, fork->order, &work, fork->cloned,
+	                  &failure);
 	if (failure && !fork->failure)
 		fork->failure = g_steal_pointer(&failure);
 	return true;
@@ -488,7 +499,7 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 }
 
 static const ExmDeed deeds[] = {
-	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, unlink_path },
+	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, remove_overlay },
 	[EXM_STEP_HOLD_DEVICES] = { hold_devices, unlink_path },
 	[EXM_STEP_MAKE_MEMORY] = { make_memory, unlink_path },
 	[EXM_STEP_LEND_MEMORY] = { lend_memory, NULL },

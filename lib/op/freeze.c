@@ -121,7 +121,7 @@ bool exm_freeze_run(ExmFreeze *freeze, GError **error)
 		return false;
 	freeze->qmp = exm_control_open(freeze->plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, error);
 	done = freeze->qmp && act_all(freeze, reports, &begun, error);
-	g_clear_pointer(&freeze->qmp, exm_qmp_free);
+	exm_qmp_free(g_steal_pointer(&freeze->qmp));
 	exm_fd_clear(&reports);
 	waitpid(watcher, &status, 0);
 	/* One that was killed has left that to us. */

@@ -124,7 +124,7 @@ bool exm_load_expect(const ExmVm *vm, int timeout_ms, ExmExpectant *ret_child, G
  */
 void exm_expectant_clear(ExmExpectant *child)
 {
-	g_clear_pointer(&child->qmp, exm_qmp_free);
+	exm_qmp_free(g_steal_pointer(&child->qmp));
 	exm_fd_clear(&child->writer);
 }
 

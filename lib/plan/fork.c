@@ -141,9 +141,9 @@ static void place_memory(ExmForkPlan *plan, const ExmForkFacts *facts)
 		if (plan->way == EXM_FORK_REFLINK)
 			file->how = EXM_SAVE_CLONE;
 		if (plan->way != EXM_FORK_SUCCEED) {
-			g_clear_pointer(&file->path, g_free);
-			g_clear_pointer(&file->inner, g_free);
-			g_clear_pointer(&file->outer, g_free);
+			g_free(g_steal_pointer(&file->path));
+			g_free(g_steal_pointer(&file->inner));
+			g_free(g_steal_pointer(&file->outer));
 			exm_save_place_file(plan->freeze, facts->freeze, file, facts->device,
 			                    facts->place->path, name);
 		}
@@ -171,13 +171,19 @@ static void describe_files(ExmForkPlan *plan, const ExmForkFacts *facts)
 	}
 }
 
-/* "disk.qcow2.web-1a2b.qcow2" without what an earlier fork has put behind it. */
-static char *stem_of(const char *path, const char *guest)
+/*
+ * What the name of the guest's own overlay begins with: the image's path, without what an earlier
+ * fork has put behind it. A clone's is where its overlay is, which goes with a template it holds.
+ */
+static char *stem_of(const ExmSaveFile *file, const ExmTemplateDisk *disk, const char *guest)
 {
+	const char *path = file->path;
 	g_autofree char *mark = g_strdup_printf(".%s-", guest);
 	const char *behind = g_strrstr(path, mark);
 	const size_t digits = behind ? strspn(behind + strlen(mark), "0123456789abcdef") : 0;
 
+	if (file->directory)
+		return g_build_filename(file->directory, disk->overlay, NULL);
 	if (digits == 4 && strcmp(behind + strlen(mark) + digits, ".qcow2") == 0)
 		return g_strndup(path, (gsize)(behind - path));
 	return g_strdup(path);
@@ -190,7 +196,7 @@ static bool plan_disks(ExmForkPlan *plan, const ExmForkFacts *facts, GError **er
 	for (guint i = 0; i < plan->freeze->disks->len; i++) {
 		const ExmSaveFile *file = plan->freeze->disks->pdata[i];
 		ExmTemplateDisk *disk = plan->freeze->template->disks->pdata[i];
-		g_autofree char *stem = stem_of(file->path, vm->name);
+		g_autofree char *stem = stem_of(file, disk, vm->name);
 
 		if (file->how == EXM_SAVE_LINK && !plan->keep)
 			return exm_throw(error, EXM_ERROR_UNSUPPORTED,

@@ -154,6 +154,7 @@ static void file_free(gpointer data)
 
 	g_free(file->source);
 	g_free(file->node);
+	g_free(file->directory);
 	g_free(file->path);
 	g_free(file->inner);
 	g_free(file->outer);
@@ -328,6 +329,7 @@ static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSa
 		g_autofree char *name = g_strdup_printf("disk%u-base.qcow2", number);
 
 		file->how = EXM_SAVE_LINK;
+		file->directory = g_strdup(image->directory);
 		disk->own = true;
 		exm_save_place_file(plan, facts, file, current->device, image->directory, name);
 	}

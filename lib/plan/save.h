@@ -85,6 +85,7 @@ typedef enum {
  * @fd:    QEMU's descriptor of one without a name
  * @source: the guest's own file, where another is made of it, or children open it; else NULL
  * @node:  of a disk, QEMU's name of what the guest writes to; else NULL
+ * @directory: of an overlay without a name: where its blocks are; else NULL
  * @path:  where it is while the template is put together
  * @inner: its name in the template's directory where it goes there, or NULL
  * @outer: its path where it does not, else NULL
@@ -95,6 +96,7 @@ typedef struct {
 	int fd;
 	char *source;
 	char *node;
+	char *directory;
 	char *path;
 	char *inner;
 	char *outer;
