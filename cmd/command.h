@@ -37,6 +37,7 @@ bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command,
 extern const ExmCommand exm_command_clone;
 extern const ExmCommand exm_command_complete;
 extern const ExmCommand exm_command_completion;
+extern const ExmCommand exm_command_config;
 extern const ExmCommand exm_command_console;
 extern const ExmCommand exm_command_events;
 extern const ExmCommand exm_command_help;

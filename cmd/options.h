@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "command.h"
+#include "plan/config.h"
 
 /*
  * GOption writes through untyped pointers: a bool in place of a gboolean would lose its neighbours.
@@ -43,6 +44,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 bool exm_option_takes_argument(const GOptionEntry *option);
 const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
+ExmConfig *exm_config_load(const char *chosen, GError **error);
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);
 bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);

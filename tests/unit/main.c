@@ -39,6 +39,7 @@ static Suite *(*const suites[])(void) = {
 	incoming_suite,
 	stream_head_suite,
 	save_suite,
+	config_suite,
 };
 
 int main(void)

@@ -43,6 +43,7 @@ Suite *template_suite(void);
 Suite *template_check_suite(void);
 Suite *clone_suite(void);
 Suite *save_suite(void);
+Suite *config_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 
