@@ -44,6 +44,7 @@ extern const ExmCommand exm_command_help;
 extern const ExmCommand exm_command_list;
 extern const ExmCommand exm_command_logs;
 extern const ExmCommand exm_command_options;
+extern const ExmCommand exm_command_pmem;
 extern const ExmCommand exm_command_probe;
 extern const ExmCommand exm_command_qmp;
 extern const ExmCommand exm_command_run;

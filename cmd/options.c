@@ -243,3 +243,16 @@ ExmConfig *exm_config_load(const char *chosen, GError **error)
 		exm_output_warning(config->warnings->pdata[i]);
 	return config;
 }
+
+/**
+ * exm_claims_directory() - Where it is remembered who has which persistent memory
+ * @chosen: --claims, or NULL
+ *
+ * One for all users, as the devices are.
+ *
+ * Return: absolute path (transfer full).
+ */
+char *exm_claims_directory(const char *chosen)
+{
+	return chosen ? g_canonicalize_filename(chosen, NULL) : g_strdup("/var/lib/exomem/pmem");
+}

@@ -44,6 +44,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 bool exm_option_takes_argument(const GOptionEntry *option);
 const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
+char *exm_claims_directory(const char *chosen);
 ExmConfig *exm_config_load(const char *chosen, GError **error);
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);

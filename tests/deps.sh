@@ -15,6 +15,8 @@ build           make             make                 runs the Makefile
 build           pkg-config       pkg-config           finds the libraries below
 build           libglib2.0-dev   pc:glib-2.0          containers, options, cleanup
 build           libjson-c-dev    pc:json-c            every JSON read and written
+build           libndctl-dev     pc:libndctl          namespaces of persistent memory
+build           libdaxctl-dev    pc:libdaxctl         their devices
 unit            check            pc:check             the unit test framework
 demo,test,bench qemu-system-x86  qemu-system-x86_64   the program all this is for
 test            bats             bats                 runs the integration tests

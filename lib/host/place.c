@@ -200,7 +200,11 @@ static uint64_t device_number(dev_t device, const char *name)
 	return exm_file_read(path, &text, NULL, NULL) ? g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
-static bool device_is_dax(dev_t device)
+/**
+ * exm_place_is_dax() - Whether a device is one of direct access
+ * @device: its number
+ */
+bool exm_place_is_dax(dev_t device)
 {
 	g_autofree char *path = g_strdup_printf("/sys/dev/char/%u:%u/subsystem", major(device),
 	                                        minor(device));
@@ -399,7 +403,7 @@ ExmPlace *exm_place_look(const char *path)
 		look_at_directory(place, &info);
 	else if (S_ISREG(info.st_mode))
 		place->kind = EXM_PLACE_FILE;
-	else if (S_ISCHR(info.st_mode) && device_is_dax(info.st_rdev))
+	else if (S_ISCHR(info.st_mode) && exm_place_is_dax(info.st_rdev))
 		look_at_dax(place, info.st_rdev);
 	return g_steal_pointer(&place);
 }

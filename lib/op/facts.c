@@ -124,8 +124,16 @@ static bool recall_state(const ExmIncomingFile *file, ExmJson *recorded, ExmStre
 	return true;
 }
 
-/* Members of several files become members of one object; a later file's count. */
-static ExmJson *load_recorded(const char *const *paths, GError **error)
+/**
+ * exm_facts_recorded() - Read recorded facts
+ * @paths: of the files, NULL-terminated
+ * @error: SYSTEM
+ *
+ * Members of several files become members of one object; a later file's count.
+ *
+ * Return: the object (transfer full), or NULL.
+ */
+ExmJson *exm_facts_recorded(const char *const *paths, GError **error)
 {
 	g_autoptr(ExmJson) all = json_object_new_object();
 
@@ -150,7 +158,7 @@ static ExmJson *load_recorded(const char *const *paths, GError **error)
 static bool recall_machine(const ExmRunRequest *request, const ExmSources *sources,
                            ExmRunFacts *facts, GError **error)
 {
-	g_autoptr(ExmJson) recorded = load_recorded(sources->recorded, error);
+	g_autoptr(ExmJson) recorded = exm_facts_recorded(sources->recorded, error);
 	g_autofree char *path = NULL;
 
 	if (!recorded)

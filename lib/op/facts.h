@@ -17,5 +17,6 @@ typedef struct {
 	const char *const *recorded;
 } ExmSources;
 
+ExmJson *exm_facts_recorded(const char *const *paths, GError **error);
 ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *sources,
                                GError **error);

@@ -11,21 +11,19 @@ put() { # FILE LINE...
 }
 
 @test "config show names the file and group of each value" {
-	export XDG_CONFIG_HOME=$T/home
 	put "$T/home/exomem/exomem.conf" '[pmem]' 'pmem_namespaces = A:a'
 	put "$T/home/exomem/exomem.conf.d/1.conf" '[libvirt]' 'pmem_namespaces = B:b'
-	run -0 "$EXOMEM" config show
+	run -0 env XDG_CONFIG_HOME="$T/home" "$EXOMEM" config show
 	[ "${lines[0]}" = '[pmem] pmem_namespaces = B:b' ]
 	[ "${lines[1]}" = "    from $T/home/exomem/exomem.conf.d/1.conf [libvirt]" ]
-	run -0 "$EXOMEM" config --json show
+	run -0 env XDG_CONFIG_HOME="$T/home" "$EXOMEM" config --json show
 	[ "$(jq -r '.values[] | select(.name == "pmem_namespaces") | .["from-group"]' <<<"$output")" = libvirt ]
 }
 
 @test "--config reads one file alone, which must be there" {
-	export XDG_CONFIG_HOME=$T/home
 	put "$T/home/exomem/exomem.conf" '[pmem]' 'pmem_namespaces = A:a'
 	put "$T/mine" '[pmem]' 'pmem_namespaces = B:b'
-	run -0 "$EXOMEM" config show --config "$T/mine"
+	run -0 env XDG_CONFIG_HOME="$T/home" "$EXOMEM" config show --config "$T/mine"
 	[ "${lines[0]}" = '[pmem] pmem_namespaces = B:b' ]
 	run -1 "$EXOMEM" config show --config "$T/gone"
 	[[ $output = *"open '$T/gone'"* ]]
@@ -33,7 +31,7 @@ put() { # FILE LINE...
 
 @test "an unknown key is warned about; a file that others can write to is refused" {
 	put "$T/mine" '[pmem]' 'pmem_namespace = B:b'
-	run -0 "$EXOMEM" config show --config "$T/mine"
+	run -0 env XDG_CONFIG_HOME="$T/home" "$EXOMEM" config show --config "$T/mine"
 	[[ $output = *"did you mean 'pmem_namespaces'?"* ]]
 	chmod 0666 "$T/mine"
 	run -2 "$EXOMEM" config show --config "$T/mine"
