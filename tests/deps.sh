@@ -27,6 +27,7 @@ test,bench      gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
 unit,test,bench util-linux       flock                takes locks from outside
+test            ndctl            ndctl                reads namespaces of persistent memory too
 test            socat            socat                speaks QMP by hand
 test            xfsprogs         mkfs.xfs             makes a file system with reflinks
 test            btrfs-progs      mkfs.btrfs           makes another one

@@ -180,9 +180,16 @@ static bool clean(int fd, const ExmNamespace *namespace, const char *directory,
 	begin(claim, namespace);
 	cleaning.claim = claim;
 	/* Before the first byte: from here on nobody gets it until all is done. */
-	if (!exm_claim_store_write(directory, claim, error) ||
-	    !zero_and_verify(fd, namespace, &cleaning, scrubbed, error))
+	if (!exm_claim_store_write(directory, claim, error))
 		return false;
+	if (!zero_and_verify(fd, namespace, &cleaning, scrubbed, error)) {
+		/* Where it was not zero after all, the next one begins anew. */
+		if (strcmp(cleaning.what, "verify") == 0) {
+			claim->scrubbed = 0;
+			exm_claim_store_write(directory, claim, NULL);
+		}
+		return false;
+	}
 	return exm_claim_store_remove(directory, namespace->uuid, error);
 }
 
