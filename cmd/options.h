@@ -30,6 +30,11 @@
 		name, letter, 0, G_OPTION_ARG_FILENAME, EXM_CHECK_TYPE(variable, char **), help, \
 			argument                                                                 \
 	}
+#define EXM_OPTION_LIST(name, variable, help, argument)                                            \
+	{                                                                                          \
+		name, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, EXM_CHECK_TYPE(variable, char ***), help, \
+			argument                                                                   \
+	}
 #define EXM_OPTION_HIDDEN_LIST(name, variable)                              \
 	{                                                                   \
 		name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME_ARRAY, \

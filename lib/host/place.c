@@ -9,6 +9,7 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -478,4 +479,25 @@ ExmFileFacts *exm_file_look(const char *path)
 ExmFileFacts *exm_file_look_through(const char *path)
 {
 	return look(path, stat);
+}
+
+/**
+ * exm_place_maps_sync() - Whether what is written to a mapping of a file lasts without a sync
+ * @directory: where the file is or will be
+ *
+ * Tried on an unnamed file: only MAP_SHARED_VALIDATE says no where there is no DAX (mmap(2)).
+ */
+bool exm_place_maps_sync(const char *directory)
+{
+	exm_autofd int fd = open(directory, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	const size_t size = 2 * EXM_MIB;
+	void *memory;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return false;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	munmap(memory, size);
+	return true;
 }

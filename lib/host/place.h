@@ -11,3 +11,4 @@ ExmFileFacts *exm_file_look(const char *path);
 ExmFileFacts *exm_file_look_through(const char *path);
 char *exm_place_file_system(const char *path);
 bool exm_place_is_dax(dev_t device);
+bool exm_place_maps_sync(const char *directory);

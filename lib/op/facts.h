@@ -9,11 +9,13 @@
  * struct ExmSources - Where facts are to be had; nothing in it is owned
  * @qemu:            the QEMU binary, as the user named it
  * @cache_directory: where probes are kept
+ * @pool:            pmem_namespaces of the configuration, or NULL
  * @recorded:        files of recorded facts that stand in for this machine, or NULL
  */
 typedef struct {
 	const char *qemu;
 	const char *cache_directory;
+	const char *pool;
 	const char *const *recorded;
 } ExmSources;
 

@@ -167,14 +167,27 @@ static ExmClaim *claim_of_nobody(const ExmNamespace *namespace)
 	return claim;
 }
 
-static bool clean(int fd, const ExmNamespace *namespace, const char *directory,
-                  ExmProgress progress, ExmScrubbed *scrubbed, GError **error)
+/* What was decided was decided by what was remembered before the lock was ours. */
+static bool check_unchanged(const ExmNamespace *namespace, const ExmClaim *seen,
+                            const ExmClaim *now, GError **error)
+{
+	const bool same = seen && now ? g_strcmp0(seen->guest, now->guest) == 0 : !now;
+
+	return same ||
+	       exm_throw(error, EXM_ERROR_STATE, "namespace '%s' has just been claimed: try again",
+	                 exm_namespace_title(namespace));
+}
+
+static bool clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
+                  const char *directory, ExmProgress progress, ExmScrubbed *scrubbed, GError **error)
 {
 	g_autoptr(ExmClaim) claim = NULL;
 	Cleaning cleaning = { NULL, directory, "scrub", namespace->size, progress };
 
-	if (!exm_claim_store_read(directory, namespace->uuid, &claim, error))
+	if (!exm_claim_store_read(directory, namespace->uuid, &claim, error) ||
+	    !check_unchanged(namespace, seen, claim, error))
 		return false;
+
 	if (!claim)
 		claim = claim_of_nobody(namespace);
 	begin(claim, namespace);
@@ -197,16 +210,18 @@ static bool clean(int fd, const ExmNamespace *namespace, const char *directory,
  * exm_op_pmem_clean() - Scrub a namespace, and forget whose it was
  * @fd:        its device, whose lock is ours
  * @namespace: it
+ * @seen:      what was remembered of it when this was decided, or NULL
  * @directory: of claims
  * @progress:  is told how far it is; may be NULL
- * @error:     SYSTEM; then the namespace stays marked, and the next scrub goes on
+ * @error:     STATE where it has another guest now; SYSTEM; then the namespace stays marked, and
+ * the next scrub goes on
  */
-bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const char *directory,
-                       ExmProgress progress, GError **error)
+bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
+                       const char *directory, ExmProgress progress, GError **error)
 {
 	ExmScrubbed scrubbed;
 
-	return clean(fd, namespace, directory, progress, &scrubbed, error);
+	return clean(fd, namespace, seen, directory, progress, &scrubbed, error);
 }
 
 static bool lock(int fd, const ExmNamespace *namespace, GError **error)
@@ -238,15 +253,16 @@ static bool check_idle(const ExmNamespace *namespace, GError **error)
 	                 namespace->used_by);
 }
 
-static bool scrub_one(const ExmNamespace *namespace, const char *directory, ExmProgress progress,
-                      GPtrArray *done, GError **error)
+static bool scrub_one(const ExmPmem *pmem, const ExmNamespace *namespace, const char *directory,
+                      ExmProgress progress, GPtrArray *done, GError **error)
 {
 	exm_autofd int fd = -1;
 	g_autofree ExmScrubbed *scrubbed = g_new0(ExmScrubbed, 1);
 
 	if (!check_idle(namespace, error) || !exm_scrub_open(namespace->path, &fd, error) ||
 	    !lock(fd, namespace, error) ||
-	    !clean(fd, namespace, directory, progress, scrubbed, error))
+	    !clean(fd, namespace, exm_pmem_claim_of(pmem, namespace), directory, progress, scrubbed,
+	           error))
 		return false;
 	scrubbed->title = g_strdup(exm_namespace_title(namespace));
 	g_ptr_array_add(done, g_steal_pointer(&scrubbed));
@@ -300,15 +316,15 @@ static bool find_to_release(const ExmPmem *pmem, const char *word, GPtrArray *fo
 	return true;
 }
 
-static bool scrub_all(const GPtrArray *found, const char *directory, ExmProgress progress,
-                      GPtrArray *done, GError **error)
+static bool scrub_all(const ExmPmem *pmem, const GPtrArray *found, const char *directory,
+                      ExmProgress progress, GPtrArray *done, GError **error)
 {
 	/* All of them before the first is wiped: a guest that runs keeps everything. */
 	for (guint i = 0; i < found->len; i++)
 		if (!check_idle(found->pdata[i], error))
 			return false;
 	for (guint i = 0; i < found->len; i++)
-		if (!scrub_one(found->pdata[i], directory, progress, done, error))
+		if (!scrub_one(pmem, found->pdata[i], directory, progress, done, error))
 			return false;
 	return true;
 }
@@ -330,7 +346,7 @@ GPtrArray *exm_op_pmem_release(const ExmPmemSource *source, const char *word, Ex
 	g_autoptr(GPtrArray) done = g_ptr_array_new_with_free_func(scrubbed_free);
 
 	if (!pmem || !find_to_release(pmem, word, found, error) ||
-	    !scrub_all(found, source->directory, progress, done, error))
+	    !scrub_all(pmem, found, source->directory, progress, done, error))
 		return NULL;
 	return g_steal_pointer(&done);
 }
@@ -387,7 +403,7 @@ GPtrArray *exm_op_pmem_scrub(const ExmPmemSource *source, const char *word, ExmP
 		find_dirty(pmem, found);
 	else if (!find_to_scrub(pmem, word, found, error))
 		return NULL;
-	if (!scrub_all(found, source->directory, progress, done, error))
+	if (!scrub_all(pmem, found, source->directory, progress, done, error))
 		return NULL;
 	return g_steal_pointer(&done);
 }

@@ -41,5 +41,5 @@ GPtrArray *exm_op_pmem_release(const ExmPmemSource *source, const char *word, Ex
                                GError **error);
 GPtrArray *exm_op_pmem_scrub(const ExmPmemSource *source, const char *word, ExmProgress progress,
                              GError **error);
-bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const char *directory,
-                       ExmProgress progress, GError **error);
+bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
+                       const char *directory, ExmProgress progress, GError **error);

@@ -30,6 +30,43 @@ static bool perform(const ExmRunRequest *request, const ExmPlan *plan, ExmWarn w
 	                    : exm_act(plan, state, warn, error);
 }
 
+static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)
+{
+	if (one->claims->len != two->claims->len)
+		return false;
+	for (guint i = 0; i < one->claims->len; i++)
+		if (((const ExmPlanClaim *)one->claims->pdata[i])->namespace == NULL ||
+		    !g_str_equal(((const ExmPlanClaim *)one->claims->pdata[i])->claim->uuid,
+		                 ((const ExmPlanClaim *)two->claims->pdata[i])->claim->uuid))
+			return false;
+	return true;
+}
+
+/*
+ * Somebody may take a namespace between our look and our lock. Then we look again, as long as
+ * that leads to another choice: each time at least one has got what it wanted.
+ */
+static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources,
+                         const ExmPlan *plan, ExmWarn warn, GError **error)
+{
+	g_autoptr(ExmRunFacts) facts = NULL;
+	g_autoptr(ExmPlan) next = NULL;
+	g_autoptr(GError) reason = NULL;
+
+	if (perform(request, plan, warn, &reason))
+		return true;
+	if (plan->claims->len && g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE)) {
+		facts = exm_facts_for_run(request, sources, error);
+		next = facts ? exm_run_plan(request, facts, error) : NULL;
+		if (!next)
+			return false;
+		if (!chose_the_same(plan, next))
+			return perform_anew(request, sources, next, warn, error);
+	}
+	g_propagate_error(error, g_steal_pointer(&reason));
+	return false;
+}
+
 /**
  * exm_op_run() - Boot a guest
  * @request:  what the user said
@@ -52,7 +89,7 @@ bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn
 
 	if (!plan)
 		return false;
-	if (!perform(request, plan, warn, &full)) {
+	if (!perform_anew(request, sources, plan, warn, &full)) {
 		g_autoptr(ExmPlan) second = NULL;
 
 		if (facts->place && facts->place->free &&

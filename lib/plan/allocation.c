@@ -205,6 +205,20 @@ static bool choose_named(const ExmAllocationInput *in, const ExmNamespace *names
 	return true;
 }
 
+/* A name that is none was probably meant to be a label. */
+static bool prefix_label(const ExmPool *pool, const char *word, GError **error)
+{
+	g_autofree const char **labels = g_new0(const char *, pool->labels->len + 1);
+	const char *near;
+
+	for (guint i = 0; i < pool->labels->len; i++)
+		labels[i] = ((const ExmPoolLabel *)pool->labels->pdata[i])->label;
+	near = exm_nearest(word, labels, pool->labels->len);
+	g_prefix_error(error, "'%s' is no label of pmem_namespaces%s%s%s, and ", word,
+	               near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	return false;
+}
+
 static bool find_named(const ExmAllocationInput *in, const char *word, ExmNamespace **ret_namespace,
                        GError **error)
 {
@@ -213,8 +227,7 @@ static bool find_named(const ExmAllocationInput *in, const char *word, ExmNamesp
 	if (*word != '/') {
 		if (exm_namespaces_find(namespaces, word, ret_namespace, error))
 			return true;
-		g_prefix_error(error, "'%s' is no label of pmem_namespaces, and ", word);
-		return false;
+		return prefix_label(in->pmem->pool, word, error);
 	}
 	*ret_namespace = exm_namespaces_find_path(namespaces, word);
 	return *ret_namespace ||

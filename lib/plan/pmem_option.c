@@ -50,17 +50,19 @@ bool exm_pmem_option_is_flag(const char *word)
 
 static bool read_size(ExmPmemOption *option, const char *value, GError **error)
 {
-	return exm_size_parse(value, 1, &option->size, error) &&
-	       (option->size > 0 || exm_throw(error, EXM_ERROR_USAGE, "'%s' is no size", value));
+	return exm_size_parse(value, 1, &option->size, error);
 }
 
 /* QEMU, hw/mem/nvdimm.c, nvdimm_set_label_size() */
 static bool read_label_size(ExmPmemOption *option, const char *value, GError **error)
 {
 	option->label_size_said = true;
+	option->label_size = 0;
+	if (strcmp(value, "0") == 0)
+		return true;
 	if (!exm_size_parse(value, 1, &option->label_size, error))
 		return false;
-	return option->label_size == 0 || option->label_size >= LABEL_SIZE_MIN ||
+	return option->label_size >= LABEL_SIZE_MIN ||
 	       exm_throw(error, EXM_ERROR_USAGE,
 	                 "'%s' is too small for labels: 128K at least, or 0 for none", value);
 }
