@@ -140,8 +140,9 @@ static void look_at_block(const ExmNdctl *nd, struct ndctl_namespace *ns, ExmNam
 	const char *device = pfn ? nd->ndctl_pfn_get_block_device(pfn)
 	                         : nd->ndctl_namespace_get_block_device(ns);
 
-	if (device && *device)
-	namespace->used_by = mount_of(device);
+	if (device && *device) {
+		namespace->used_by = mount_of(device);
+	}
 }
 
 static void look_at_device(const ExmNdctl *nd, struct ndctl_dax *dax, ExmNamespace *namespace)
@@ -154,8 +155,9 @@ static void look_at_device(const ExmNdctl *nd, struct ndctl_dax *dax, ExmNamespa
 	namespace->path = g_strdup_printf("/dev/%s", nd->daxctl_dev_get_devname(dev));
 	namespace->size = nd->daxctl_dev_get_size(dev);
 	/* It has a memory where the driver kmem is bound to it. */
-	if (nd->daxctl_dev_get_memory(dev))
-	namespace->mode = EXM_NAMESPACE_SYSTEM_RAM;
+	if (nd->daxctl_dev_get_memory(dev)) {
+		namespace->mode = EXM_NAMESPACE_SYSTEM_RAM;
+	}
 }
 
 static void look_at_dax(const ExmNdctl *nd, struct ndctl_dax *dax, ExmNamespace *namespace)
@@ -169,8 +171,9 @@ static void look_at_dax(const ExmNdctl *nd, struct ndctl_dax *dax, ExmNamespace 
 	g_free(namespace->uuid);
 	namespace->uuid = uuid_text(uuid);
 	namespace->map = g_strdup(map_of(nd->ndctl_dax_get_location(dax)));
-	if (size != NO_SIZE)
-	namespace->size = size;
+	if (size != NO_SIZE) {
+		namespace->size = size;
+	}
 	namespace->align = align && align != NO_SIZE ? align : DEFAULT_ALIGN;
 	look_at_device(nd, dax, namespace);
 }
@@ -232,19 +235,23 @@ static void look_at_lock(ExmNamespace *namespace)
 {
 	exm_autofd int fd = open(namespace->path, O_PATH | O_CLOEXEC);
 
-	if (fd >= 0)
-	namespace->locked_by = (uint64_t)exm_lock_holder(fd);
-	if (fd < 0 || faccessat(AT_FDCWD, namespace->path, R_OK | W_OK, AT_EACCESS) < 0)
-	namespace->no_access = g_strdup_printf("'%s' cannot be opened: %s", namespace->path,
-	                                       g_strerror(errno));
+	const char *path = namespace->path;
+	if (fd >= 0) {
+		namespace->locked_by = (uint64_t)exm_lock_holder(fd);
+	}
+	if (fd < 0 || faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0) {
+		namespace->no_access = g_strdup_printf("'%s' cannot be opened: %s", path,
+		                                       g_strerror(errno));
+	}
 }
 
 static void note_user(const GPtrArray *namespaces, const char *target, const char *pid)
 {
 	ExmNamespace *namespace = exm_namespaces_find_path(namespaces, target);
 
-	if (namespace && !namespace->used_by && !namespace->locked_by)
-	namespace->used_by = g_strdup_printf("pid %s has it open", pid);
+	if (namespace && !namespace->used_by && !namespace->locked_by) {
+		namespace->used_by = g_strdup_printf("pid %s has it open", pid);
+	}
 }
 
 static void look_at_process(const GPtrArray *namespaces, const char *pid)

@@ -52,6 +52,7 @@
  * struct ExmNdctl - The functions, by their own names and with the types of their headers
  */
 typedef struct {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a name, not a value */
 #define EXM_NDCTL_MEMBER(name) __typeof__(&name) name;
 	EXM_NDCTL_FUNCTIONS(EXM_NDCTL_MEMBER)
 	EXM_DAXCTL_FUNCTIONS(EXM_NDCTL_MEMBER)

@@ -126,9 +126,23 @@ static bool verify_piece(const ExmScrub *scrub, unsigned char *memory, size_t si
 	                 scrub->path, offset);
 }
 
-static bool walk_window(const ExmScrub *scrub, uint64_t from, uint64_t length, Deed deed,
-                        ExmScrubTell tell, void *user, GError **error)
+/**
+ * struct Walk - A way over all of a device
+ * @scrub: which
+ * @deed:  done to each piece
+ * @tell:  called after it
+ * @user:  for @tell
+ */
+typedef struct {
+	const ExmScrub *scrub;
+	Deed deed;
+	ExmScrubTell tell;
+	void *user;
+} Walk;
+
+static bool walk_window(const Walk *way, uint64_t from, uint64_t length, GError **error)
 {
+	const ExmScrub *scrub = way->scrub;
 	unsigned char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, scrub->fd,
 	                             (off_t)from);
 	bool done = true;
@@ -138,20 +152,20 @@ static bool walk_window(const ExmScrub *scrub, uint64_t from, uint64_t length, D
 	for (uint64_t at = 0; done && at < length; at += PIECE) {
 		const uint64_t size = MIN(PIECE, length - at);
 
-		done = deed(scrub, memory + at, size, from + at, error) &&
-		       tell(from + at + size, user, error);
+		done = way->deed(scrub, memory + at, size, from + at, error) &&
+		       way->tell(from + at + size, way->user, error);
 	}
 	munmap(memory, length);
 	return done;
 }
 
-static bool walk(const ExmScrub *scrub, uint64_t from, Deed deed, ExmScrubTell tell, void *user,
-                 GError **error)
+static bool walk(const Walk *way, uint64_t from, GError **error)
 {
+	const ExmScrub *scrub = way->scrub;
 	const uint64_t window = MAX(WINDOW, scrub->align);
 
 	for (uint64_t at = from - from % scrub->align; at < scrub->size; at += window)
-		if (!walk_window(scrub, at, MIN(window, scrub->size - at), deed, tell, user, error))
+		if (!walk_window(way, at, MIN(window, scrub->size - at), error))
 			return false;
 	return true;
 }
@@ -167,7 +181,9 @@ static bool walk(const ExmScrub *scrub, uint64_t from, Deed deed, ExmScrubTell t
 bool exm_scrub_zero(const ExmScrub *scrub, uint64_t from, ExmScrubTell tell, void *user,
                     GError **error)
 {
-	return walk(scrub, from, zero_piece, tell, user, error);
+	const Walk way = { scrub, zero_piece, tell, user };
+
+	return walk(&way, from, error);
 }
 
 /**
@@ -179,5 +195,7 @@ bool exm_scrub_zero(const ExmScrub *scrub, uint64_t from, ExmScrubTell tell, voi
  */
 bool exm_scrub_verify(const ExmScrub *scrub, ExmScrubTell tell, void *user, GError **error)
 {
-	return walk(scrub, 0, verify_piece, tell, user, error);
+	const Walk way = { scrub, verify_piece, tell, user };
+
+	return walk(&way, 0, error);
 }

@@ -89,18 +89,20 @@ ExmPmemHost *exm_op_pmem_host(const ExmSources *sources)
 
 /**
  * struct Cleaning - A scrub on its way
- * @claim:     as it stands on disk
  * @directory: of claims
+ * @seen:      what was remembered of the namespace when this was decided, or NULL
+ * @progress:  is told how far it is; may be NULL
+ * @claim:     as it stands on disk
  * @what:      for the progress bar
  * @all:       bytes of the namespace
- * @progress:  is told how far it is; may be NULL
  */
 typedef struct {
-	ExmClaim *claim;
 	const char *directory;
+	const ExmClaim *seen;
+	ExmProgress progress;
+	ExmClaim *claim;
 	const char *what;
 	uint64_t all;
-	ExmProgress progress;
 } Cleaning;
 
 static bool tell_zeroed(uint64_t done, void *user, GError **error)
@@ -178,26 +180,28 @@ static bool check_unchanged(const ExmNamespace *namespace, const ExmClaim *seen,
 	                 exm_namespace_title(namespace));
 }
 
-static bool clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
-                  const char *directory, ExmProgress progress, ExmScrubbed *scrubbed, GError **error)
+static bool clean(int fd, const ExmNamespace *namespace, Cleaning *cleaning, ExmScrubbed *scrubbed,
+                  GError **error)
 {
+	const char *directory = cleaning->directory;
 	g_autoptr(ExmClaim) claim = NULL;
-	Cleaning cleaning = { NULL, directory, "scrub", namespace->size, progress };
 
 	if (!exm_claim_store_read(directory, namespace->uuid, &claim, error) ||
-	    !check_unchanged(namespace, seen, claim, error))
+	    !check_unchanged(namespace, cleaning->seen, claim, error))
 		return false;
 
 	if (!claim)
 		claim = claim_of_nobody(namespace);
 	begin(claim, namespace);
-	cleaning.claim = claim;
+	cleaning->claim = claim;
+	cleaning->what = "scrub";
+	cleaning->all = namespace->size;
 	/* Before the first byte: from here on nobody gets it until all is done. */
 	if (!exm_claim_store_write(directory, claim, error))
 		return false;
-	if (!zero_and_verify(fd, namespace, &cleaning, scrubbed, error)) {
+	if (!zero_and_verify(fd, namespace, cleaning, scrubbed, error)) {
 		/* Where it was not zero after all, the next one begins anew. */
-		if (strcmp(cleaning.what, "verify") == 0) {
+		if (strcmp(cleaning->what, "verify") == 0) {
 			claim->scrubbed = 0;
 			exm_claim_store_write(directory, claim, NULL);
 		}
@@ -219,9 +223,10 @@ static bool clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
 bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
                        const char *directory, ExmProgress progress, GError **error)
 {
+	Cleaning cleaning = { directory, seen, progress, NULL, NULL, 0 };
 	ExmScrubbed scrubbed;
 
-	return clean(fd, namespace, seen, directory, progress, &scrubbed, error);
+	return clean(fd, namespace, &cleaning, &scrubbed, error);
 }
 
 static bool lock(int fd, const ExmNamespace *namespace, GError **error)
@@ -256,13 +261,12 @@ static bool check_idle(const ExmNamespace *namespace, GError **error)
 static bool scrub_one(const ExmPmem *pmem, const ExmNamespace *namespace, const char *directory,
                       ExmProgress progress, GPtrArray *done, GError **error)
 {
+	Cleaning cleaning = { directory, exm_pmem_claim_of(pmem, namespace), progress, NULL, NULL, 0 };
 	exm_autofd int fd = -1;
 	g_autofree ExmScrubbed *scrubbed = g_new0(ExmScrubbed, 1);
 
 	if (!check_idle(namespace, error) || !exm_scrub_open(namespace->path, &fd, error) ||
-	    !lock(fd, namespace, error) ||
-	    !clean(fd, namespace, exm_pmem_claim_of(pmem, namespace), directory, progress, scrubbed,
-	           error))
+	    !lock(fd, namespace, error) || !clean(fd, namespace, &cleaning, scrubbed, error))
 		return false;
 	scrubbed->title = g_strdup(exm_namespace_title(namespace));
 	g_ptr_array_add(done, g_steal_pointer(&scrubbed));

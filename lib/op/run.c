@@ -35,8 +35,7 @@ static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)
 	if (one->claims->len != two->claims->len)
 		return false;
 	for (guint i = 0; i < one->claims->len; i++)
-		if (((const ExmPlanClaim *)one->claims->pdata[i])->namespace == NULL ||
-		    !g_str_equal(((const ExmPlanClaim *)one->claims->pdata[i])->claim->uuid,
+		if (!g_str_equal(((const ExmPlanClaim *)one->claims->pdata[i])->claim->uuid,
 		                 ((const ExmPlanClaim *)two->claims->pdata[i])->claim->uuid))
 			return false;
 	return true;
@@ -47,24 +46,35 @@ static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)
  * that leads to another choice: each time at least one has got what it wanted.
  */
 static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources,
-                         const ExmPlan *plan, ExmWarn warn, GError **error)
+                         const ExmPlan *first, ExmWarn warn, GError **error)
 {
 	g_autoptr(ExmRunFacts) facts = NULL;
-	g_autoptr(ExmPlan) next = NULL;
-	g_autoptr(GError) reason = NULL;
+	g_autoptr(ExmPlan) plan = NULL;
+	const ExmPlan *last = first;
 
-	if (perform(request, plan, warn, &reason))
-		return true;
-	if (plan->claims->len && g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE)) {
-		facts = exm_facts_for_run(request, sources, error);
-		next = facts ? exm_run_plan(request, facts, error) : NULL;
-		if (!next)
+	while (!perform(request, last, warn, error)) {
+		g_autoptr(ExmRunFacts) next_facts = NULL;
+		g_autoptr(ExmPlan) next = NULL;
+		g_autoptr(GError) reason = NULL;
+
+		if (last->claims->len == 0 || !g_error_matches(*error, EXM_ERROR, EXM_ERROR_STATE))
 			return false;
-		if (!chose_the_same(plan, next))
-			return perform_anew(request, sources, next, warn, error);
+		next_facts = exm_facts_for_run(request, sources, &reason);
+		next = next_facts ? exm_run_plan(request, next_facts, &reason) : NULL;
+		if (next && chose_the_same(last, next))
+			return false;
+		g_clear_error(error);
+		if (!next) {
+			g_propagate_error(error, g_steal_pointer(&reason));
+			return false;
+		}
+		g_clear_pointer(&plan, exm_plan_free);
+		g_clear_pointer(&facts, exm_run_facts_free);
+		facts = g_steal_pointer(&next_facts);
+		plan = g_steal_pointer(&next);
+		last = plan;
 	}
-	g_propagate_error(error, g_steal_pointer(&reason));
-	return false;
+	return true;
 }
 
 /**

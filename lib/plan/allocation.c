@@ -75,30 +75,32 @@ static const ExmNamespace *find_own(const ExmAllocationInput *in, const GPtrArra
 	return found;
 }
 
-/* Orders as a user wants them: smaller is better. */
-static int compare(const ExmAllocationInput *in, const ExmNamespace *one, bool one_dirty,
-                   const ExmNamespace *two, bool two_dirty)
+static bool is_near(const ExmAllocationInput *in, const ExmNamespace *namespace)
 {
-	const bool one_far = in->on_node && !(one->on_node && one->node == in->node);
-	const bool two_far = in->on_node && !(two->on_node && two->node == in->node);
+	return in->on_node && namespace->on_node && namespace->node == in->node;
+}
 
-	if (one_far != two_far)
-		return one_far ? 1 : -1;
-	if (one->size != two->size)
-		return one->size > two->size ? 1 : -1;
-	if (one_dirty != two_dirty)
-		return one_dirty ? 1 : -1;
-	return strcmp(exm_namespace_title(one), exm_namespace_title(two));
+/* Whether a namespace is what the guest wants rather than the best so far. */
+static bool is_better(const ExmAllocationInput *in, const ExmNamespace *one, bool one_dirty,
+                      const ExmNamespace *best, bool best_dirty)
+{
+	if (is_near(in, one) != is_near(in, best))
+		return is_near(in, one);
+	if (one->size != best->size)
+		return one->size < best->size;
+	if (one_dirty != best_dirty)
+		return best_dirty;
+	return strcmp(exm_namespace_title(one), exm_namespace_title(best)) < 0;
 }
 
 static char *explain(const ExmAllocationInput *in, const ExmNamespace *namespace, bool dirty,
                      guint count)
 {
-	const bool near = in->on_node && namespace->on_node && namespace->node == in->node;
-	g_autofree char *place = near ? g_strdup_printf("on node %" G_GUINT64_FORMAT
-	                                                " as the guest's memory, ",
-	                                                namespace->node)
-	                              : g_strdup("");
+	g_autofree char *place = is_near(in, namespace)
+	                                 ? g_strdup_printf("on node %" G_GUINT64_FORMAT
+	                                                   " as the guest's memory, ",
+	                                                   namespace->node)
+	                                 : g_strdup("");
 	const char *scrub = dirty ? ", after a scrub" : "";
 
 	if (count == 1)
@@ -169,7 +171,7 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
 		if (is_chosen(chosen, namespace) || (state != EXM_PMEM_FREE && !dirty))
 			continue;
 		count++;
-		if (!best || compare(in, namespace, dirty, best, best_dirty) < 0) {
+		if (!best || is_better(in, namespace, dirty, best, best_dirty)) {
 			best = namespace;
 			best_dirty = dirty;
 		}

@@ -203,7 +203,7 @@ const char *exm_config_get(const ExmConfig *config, const char *group, const cha
 ExmJson *exm_config_to_json(const ExmConfig *config)
 {
 	ExmJson *json = json_object_new_object();
-	ExmJson *values = json_object_new_array();
+	ExmJson *list = json_object_new_array();
 
 	for (size_t i = 0; i < config->count; i++) {
 		const ExmConfigValue *value = &config->values[i];
@@ -216,9 +216,9 @@ ExmJson *exm_config_to_json(const ExmConfig *config)
 			exm_json_set_string(item, "file", value->entry->file);
 			exm_json_set_string(item, "from-group", value->entry->group);
 		}
-		json_object_array_add(values, item);
+		json_object_array_add(list, item);
 	}
 	exm_json_set_uint(json, "schema", 1);
-	json_object_object_add(json, "values", values);
+	json_object_object_add(json, "values", list);
 	return json;
 }

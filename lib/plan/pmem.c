@@ -157,12 +157,10 @@ static void count_label(const ExmPmem *pmem, const GPtrArray *own, uint64_t *use
 		const ExmNamespace *namespace = own->pdata[i];
 		const ExmClaim *claim = exm_pmem_claim_of(pmem, namespace);
 
-		if (namespace->locked_by || namespace->used_by)
+		if (namespace->locked_by || namespace->used_by || (claim && !is_wiped(claim)))
 			(*used)++;
-		else if (is_wiped(claim))
-			(*reserved)++;
 		else if (claim)
-			(*used)++;
+			(*reserved)++;
 	}
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/size.h"
 
 /* QEMU, include/hw/ppc/spapr_nvdimm.h: SPAPR_MINIMUM_SCM_BLOCK_SIZE */
@@ -58,19 +57,16 @@ bool exm_pmem_medium_sizes(const ExmPmemMedium *medium, const ExmPmemOption *opt
  * exm_pmem_medium_loss() - What is neither the guest's nor the labels'
  * @medium:  the medium
  * @option:  what the user asked for
- * @size:    bytes of the backend
  * @visible: bytes that the guest sees
  *
  * Return: a warning (transfer full), or NULL where nothing is lost.
  */
-char *exm_pmem_medium_loss(const ExmPmemMedium *medium, const ExmPmemOption *option, uint64_t size,
-                           uint64_t visible)
+char *exm_pmem_medium_loss(const ExmPmemMedium *medium, const ExmPmemOption *option, uint64_t visible)
 {
 	const uint64_t lost = medium->size - visible - option->label_size;
 	g_autofree char *bytes = exm_size_human(lost);
 	g_autofree char *align = exm_size_human(medium->align);
 
-	(void)size;
 	if (lost == 0)
 		return NULL;
 	return g_strdup_printf("%s of '%s' are lost: what the guest sees is a multiple of its alignment, "
@@ -79,24 +75,20 @@ char *exm_pmem_medium_loss(const ExmPmemMedium *medium, const ExmPmemOption *opt
 }
 
 /**
- * exm_pmem_backend() - The backend of a device of persistent memory
- * @medium:   what it stands on
- * @option:   what the user asked for
- * @caps:     of the QEMU that will run the guest
- * @id:       of the backend
- * @size:     bytes
- * @prealloc: -mem-prealloc was given, which goes for this backend too
- * @error:    UNSUPPORTED where this QEMU cannot
+ * exm_pmem_device_backend() - The backend of a device of persistent memory
+ * @device: the device
+ * @error:  UNSUPPORTED where this QEMU cannot
  *
  * Devices are mapped shared only (Linux, drivers/dax/device.c, check_vma()); and what is not
  * shared would not last. Every page of a medium is there: touching each would wear it and be no use.
  *
  * Return: the properties as an object (transfer full), or NULL.
  */
-ExmJson *exm_pmem_backend(const ExmPmemMedium *medium, const ExmPmemOption *option,
-                          const ExmCaps *caps, const char *id, uint64_t size, bool prealloc,
-                          GError **error)
+ExmJson *exm_pmem_device_backend(const ExmPmemDevice *device, GError **error)
 {
+	const ExmPmemMedium *medium = device->medium;
+	const ExmPmemOption *option = device->option;
+	const ExmCaps *caps = device->caps;
 	ExmJson *tree;
 
 	if (option->readonly && !exm_caps_has(caps->file_properties, "readonly")) {
@@ -106,8 +98,8 @@ ExmJson *exm_pmem_backend(const ExmPmemMedium *medium, const ExmPmemOption *opti
 	}
 	tree = json_object_new_object();
 	exm_json_set_string(tree, "qom-type", "memory-backend-file");
-	exm_json_set_string(tree, "id", id);
-	exm_json_set_uint(tree, "size", size);
+	exm_json_set_string(tree, "id", device->backend_id);
+	exm_json_set_uint(tree, "size", device->size);
 	exm_json_set_string(tree, "mem-path", medium->path);
 	exm_json_set_bool(tree, "share", true);
 	if (exm_caps_has(caps->file_properties, "align"))
@@ -116,16 +108,17 @@ ExmJson *exm_pmem_backend(const ExmPmemMedium *medium, const ExmPmemOption *opti
 		exm_json_set_bool(tree, "pmem", true);
 	if (option->readonly)
 		exm_json_set_bool(tree, "readonly", true);
-	if (prealloc)
+	if (device->prealloc)
 		exm_json_set_bool(tree, "prealloc", false);
 	return tree;
 }
 
-static bool add_uuid(const ExmPmemMedium *medium, const ExmPmemOption *option, const ExmCaps *caps,
-                     GString *text, GError **error)
+static bool add_uuid(const ExmPmemDevice *device, GString *text, GError **error)
 {
-	const bool pseries = strcmp(caps->target, "ppc64") == 0;
-	const char *uuid = option->uuid ? option->uuid : pseries ? medium->uuid : NULL;
+	const ExmPmemMedium *medium = device->medium;
+	const char *own = device->option->uuid;
+	const bool pseries = strcmp(device->caps->target, "ppc64") == 0;
+	const char *uuid = own ? own : pseries ? medium->uuid : NULL;
 
 	/* QEMU, hw/ppc/spapr_nvdimm.c: "NVDIMM device requires a uuid" */
 	if (pseries && !uuid)
@@ -137,25 +130,22 @@ static bool add_uuid(const ExmPmemMedium *medium, const ExmPmemOption *option, c
 }
 
 /**
- * exm_pmem_device() - The argument of -device
- * @medium:     what it stands on
- * @option:     what the user asked for
- * @caps:       of the QEMU that will run the guest
- * @id:         of the device
- * @backend:    id of the backend
- * @ret_device: (transfer full): the argument
- * @error:      UNSUPPORTED where this QEMU has no such device; USAGE
+ * exm_pmem_device_print() - The argument of -device
+ * @device:   the device
+ * @ret_text: (transfer full): the argument
+ * @error:    UNSUPPORTED where this QEMU has no such device; USAGE
  */
-bool exm_pmem_device(const ExmPmemMedium *medium, const ExmPmemOption *option, const ExmCaps *caps,
-                     const char *id, const char *backend, char **ret_device, GError **error)
+bool exm_pmem_device_print(const ExmPmemDevice *device, char **ret_text, GError **error)
 {
+	const ExmPmemOption *option = device->option;
+	const ExmCaps *caps = device->caps;
 	const char *driver = option->virtio ? "virtio-pmem-pci" : "nvdimm";
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	if (!exm_caps_has(caps->devices, driver))
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' (%s) has no device '%s'",
 		                 caps->path, caps->version, driver);
-	g_string_append_printf(text, "%s,id=%s,memdev=%s", driver, id, backend);
+	g_string_append_printf(text, "%s,id=%s,memdev=%s", driver, device->id, device->backend_id);
 	if (!option->virtio) {
 		g_string_append_printf(text, ",node=%" G_GUINT64_FORMAT, option->node);
 		if (option->label_size)
@@ -164,9 +154,9 @@ bool exm_pmem_device(const ExmPmemMedium *medium, const ExmPmemOption *option, c
 		/* QEMU, hw/mem/nvdimm.c: a read-only backend must be unarmed, and the guest is told */
 		if (option->unarmed || option->readonly)
 			g_string_append(text, ",unarmed=on");
-		if (!add_uuid(medium, option, caps, text, error))
+		if (!add_uuid(device, text, error))
 			return false;
 	}
-	*ret_device = g_string_free(g_steal_pointer(&text), FALSE);
+	*ret_text = g_string_free(g_steal_pointer(&text), FALSE);
 	return true;
 }

@@ -98,6 +98,13 @@ static bool add_device(ExmBuilder *builder, const ExmPmemMedium *medium,
 	ExmPlanPmem *pmem = exm_plan_add_pmem(builder->plan);
 	g_autofree char *id = backend_id(builder);
 	const guint number = builder->plan->pmem->len - 1;
+	ExmPmemDevice device = {
+		.medium = medium,
+		.option = option,
+		.caps = caps,
+		.backend_id = id,
+		.prealloc = builder->request->guest->prealloc,
+	};
 
 	pmem->id = g_strdup_printf("%s%u", option->virtio ? "virtio-pmem" : "nvdimm", number);
 	pmem->title = g_strdup(medium->title);
@@ -106,15 +113,15 @@ static bool add_device(ExmBuilder *builder, const ExmPmemMedium *medium,
 	pmem->node = option->node;
 	pmem->is_virtio = option->virtio;
 	pmem->why = g_strdup(why);
+	device.id = pmem->id;
 	if (!check_node(builder, option, error) ||
 	    !exm_pmem_medium_sizes(medium, option, caps->target, &pmem->size, &pmem->visible, error))
 		return false;
-	pmem->backend = exm_pmem_backend(medium, option, caps, id, pmem->size,
-	                                 builder->request->guest->prealloc, error);
-	if (!pmem->backend ||
-	    !exm_pmem_device(medium, option, caps, pmem->id, id, &pmem->device, error))
+	device.size = pmem->size;
+	pmem->backend = exm_pmem_device_backend(&device, error);
+	if (!pmem->backend || !exm_pmem_device_print(&device, &pmem->device, error))
 		return false;
-	warn(builder, exm_pmem_medium_loss(medium, option, pmem->size, pmem->visible));
+	warn(builder, exm_pmem_medium_loss(medium, option, pmem->visible));
 	warn_of_persistence(builder, medium, is_device);
 	return true;
 }
@@ -425,8 +432,8 @@ static bool check_room(const ExmBuilder *builder, GError **error)
  * exm_builder_add_pmem() - Add persistent memory and the steps around it to the plan
  * @builder: the plan under construction, with the guest's name and memory
  * @error:   what exm_pool_check(), exm_allocations_choose(), exm_pmem_medium_sizes() and
- *           exm_pmem_device() throw; UNSUPPORTED for a machine without persistent memory; USAGE and
- *           NO_ROOM for a file
+ *           exm_pmem_device_print() throw; UNSUPPORTED for a machine without persistent memory;
+ * USAGE and NO_ROOM for a file
  *
  * Locks are taken in one order by all, so that two guests that want the same cannot keep each other
  * from both getting any.
