@@ -46,7 +46,7 @@ static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)
  * that leads to another choice: each time at least one has got what it wanted.
  */
 static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources,
-                         const ExmPlan *first, ExmWarn warn, GError **error)
+                         const ExmPlan *first, ExmWarn warn, char **ret_name, GError **error)
 {
 	g_autoptr(ExmRunFacts) facts = NULL;
 	g_autoptr(ExmPlan) plan = NULL;
@@ -74,6 +74,7 @@ static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources
 		plan = g_steal_pointer(&next);
 		last = plan;
 	}
+	*ret_name = g_strdup(last->name);
 	return true;
 }
 
@@ -99,7 +100,7 @@ bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn
 
 	if (!plan)
 		return false;
-	if (!perform_anew(request, sources, plan, warn, &full)) {
+	if (!perform_anew(request, sources, plan, warn, ret_name, &full)) {
 		g_autoptr(ExmPlan) second = NULL;
 
 		if (facts->place && facts->place->free &&
@@ -114,7 +115,7 @@ bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn
 		}
 		if (!perform(request, second, warn, error))
 			return false;
+		*ret_name = g_strdup(second->name);
 	}
-	*ret_name = g_strdup(plan->name);
 	return true;
 }
