@@ -73,14 +73,17 @@ SRC      := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 HDR      := $(wildcard lib/*/*.h cmd/*.h tests/unit/*.h tests/fuzz/*.h)
 GUEST_C  := $(wildcard tests/guest/*.[ch])
 BATS     := $(wildcard tests/integration/*.bats)
+LAB_BATS := $(wildcard tests/lab/*.bats)
 MAN      := $(wildcard man/*.[1-8])
-SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS)
+SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS) \
+	$(LAB_BATS) tests/lab/init tests/lab/on-host
 obj       = $(1:%.c=$(O)/%.o)
 
 GUEST_DIR := $(CURDIR)/build/guest
 GUEST     := $(GUEST_DIR)/tiny.elf
 LINUX     := $(CURDIR)/build/linux
 QEMU_10   := $(CURDIR)/build/qemu-10/qemu-system-x86_64
+LAB       := $(CURDIR)/build/lab
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 Q   := $(if $(V),,@)
@@ -126,7 +129,7 @@ $(O)/.version: FORCE
 
 deps: ## install with apt what is missing; DEPS="build test" for some groups only
 	@tests/deps.sh $(DEPS)
-NEEDS := $(addprefix need-,build unit test demo lint coverage valgrind clang fuzz bench dev)
+NEEDS := $(addprefix need-,build unit test demo lab lint coverage valgrind clang fuzz bench dev)
 $(NEEDS): need-%:
 	@tests/deps.sh $*
 
@@ -151,6 +154,8 @@ check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.ba
 	$(call run_suites,integration,build test)
 check-integration-10: ## the same with QEMU 10 from Debian's backports, unpacked below build
 	$(call run_suites,integration-10,build test)
+check-lab: ## tests in the lab: NFS, NVDIMMs, disks; ARGS=tests/lab/X.bats for some
+	$(call run_suites,lab,build test lab)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
 	$(Q)$(MAKE) PROFILE=asan SUITES='$(ASAN_SUITES)' check-suites
 check-suites: # some SUITES, in this PROFILE
@@ -164,19 +169,21 @@ run-unit: $(O)/unit $(FUZZERS:%=$(O)/replay_%)
 run-golden: $(O)/exomem
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem TAP=$(RESULTS)/golden.tap tests/golden/run.sh $(ARGS)
 # bats needs GNU parallel to run files side by side; xargs does it as well.
-# $(1): what its results are called, $(2): more of the environment
+# $(1): what its results are called, $(2): files, $(3): what runs one, $(4): more of the environment
 define run_bats
-$(Q)printf '%s\n' $(or $(ARGS),$(BATS)) | EXOMEM=$(CURDIR)/$(O)/exomem \
-	GUEST=$(GUEST) LINUX=$(LINUX) SUITE=$(RESULTS)/$(1) $(2) \
+$(Q)printf '%s\n' $(or $(ARGS),$(2)) | EXOMEM=$(CURDIR)/$(O)/exomem \
+	GUEST=$(GUEST) LINUX=$(LINUX) SUITE=$(RESULTS)/$(1) $(4) \
 	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
 	tap=$$SUITE-$$(basename "$$0" .bats).tap; \
-	bats --formatter tap "$$0" >"$$tap" 2>&1; \
+	$(3) "$$0" >"$$tap" 2>&1; \
 	rc=$$?; echo "$$0"; cat "$$tap"; exit $$rc' {}
 endef
 run-integration: $(O)/exomem guests
-	$(call run_bats,integration)
+	$(call run_bats,integration,$(BATS),bats --formatter tap)
 run-integration-10: $(O)/exomem guests qemu-10
-	$(call run_bats,integration-10,EXOMEM_QEMU=$(QEMU_10))
+	$(call run_bats,integration-10,$(BATS),bats --formatter tap,EXOMEM_QEMU=$(QEMU_10))
+run-lab: $(O)/exomem guest $(LAB)/root.img
+	$(call run_bats,lab,$(LAB_BATS),tests/lab/run.sh,LAB=$(LAB))
 
 check-valgrind: need-valgrind need-unit ## unit tests under valgrind
 	$(Q)+$(sub) PROFILE=debug build/debug/unit
@@ -213,6 +220,14 @@ $(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-test
 qemu-10: | need-test ## QEMU 10 below build, from Debian's backports; does not install it
 	$(Q)tests/qemu-10.sh $(dir $(QEMU_10)) || \
 		echo 'no QEMU 10: the tests that need it will be skipped' >&2
+
+lab: $(O)/exomem guest $(LAB)/root.img ## a shell in the lab; ARGS='nvdimm=258M numa=2'
+	$(Q)LAB=$(LAB) EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/lab/boot.sh $(LAB)/hand $(ARGS)
+lab-root: $(LAB)/root.img
+$(LAB)/root.img: $(addprefix tests/,lab/build.sh lab/mount-root linux/kernel.sh) $(LINUX)/initrd.gz \
+	| need-lab
+	$(call say,LAB,$(@D))
+	$(Q)tests/lab/build.sh $(@D) $(LINUX)
 
 demo: ## boot a guest on a named memory file and look at it, in seconds
 	@tests/deps.sh build demo
@@ -330,9 +345,10 @@ clean: ## remove build
 
 FORCE:
 .PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-10 \
-	check-asan check-suites check-valgrind coverage run-unit run-golden run-integration \
-	run-integration-10 fuzz guest linux guests qemu-10 demo bench lint $(LINTS) lint-analyzer \
-	format install uninstall dist distcheck gdb compile_commands.json help clean FORCE
+	check-lab check-asan check-suites check-valgrind coverage run-unit run-golden \
+	run-integration run-integration-10 run-lab fuzz guest linux guests qemu-10 lab lab-root \
+	demo bench lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
+	compile_commands.json help clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

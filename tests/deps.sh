@@ -18,12 +18,12 @@ build           libjson-c-dev    pc:json-c            every JSON read and writte
 build           libndctl-dev     pc:libndctl          namespaces of persistent memory
 build           libdaxctl-dev    pc:libdaxctl         their devices
 unit            check            pc:check             the unit test framework
-demo,test,bench qemu-system-x86  qemu-system-x86_64   the program all this is for
+demo,test,bench,lab qemu-system-x86 qemu-system-x86_64   the program all this is for
 test            bats             bats                 runs the integration tests
 test,bench,dev  jq               jq                   reads the program's JSON, writes make's
 test,bench      busybox-static   /bin/busybox         the Linux guest's user space
-test,bench      cpio             cpio                 packs the Linux guest's initramfs
-test,bench      gzip             gzip                 compresses it
+test,bench,lab  cpio             cpio                 packs the Linux guest's initramfs
+test,bench,lab  gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
 unit,test,bench util-linux       flock                takes locks from outside
@@ -34,6 +34,7 @@ test            btrfs-progs      mkfs.btrfs           makes another one
 test            tmux             tmux                 is a person's terminal
 test            zsh              zsh                  completes our words, as bash does
 test            fish             fish                 completes them too
+lab             e2fsprogs        mke2fs               makes the lab's root file system
 lint            clang-format     clang-format         lint-format, format
 lint            clang-tidy       clang-tidy           lint-tidy
 lint            cppcheck         cppcheck             lint-cppcheck
@@ -74,7 +75,7 @@ TABLE
 	missing=${missing# }
 }
 
-[ $# -gt 0 ] || set -- build unit test demo lint coverage valgrind clang fuzz bench dev
+[ $# -gt 0 ] || set -- build unit test demo lab lint coverage valgrind clang fuzz bench dev
 look "$@"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then

@@ -63,8 +63,9 @@ bool exm_template_store_commit(const char *temporary, const char *directory, GEr
 
 	if (!exm_directory_sync(temporary, error))
 		return false;
-	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, directory, RENAME_NOREPLACE) < 0) {
-		if (errno == EEXIST)
+	/* A template is not empty, so it is never replaced; NFS does not know RENAME_NOREPLACE. */
+	if (rename(temporary, directory) < 0) {
+		if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
 			return exm_throw(error, EXM_ERROR_STATE,
 			                 "'%s' has just been made by somebody else", directory);
 		return exm_throw_errno(error, errno, "rename '%s' to '%s'", temporary, directory);

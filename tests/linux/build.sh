@@ -36,24 +36,7 @@ fail() {
 
 is_current() {
 	[ -e "$out/vmlinuz" ] && [ -e "$out/initrd.gz" ] &&
-		[ -z "$(find "$here/build.sh" "$here/init" -newer "$out/vmlinuz")" ]
-}
-
-# The newest generic kernel that apt knows, or nothing.
-kernel_package() {
-	apt-cache depends linux-image-amd64 2>/dev/null |
-		sed -n 's/^ *Depends: \(linux-image-[0-9].*-amd64\)$/\1/p' | head -n 1
-}
-
-fetch_package() {
-	package=$(kernel_package)
-	if [ -z "$package" ]; then
-		apt-get -qq update
-		package=$(kernel_package)
-	fi
-	[ -n "$package" ] || fail 'apt knows no linux-image-amd64'
-	release=${package#linux-image-}
-	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+		[ -z "$(find "$here" -type f -newer "$out/vmlinuz")" ]
 }
 
 extract_package() {
@@ -64,7 +47,7 @@ extract_package() {
 			echo "$modules/$module.ko"
 		done
 	} >"$work/wanted"
-	dpkg --fsys-tarfile "$work/$package"_*.deb >"$work/package.tar"
+	dpkg --fsys-tarfile "$work"/linux-image-*.deb >"$work/package.tar"
 	tar -C "$work" -xf "$work/package.tar" -T "$work/wanted"
 }
 
@@ -114,7 +97,7 @@ done
 work=$(mktemp -d "$out/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-fetch_package
+release=$("$here/kernel.sh" amd64 "$work")
 extract_package
 make_initrd
 if command -v xz >/dev/null; then

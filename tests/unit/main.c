@@ -35,6 +35,7 @@ static Suite *(*const suites[])(void) = {
 	record_suite,
 	template_suite,
 	template_check_suite,
+	template_store_suite,
 	clone_suite,
 	incoming_suite,
 	stream_head_suite,

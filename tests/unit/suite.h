@@ -41,6 +41,7 @@ Suite *overlay_suite(void);
 Suite *record_suite(void);
 Suite *template_suite(void);
 Suite *template_check_suite(void);
+Suite *template_store_suite(void);
 Suite *clone_suite(void);
 Suite *save_suite(void);
 Suite *config_suite(void);
