@@ -36,24 +36,6 @@ ExmClaim *exm_claim_new(void)
 }
 
 /**
- * exm_claim_copy() - The same claim once more
- * @claim: the claim
- *
- * Return: the copy (transfer full).
- */
-ExmClaim *exm_claim_copy(const ExmClaim *claim)
-{
-	ExmClaim *copy = exm_claim_new();
-
-	*copy = *claim;
-	copy->uuid = g_strdup(claim->uuid);
-	copy->namespace = g_strdup(claim->namespace);
-	copy->guest = g_strdup(claim->guest);
-	copy->label = g_strdup(claim->label);
-	return copy;
-}
-
-/**
  * exm_claim_free() - Free a claim
  * @claim: may be NULL
  */
@@ -93,18 +75,4 @@ ExmClaim *exm_claim_from_json(ExmJson *json, GError **error)
 		return NULL;
 	}
 	return g_steal_pointer(&claim);
-}
-
-/**
- * exm_claim_equal() - Whether two claims say the same
- * @one: may be NULL
- * @two: may be NULL
- */
-bool exm_claim_equal(const ExmClaim *one, const ExmClaim *two)
-{
-	if (!one || !two)
-		return one == two;
-	return g_str_equal(one->uuid, two->uuid) && g_strcmp0(one->guest, two->guest) == 0 &&
-	       one->size == two->size && one->ephemeral == two->ephemeral &&
-	       one->dirty == two->dirty && one->scrubbed == two->scrubbed;
 }

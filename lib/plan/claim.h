@@ -34,10 +34,8 @@ typedef struct {
 } ExmClaim;
 
 ExmClaim *exm_claim_new(void);
-ExmClaim *exm_claim_copy(const ExmClaim *claim);
 void exm_claim_free(ExmClaim *claim);
 ExmJson *exm_claim_to_json(const ExmClaim *claim);
 ExmClaim *exm_claim_from_json(ExmJson *json, GError **error);
-bool exm_claim_equal(const ExmClaim *one, const ExmClaim *two);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmClaim, exm_claim_free)

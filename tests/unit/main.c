@@ -41,6 +41,7 @@ static Suite *(*const suites[])(void) = {
 	stream_head_suite,
 	save_suite,
 	config_suite,
+	scrub_suite,
 };
 
 int main(void)

@@ -45,6 +45,7 @@ Suite *template_store_suite(void);
 Suite *clone_suite(void);
 Suite *save_suite(void);
 Suite *config_suite(void);
+Suite *scrub_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 
