@@ -57,7 +57,7 @@ static const ExmNamespace *find_own(const ExmAllocationInput *in, const GPtrArra
                                     const GPtrArray *chosen, const char *label)
 {
 	const ExmNamespace *found = NULL;
-	uint64_t first = 0;
+	uint64_t first = G_MAXUINT64;
 
 	for (guint i = 0; i < own->len; i++) {
 		const ExmNamespace *namespace = own->pdata[i];
@@ -67,7 +67,7 @@ static const ExmNamespace *find_own(const ExmAllocationInput *in, const GPtrArra
 		if (!claim || g_strcmp0(claim->label, label) != 0 || is_chosen(chosen, namespace) ||
 		    exm_pmem_state(in->pmem, namespace, in->guest, &reason) != EXM_PMEM_OWN)
 			continue;
-		if (!found || claim->order < first) {
+		if (claim->order < first) {
 			found = namespace;
 			first = claim->order;
 		}
@@ -170,13 +170,12 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
 
 		if (is_chosen(chosen, namespace) || (state != EXM_PMEM_FREE && !dirty))
 			continue;
-		count++;
-		if (!best || is_better(in, namespace, dirty, best, best_dirty)) {
+		if (++count == 1 || is_better(in, namespace, dirty, best, best_dirty)) {
 			best = namespace;
 			best_dirty = dirty;
 		}
 	}
-	if (!best)
+	if (count == 0)
 		return throw_exhausted(in, label, wanted, own, chosen, error);
 	choose(chosen, best, label->label, best_dirty ? EXM_PMEM_DIRTY : EXM_PMEM_FREE)->why =
 		explain(in, best, best_dirty, count);
