@@ -307,6 +307,7 @@ static bool find_to_release(const ExmPmem *pmem, const char *word, GPtrArray *fo
 
 	if (!find_of_guest(pmem, word, found, error))
 		return false;
+	exm_namespaces_sort(found);
 	if (found->len)
 		return true;
 	if (!exm_namespaces_find(pmem->namespaces, word, &namespace, NULL))

@@ -68,8 +68,9 @@ static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources
 			g_propagate_error(error, g_steal_pointer(&reason));
 			return false;
 		}
-		g_clear_pointer(&plan, exm_plan_free);
-		g_clear_pointer(&facts, exm_run_facts_free);
+		/* The plan borrows from its facts. */
+		exm_plan_free(plan);
+		exm_run_facts_free(facts);
 		facts = g_steal_pointer(&next_facts);
 		plan = g_steal_pointer(&next);
 		last = plan;

@@ -168,6 +168,7 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
 		const ExmPmemState state = exm_pmem_state(in->pmem, namespace, in->guest, &reason);
 		const bool dirty = state == EXM_PMEM_DIRTY;
 
+		g_assert(namespace);
 		if (is_chosen(chosen, namespace) || (state != EXM_PMEM_FREE && !dirty))
 			continue;
 		if (++count == 1 || is_better(in, namespace, dirty, best, best_dirty)) {

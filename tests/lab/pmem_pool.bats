@@ -101,10 +101,12 @@ stop_guest() { # NAME
 	use_pool
 	run -0 pmem allocations
 	printf '# %s\n' "${lines[@]}" >&3
-	[[ $output = *'to be scrubbed'* ]]
+	# The first of the two, unless the machine was fast.
+	dirty=$(awk '/to be scrubbed/ { print $2 }' <<<"$output")
+	[[ $dirty = ns[03] ]]
 	run -0 pmem inventory
-	[[ $output =~ 'CUSTOM_PMEM_NAMESPACE_6GB '\ *1.0\ +3\ +1\  ]]
-	run -0 pmem_run next ns0
+	[[ $output =~ \ 1.0\ +[13]\ +1\  ]]
+	run -0 pmem_run next "$dirty"
 	run -0 pmem allocations
 	[[ $output = *next* ]]
 	# What no longer runs has nothing open that the end of the tests would wait for.
