@@ -28,7 +28,9 @@ ARGS        ?=
 
 # The packages the program links with.  Asked for once, at first use.
 PKGS       := glib-2.0 json-c
-PKG_FLAGS   = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_FLAGS)
+# Of these only the headers: the program loads them when it needs them (lib/host/ndctl_loader.c).
+LOADED     := libndctl libdaxctl
+PKG_FLAGS   = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(LOADED)))$(PKG_FLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(PKGS)))$(PKG_LIBS)
 CHECK_FLAGS = $(eval CHECK_FLAGS := $(shell $(PKG_CONFIG) --cflags check))$(CHECK_FLAGS)
 CHECK_LIBS  = $(eval CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check))$(CHECK_LIBS)

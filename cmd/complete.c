@@ -37,6 +37,10 @@ typedef struct {
 /* Words that arguments can be, NULL-terminated. */
 static const char *const wait_events[] = { "exit", "running", NULL };
 static const char *const template_actions[] = { "list", "remove", "show", "verify", NULL };
+static const char *const config_actions[] = { "show", NULL };
+static const char *const pmem_actions[] = {
+	"allocations", "inventory", "list", "release", "scrub", NULL,
+};
 static const char *const memories[] = { "private", "reflink", NULL };
 static const char *const state_formats[] = { "auto", "qemu", "xen", NULL };
 static const char *const shells[] = { "bash", "fish", "zsh", NULL };
@@ -222,6 +226,10 @@ static void offer_plain_words(const Place *place)
 		offer_guests(place);
 	else if (command == &exm_command_template && place->plain == 0)
 		offer_words(place->typed, "", template_actions);
+	else if (command == &exm_command_pmem && place->plain == 0)
+		offer_words(place->typed, "", pmem_actions);
+	else if (command == &exm_command_config && place->plain == 0)
+		offer_words(place->typed, "", config_actions);
 	else if (place->plain == (command == &exm_command_template ? 1 : 0) && command->takes_template)
 		offer_templates(place);
 	else if (command == &exm_command_help && place->plain == 0)

@@ -9,6 +9,8 @@
 
 #include "base/enumtab.h"
 #include "base/error.h"
+#include "op/config.h"
+#include "output.h"
 #include "plan/identity.h"
 #include "plan/qemu_option.h"
 
@@ -220,4 +222,37 @@ bool exm_template_directory(const char *root, const char *word, char **ret_direc
 		return false;
 	*ret_directory = g_steal_pointer(&directory);
 	return true;
+}
+
+/**
+ * exm_config_load() - Read the configuration, and warn of what is not known in it
+ * @chosen: --config, or NULL
+ * @error:  as for exm_op_config_read()
+ *
+ * Return: the configuration (transfer full), or NULL.
+ */
+ExmConfig *exm_config_load(const char *chosen, GError **error)
+{
+	g_autofree char *own = g_build_filename(g_get_user_config_dir(), "exomem", "exomem.conf",
+	                                        NULL);
+	const char *const files[] = { "/etc/exomem/exomem.conf", own, NULL };
+	const ExmConfigSource source = { chosen, files };
+	ExmConfig *config = exm_op_config_read(&source, error);
+
+	for (guint i = 0; config && i < config->warnings->len; i++)
+		exm_output_warning(config->warnings->pdata[i]);
+	return config;
+}
+
+/**
+ * exm_claims_directory() - Where it is remembered who has which persistent memory
+ * @chosen: --claims, or NULL
+ *
+ * One for all users, as the devices are.
+ *
+ * Return: absolute path (transfer full).
+ */
+char *exm_claims_directory(const char *chosen)
+{
+	return chosen ? g_canonicalize_filename(chosen, NULL) : g_strdup("/var/lib/exomem/pmem");
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "command.h"
+#include "plan/config.h"
 
 /*
  * GOption writes through untyped pointers: a bool in place of a gboolean would lose its neighbours.
@@ -29,6 +30,11 @@
 		name, letter, 0, G_OPTION_ARG_FILENAME, EXM_CHECK_TYPE(variable, char **), help, \
 			argument                                                                 \
 	}
+#define EXM_OPTION_LIST(name, variable, help, argument)                                            \
+	{                                                                                          \
+		name, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, EXM_CHECK_TYPE(variable, char ***), help, \
+			argument                                                                   \
+	}
 #define EXM_OPTION_HIDDEN_LIST(name, variable)                              \
 	{                                                                   \
 		name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME_ARRAY, \
@@ -43,6 +49,8 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 bool exm_option_takes_argument(const GOptionEntry *option);
 const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
+char *exm_claims_directory(const char *chosen);
+ExmConfig *exm_config_load(const char *chosen, GError **error);
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);
 bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);

@@ -21,6 +21,10 @@ static struct {
 	gboolean json;
 	gboolean shell;
 	gboolean no_identity;
+	char **pmem;
+	char *config;
+	char *claims;
+
 	char **facts;
 } opt;
 
@@ -35,6 +39,9 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "keep guests' state there", "DIR"),
 	EXM_OPTION_TEXT("state-format", &opt.state_format,
 	                "how -incoming's state was saved: auto, qemu or xen", "HOW"),
+	EXM_OPTION_LIST("pmem", &opt.pmem, "give it persistent memory; again for more", "SPEC"),
+	EXM_OPTION_TEXT("config", &opt.config, "--pmem: read this configuration", "FILE"),
+	EXM_OPTION_TEXT("claims", &opt.claims, "--pmem: who has what is remembered there", "DIR"),
 	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
 	EXM_OPTION_END,
 };
@@ -61,6 +68,14 @@ static bool read_state_format(ExmStateFormat *ret_format, GError **error)
 	return true;
 }
 
+static bool read_pmem(ExmRunRequest *request, GError **error)
+{
+	for (char **text = opt.pmem; text && *text; text++)
+		if (!exm_run_request_add_pmem(request, *text, error))
+			return false;
+	return true;
+}
+
 static ExmRunRequest *read_request(const char *const *words, GError **error)
 {
 	g_autoptr(ExmRunRequest) request = exm_run_request_new(words, error);
@@ -69,6 +84,10 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 	    !read_state_format(&request->state_format, error))
 		return NULL;
 	request->name = g_strdup(opt.name);
+	request->claims_directory = exm_claims_directory(opt.claims);
+	if (!read_pmem(request, error))
+		return NULL;
+
 	request->identity = !opt.no_identity;
 	request->detach = opt.detach || request->guest->daemonize;
 	if (request->detach && opt.shell) {
@@ -105,7 +124,8 @@ static bool start(const ExmRunRequest *request, const ExmSources *sources, GErro
 static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *cache = exm_cache_directory();
-	const ExmSources sources = {
+	g_autoptr(ExmConfig) config = NULL;
+	ExmSources sources = {
 		.qemu = opt.qemu ? opt.qemu : exm_default_qemu(),
 		.cache_directory = cache,
 		.recorded = (const char *const *)opt.facts,
@@ -118,6 +138,12 @@ static bool run(const char *const *words, GError **error)
 	request = read_request(words, error);
 	if (!request)
 		return false;
+	if (opt.pmem && !opt.facts) {
+		config = exm_config_load(opt.config, error);
+		if (!config)
+			return false;
+		sources.pool = exm_config_get(config, "pmem", "pmem_namespaces");
+	}
 	if (!opt.dry_run)
 		return start(request, &sources, error);
 	plan = exm_op_plan_run(request, &sources, error);

@@ -15,6 +15,8 @@ build           make             make                 runs the Makefile
 build           pkg-config       pkg-config           finds the libraries below
 build           libglib2.0-dev   pc:glib-2.0          containers, options, cleanup
 build           libjson-c-dev    pc:json-c            every JSON read and written
+build           libndctl-dev     pc:libndctl          namespaces of persistent memory
+build           libdaxctl-dev    pc:libdaxctl         their devices
 unit            check            pc:check             the unit test framework
 demo,test,bench,lab qemu-system-x86 qemu-system-x86_64   the program all this is for
 test            bats             bats                 runs the integration tests
@@ -25,6 +27,7 @@ test,bench,lab  gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
 unit,test,bench util-linux       flock                takes locks from outside
+test            ndctl            ndctl                reads namespaces of persistent memory too
 test            socat            socat                speaks QMP by hand
 test            xfsprogs         mkfs.xfs             makes a file system with reflinks
 test            btrfs-progs      mkfs.btrfs           makes another one

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -202,7 +203,11 @@ static uint64_t device_number(dev_t device, const char *name)
 	return exm_file_read(path, &text, NULL, NULL) ? g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
-static bool device_is_dax(dev_t device)
+/**
+ * exm_place_is_dax() - Whether a device is one of direct access
+ * @device: its number
+ */
+bool exm_place_is_dax(dev_t device)
 {
 	g_autofree char *path = g_strdup_printf("/sys/dev/char/%u:%u/subsystem", major(device),
 	                                        minor(device));
@@ -401,7 +406,7 @@ ExmPlace *exm_place_look(const char *path)
 		look_at_directory(place, &info);
 	else if (S_ISREG(info.st_mode))
 		place->kind = EXM_PLACE_FILE;
-	else if (S_ISCHR(info.st_mode) && device_is_dax(info.st_rdev))
+	else if (S_ISCHR(info.st_mode) && exm_place_is_dax(info.st_rdev))
 		look_at_dax(place, info.st_rdev);
 	return g_steal_pointer(&place);
 }
@@ -495,4 +500,25 @@ bool exm_place_can_reflink(const char *path)
 
 	return from >= 0 && to >= 0 && write(from, block, sizeof(block)) == sizeof(block) &&
 	       ioctl(to, FICLONE, from) == 0;
+}
+
+/**
+ * exm_place_maps_sync() - Whether what is written to a mapping of a file lasts without a sync
+ * @directory: where the file is or will be
+ *
+ * Tried on an unnamed file: only MAP_SHARED_VALIDATE says no where there is no DAX (mmap(2)).
+ */
+bool exm_place_maps_sync(const char *directory)
+{
+	exm_autofd int fd = open(directory, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	const size_t size = 2 * EXM_MIB;
+	void *memory;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return false;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	munmap(memory, size);
+	return true;
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/claim_store.h"
 #include "host/control.h"
 #include "host/hole_guard.h"
 #include "host/lock.h"
@@ -21,6 +22,7 @@
 #include "host/state.h"
 #include "host/waiting.h"
 #include "op/load.h"
+#include "op/pmem.h"
 
 /* Linux 6.4, include/uapi/linux/prctl.h; older headers have it not. */
 #ifndef PR_SET_MEMORY_MERGE
@@ -173,6 +175,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->command = g_strdupv(plan->command);
 	vm->argv = g_strdupv((char **)plan->argv->pdata);
 	vm->memory = exm_plan_memory_to_json(plan);
+	vm->pmem = plan->pmem->len ? exm_plan_pmem_to_json(plan) : NULL;
 	vm->template_path = plan->kept ? g_strdup(plan->template->directory) : NULL;
 	vm->parent = plan->template ? g_strdup(plan->template->parent) : NULL;
 	vm->index = plan->index;
@@ -216,6 +219,42 @@ static bool clone_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GE
 static bool copy_overlay(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
 {
 	return exm_overlay_copy(step->path, step->fd, error);
+}
+
+static bool scrub(const Actor *actor, const ExmStep *step, GError **error)
+{
+	const ExmPlanClaim *claim = exm_plan_find_claim(actor->plan, step->path);
+
+	return exm_op_pmem_clean(step->fd, claim->namespace, claim->seen,
+	                         actor->plan->claims_directory, NULL, error);
+}
+
+/* The lock is ours: what is remembered now stays so until we change it. */
+static bool claim_namespace(const Actor *actor, const ExmStep *step, GError **error)
+{
+	const ExmPlanClaim *claim = exm_plan_find_claim(actor->plan, step->path);
+	const char *directory = actor->plan->claims_directory;
+	g_autoptr(ExmClaim) now = NULL;
+
+	if (!exm_claim_store_read(directory, claim->claim->uuid, &now, error))
+		return false;
+	if (now && g_strcmp0(now->guest, claim->claim->guest) != 0)
+		return exm_throw(error, EXM_ERROR_STATE, "namespace '%s' has just been claimed",
+		                 claim->claim->namespace);
+	return exm_claim_store_write(directory, claim->claim, error);
+}
+
+static void unclaim_namespace(const Actor *actor, const ExmStep *step)
+{
+	const ExmPlanClaim *claim = exm_plan_find_claim(actor->plan, step->path);
+	const char *directory = actor->plan->claims_directory;
+
+	/* What the guest had before it keeps; what was scrubbed for it is clean. */
+	if (claim->seen && g_strcmp0(claim->seen->guest, claim->claim->guest) == 0 &&
+	    !claim->seen->dirty && !claim->seen->ephemeral)
+		exm_claim_store_write(directory, claim->seen, NULL);
+	else
+		exm_claim_store_remove(directory, claim->claim->uuid, NULL);
 }
 
 static bool guard_memory(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
@@ -294,6 +333,8 @@ static const struct {
 	[EXM_STEP_RESERVE_BLOCKS] = { reserve_blocks, NULL },
 	[EXM_STEP_NAME_FILE] = { name_file, unlink_file },
 	[EXM_STEP_REMOVE_NAME] = { remove_name, NULL },
+	[EXM_STEP_SCRUB] = { scrub, NULL },
+	[EXM_STEP_CLAIM_NAMESPACE] = { claim_namespace, unclaim_namespace },
 	[EXM_STEP_LISTEN] = { make_socket, close_file },
 	[EXM_STEP_CONFIGURE] = { configure, NULL },
 	[EXM_STEP_RECORD_GUEST] = { record_guest, NULL },

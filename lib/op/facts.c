@@ -9,6 +9,7 @@
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/stream_head.h"
+#include "op/pmem.h"
 #include "op/probe.h"
 #include "plan/block.h"
 
@@ -61,31 +62,6 @@ static bool look_at_state(const ExmIncomingFile *file, G_GNUC_UNUSED ExmJson *re
 	return false;
 }
 
-static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
-                         ExmRunFacts *facts, GError **error)
-{
-	g_autofree char *path = NULL;
-
-	facts->uuid = g_uuid_string_random();
-	facts->generation_id = g_uuid_string_random();
-	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
-	facts->caps = exm_op_probe(sources->qemu, sources->cache_directory, false, NULL, error);
-	facts->host = facts->caps ? exm_hostinfo_read(error) : NULL;
-	if (!facts->host)
-		return false;
-	if (request->guest->is_question)
-		return true;
-	if (!look_at_incoming(request, facts, look_at_state, NULL, error))
-		return false;
-	if (!request->memory)
-		return true;
-	path = exm_run_memory_path(request, facts, error);
-	if (!path)
-		return false;
-	facts->place = exm_place_look(path);
-	return look_at_files(request, facts, look_at_file, NULL, error);
-}
-
 static ExmFileFacts *recall_file(const char *path, ExmJson *recorded)
 {
 	ExmJson *json = exm_json_member(exm_json_member(recorded, "files"), path);
@@ -111,6 +87,87 @@ static ExmPlace *recall_place(const char *path, ExmJson *recorded)
 	return place;
 }
 
+/*
+ * The files of --pmem, each with the directory that it is in. What has no file has NULL in its place.
+ */
+static void look_at_pmem_files(const ExmRunRequest *request, ExmRunFacts *facts, ExmJson *recorded)
+{
+	for (guint i = 0; i < exm_run_request_pmem(request)->len; i++) {
+		const ExmPmemOption *option = exm_run_request_pmem(request)->pdata[i];
+		g_autofree char *path = option->file ? g_canonicalize_filename(option->file, NULL)
+		                                     : NULL;
+		g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
+		ExmPlace *place = NULL;
+		ExmFileFacts *file = NULL;
+
+		if (path && recorded) {
+			place = recall_place(directory, recorded);
+			file = recall_file(path, recorded);
+		} else if (path) {
+			place = exm_place_look(directory);
+			place->maps_sync = exm_place_maps_sync(directory);
+			file = exm_file_look(path);
+		}
+		g_ptr_array_add(facts->pmem_places, place);
+		g_ptr_array_add(facts->pmem_files, file);
+	}
+}
+
+static bool wants_namespaces(const ExmRunRequest *request)
+{
+	for (guint i = 0; i < exm_run_request_pmem(request)->len; i++)
+		if (((const ExmPmemOption *)exm_run_request_pmem(request)->pdata[i])->sources->len)
+			return true;
+	return false;
+}
+
+/*
+ * A device as main memory is remembered too where it is a namespace; it need not be one, and where
+ * libndctl is not installed it is none that anybody gave out.
+ */
+static bool look_at_pmem(const ExmRunRequest *request, const ExmSources *sources,
+                         ExmRunFacts *facts, GError **error)
+{
+	const ExmPmemSource source = { sources->pool, request->claims_directory, sources->recorded };
+	const bool is_device = facts->place && facts->place->kind == EXM_PLACE_DAX;
+
+	if (!wants_namespaces(request) && !(is_device && request->claims_directory))
+		return true;
+	facts->pmem = exm_op_pmem_read(&source, error);
+	if (!facts->pmem && !wants_namespaces(request) &&
+	    g_error_matches(*error, EXM_ERROR, EXM_ERROR_UNSUPPORTED)) {
+		g_clear_error(error);
+		return true;
+	}
+	return facts->pmem;
+}
+
+static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
+                         ExmRunFacts *facts, GError **error)
+{
+	g_autofree char *path = NULL;
+
+	facts->uuid = g_uuid_string_random();
+	facts->generation_id = g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+	facts->caps = exm_op_probe(sources->qemu, sources->cache_directory, false, NULL, error);
+	facts->host = facts->caps ? exm_hostinfo_read(error) : NULL;
+	if (!facts->host)
+		return false;
+	if (request->guest->is_question)
+		return true;
+	if (!look_at_incoming(request, facts, look_at_state, NULL, error))
+		return false;
+	look_at_pmem_files(request, facts, NULL);
+	if (!request->memory)
+		return true;
+	path = exm_run_memory_path(request, facts, error);
+	if (!path)
+		return false;
+	facts->place = exm_place_look(path);
+	return look_at_files(request, facts, look_at_file, NULL, error);
+}
+
 static bool recall_state(const ExmIncomingFile *file, ExmJson *recorded, ExmStreamHead *ret_head,
                          GError **error)
 {
@@ -124,8 +181,16 @@ static bool recall_state(const ExmIncomingFile *file, ExmJson *recorded, ExmStre
 	return true;
 }
 
-/* Members of several files become members of one object; a later file's count. */
-static ExmJson *load_recorded(const char *const *paths, GError **error)
+/**
+ * exm_facts_recorded() - Read recorded facts
+ * @paths: of the files, NULL-terminated
+ * @error: SYSTEM
+ *
+ * Members of several files become members of one object; a later file's count.
+ *
+ * Return: the object (transfer full), or NULL.
+ */
+ExmJson *exm_facts_recorded(const char *const *paths, GError **error)
 {
 	g_autoptr(ExmJson) all = json_object_new_object();
 
@@ -150,7 +215,7 @@ static ExmJson *load_recorded(const char *const *paths, GError **error)
 static bool recall_machine(const ExmRunRequest *request, const ExmSources *sources,
                            ExmRunFacts *facts, GError **error)
 {
-	g_autoptr(ExmJson) recorded = load_recorded(sources->recorded, error);
+	g_autoptr(ExmJson) recorded = exm_facts_recorded(sources->recorded, error);
 	g_autofree char *path = NULL;
 
 	if (!recorded)
@@ -168,6 +233,7 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
 		return true;
 	if (!look_at_incoming(request, facts, recall_state, recorded, error))
 		return false;
+	look_at_pmem_files(request, facts, recorded);
 	if (!request->memory)
 		return true;
 	path = exm_run_memory_path(request, facts, error);
@@ -191,5 +257,7 @@ ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *s
 	const bool done = sources->recorded ? recall_machine(request, sources, facts, error)
 	                                    : read_machine(request, sources, facts, error);
 
-	return done ? g_steal_pointer(&facts) : NULL;
+	if (!done || (!request->guest->is_question && !look_at_pmem(request, sources, facts, error)))
+		return NULL;
+	return g_steal_pointer(&facts);
 }

@@ -9,13 +9,16 @@
  * struct ExmSources - Where facts are to be had; nothing in it is owned
  * @qemu:            the QEMU binary, as the user named it
  * @cache_directory: where probes are kept
+ * @pool:            pmem_namespaces of the configuration, or NULL
  * @recorded:        files of recorded facts that stand in for this machine, or NULL
  */
 typedef struct {
 	const char *qemu;
 	const char *cache_directory;
+	const char *pool;
 	const char *const *recorded;
 } ExmSources;
 
+ExmJson *exm_facts_recorded(const char *const *paths, GError **error);
 ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *sources,
                                GError **error);

@@ -30,6 +30,55 @@ static bool perform(const ExmRunRequest *request, const ExmPlan *plan, ExmWarn w
 	                    : exm_act(plan, state, warn, error);
 }
 
+static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)
+{
+	if (one->claims->len != two->claims->len)
+		return false;
+	for (guint i = 0; i < one->claims->len; i++)
+		if (!g_str_equal(((const ExmPlanClaim *)one->claims->pdata[i])->claim->uuid,
+		                 ((const ExmPlanClaim *)two->claims->pdata[i])->claim->uuid))
+			return false;
+	return true;
+}
+
+/*
+ * Somebody may take a namespace between our look and our lock. Then we look again, as long as
+ * that leads to another choice: each time at least one has got what it wanted.
+ */
+static bool perform_anew(const ExmRunRequest *request, const ExmSources *sources,
+                         const ExmPlan *first, ExmWarn warn, char **ret_name, GError **error)
+{
+	g_autoptr(ExmRunFacts) facts = NULL;
+	g_autoptr(ExmPlan) plan = NULL;
+	const ExmPlan *last = first;
+
+	while (!perform(request, last, warn, error)) {
+		g_autoptr(ExmRunFacts) next_facts = NULL;
+		g_autoptr(ExmPlan) next = NULL;
+		g_autoptr(GError) reason = NULL;
+
+		if (last->claims->len == 0 || !g_error_matches(*error, EXM_ERROR, EXM_ERROR_STATE))
+			return false;
+		next_facts = exm_facts_for_run(request, sources, &reason);
+		next = next_facts ? exm_run_plan(request, next_facts, &reason) : NULL;
+		if (next && chose_the_same(last, next))
+			return false;
+		g_clear_error(error);
+		if (!next) {
+			g_propagate_error(error, g_steal_pointer(&reason));
+			return false;
+		}
+		/* The plan borrows from its facts. */
+		exm_plan_free(plan);
+		exm_run_facts_free(facts);
+		facts = g_steal_pointer(&next_facts);
+		plan = g_steal_pointer(&next);
+		last = plan;
+	}
+	*ret_name = g_strdup(last->name);
+	return true;
+}
+
 /**
  * exm_op_run() - Boot a guest
  * @request:  what the user said
@@ -52,7 +101,7 @@ bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn
 
 	if (!plan)
 		return false;
-	if (!perform(request, plan, warn, &full)) {
+	if (!perform_anew(request, sources, plan, warn, ret_name, &full)) {
 		g_autoptr(ExmPlan) second = NULL;
 
 		if (facts->place && facts->place->free &&
@@ -67,7 +116,7 @@ bool exm_op_run(const ExmRunRequest *request, const ExmSources *sources, ExmWarn
 		}
 		if (!perform(request, second, warn, error))
 			return false;
+		*ret_name = g_strdup(second->name);
 	}
-	*ret_name = g_strdup(plan->name);
 	return true;
 }

@@ -50,6 +50,10 @@ void exm_guest_free(ExmGuest *guest)
 	g_ptr_array_unref(guest->nodes);
 	g_ptr_array_unref(guest->own_backends);
 	g_ptr_array_unref(guest->device_memdevs);
+	g_ptr_array_unref(guest->plugged);
+	g_free(guest->nvdimm);
+	g_free(guest->nvdimm_persistence);
+
 	g_free(guest->machine);
 	g_free(guest->memory_backend);
 	g_free(guest->memory);
@@ -92,7 +96,15 @@ static bool read_size(const ExmQemuWord *word, ExmGuest *guest, GError **error)
 {
 	g_autoptr(GPtrArray) pairs = exm_keyval_split(word->value);
 	const char *size = get_implied(pairs, "size");
+	const char *slots = exm_keyval_get(pairs, "slots");
+	const char *max_size = exm_keyval_get(pairs, "maxmem");
 
+	/* What is no number QEMU will refuse. */
+	if (slots)
+		guest->slots = g_ascii_strtoull(slots, NULL, 0);
+
+	if (max_size && !parse_ram_size(max_size, &guest->max_size, error))
+		return false;
 	if (!size)
 		return true;
 	guest->ram_size_said = true;
@@ -105,6 +117,9 @@ static bool read_machine(const ExmQemuWord *word, ExmGuest *guest, G_GNUC_UNUSED
 
 	replace(&guest->machine, get_implied(pairs, "type"));
 	replace(&guest->memory_backend, exm_keyval_get(pairs, "memory-backend"));
+	replace(&guest->nvdimm, exm_keyval_get(pairs, "nvdimm"));
+	replace(&guest->nvdimm_persistence, exm_keyval_get(pairs, "nvdimm-persistence"));
+
 	return true;
 }
 
@@ -150,6 +165,17 @@ static ExmJson *parse_if_json(const char *text)
 	return text[0] == '{' ? exm_json_parse(text, strlen(text), NULL) : NULL;
 }
 
+/* 0 where it is not said, or not as we read it. */
+static uint64_t backend_size(ExmJson *json, const GPtrArray *pairs)
+{
+	const char *text = exm_keyval_get(pairs, "size");
+	uint64_t size = 0;
+
+	if (json)
+		return exm_json_get_uint(json, "size");
+	return text && exm_size_parse(text, 1, &size, NULL) ? size : 0;
+}
+
 static bool read_object(const ExmQemuWord *word, ExmGuest *guest, G_GNUC_UNUSED GError **error)
 {
 	g_autoptr(ExmJson) json = parse_if_json(word->value);
@@ -163,8 +189,22 @@ static bool read_object(const ExmQemuWord *word, ExmGuest *guest, G_GNUC_UNUSED 
 	backend = g_new0(ExmOwnBackend, 1);
 	backend->id = g_strdup(json_or_pair(json, pairs, "id"));
 	backend->text = g_strdup(word->value);
+	backend->size = backend_size(json, pairs);
+
 	g_ptr_array_add(guest->own_backends, backend);
 	return true;
+}
+
+/* QEMU, hw/mem/memory-device.c: what has a place beyond main memory; DIMMs take a slot too. */
+static void count_memory_device(ExmGuest *guest, const char *driver, const char *memdev)
+{
+	static const char *const dimms[] = { "pc-dimm", "nvdimm", NULL };
+	static const char *const others[] = { "virtio-mem-pci", "virtio-pmem-pci", NULL };
+	const bool is_dimm = driver && g_strv_contains(dimms, driver);
+
+	guest->dimms += is_dimm;
+	if (memdev && (is_dimm || (driver && g_strv_contains(others, driver))))
+		g_ptr_array_add(guest->plugged, g_strdup(memdev));
 }
 
 static bool read_device(const ExmQemuWord *word, ExmGuest *guest, G_GNUC_UNUSED GError **error)
@@ -179,6 +219,7 @@ static bool read_device(const ExmQemuWord *word, ExmGuest *guest, G_GNUC_UNUSED 
 		guest->has_vmgenid = true;
 	if (memdev)
 		g_ptr_array_add(guest->device_memdevs, g_strdup(memdev));
+	count_memory_device(guest, driver, memdev);
 	return true;
 }
 
@@ -321,6 +362,8 @@ ExmGuest *exm_guest_read(const ExmQemuLine *line, GError **error)
 	guest->nodes = g_ptr_array_new_with_free_func(node_free);
 	guest->own_backends = g_ptr_array_new_with_free_func(own_backend_free);
 	guest->device_memdevs = g_ptr_array_new_with_free_func(g_free);
+	guest->plugged = g_ptr_array_new_with_free_func(g_free);
+
 	guest->ram_size = DEFAULT_RAM_SIZE;
 	for (guint i = 0; i < line->words->len; i++) {
 		const guint nodes = guest->nodes->len;

@@ -25,10 +25,13 @@ typedef struct {
  * struct ExmOwnBackend - A memory backend that the user wrote himself
  * @id:   its id
  * @text: the argument of -object, for messages
+ * @size: bytes; 0 where it is not said
  */
 typedef struct {
 	char *id;
 	char *text;
+	uint64_t size;
+
 } ExmOwnBackend;
 
 /**
@@ -37,7 +40,14 @@ typedef struct {
  * @machine:        machine type as it was written, or NULL
  * @memory_backend: the machine's memory-backend=, or NULL
  * @ram_size:       bytes of main memory, rounded as QEMU rounds them
- * @ram_size_said:  it was given by -m
+  * @ram_size_said:  it was given by -m
+ * @slots:          slots= of -m, for memory devices; 0 where not said
+ * @max_size:       maxmem= of -m, bytes with memory devices; 0 where not said
+ * @dimms:          memory devices of the user's own that take a slot
+ * @plugged:        of char *, ids of backends of memory devices
+ * @nvdimm:         nvdimm= of -machine, or NULL
+ * @nvdimm_persistence: nvdimm-persistence= of -machine, or NULL
+
  * @nodes:          of ExmGuestNode, in the order of their ids
  * @own_backends:   of ExmOwnBackend
  * @device_memdevs: of char *, ids of backends that devices use
@@ -56,6 +66,13 @@ typedef struct {
 	char *memory_backend;
 	uint64_t ram_size;
 	bool ram_size_said;
+	uint64_t slots;
+	uint64_t max_size;
+	uint64_t dimms;
+	GPtrArray *plugged;
+	char *nvdimm;
+	char *nvdimm_persistence;
+
 	GPtrArray *nodes;
 	GPtrArray *own_backends;
 	GPtrArray *device_memdevs;

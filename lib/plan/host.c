@@ -44,6 +44,8 @@ static const ExmField place_fields[] = {
 	EXM_FIELD(ExmPlace, "can-punch", BOOL, can_punch, false),
 	EXM_FIELD(ExmPlace, "can-reserve", BOOL, can_reserve, false),
 	EXM_FIELD(ExmPlace, "unnamed-files", BOOL, unnamed_files, false),
+	EXM_FIELD(ExmPlace, "maps-sync", BOOL, maps_sync, false),
+
 };
 
 static const ExmField file_fields[] = {

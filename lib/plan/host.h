@@ -71,7 +71,10 @@ typedef enum {
  * @free:           bytes that can still be written; a device's size
  * @can_punch:      holes can be punched into files
  * @can_reserve:    blocks can be reserved by fallocate(2)
- * @unnamed_files:  O_TMPFILE works
+  * @unnamed_files:  O_TMPFILE works
+ * @maps_sync:      what is written to a mapping lasts without a sync (DAX); looked at for
+ *                  persistent memory alone
+
  */
 typedef struct {
 	char *path;
@@ -87,6 +90,7 @@ typedef struct {
 	bool can_punch;
 	bool can_reserve;
 	bool unnamed_files;
+	bool maps_sync;
 } ExmPlace;
 
 /**

@@ -65,3 +65,29 @@ bool exm_machine_has_fw_cfg(const ExmMachine *machine)
 {
 	return is_among(machine, fw_cfg_families, G_N_ELEMENTS(fw_cfg_families));
 }
+
+/**
+ * exm_machine_takes_nvdimm() - Whether a machine can have NVDIMMs
+ * @machine: the machine type
+ * @target:  architecture of the guest, as QEMU calls it
+ *
+ * mc->nvdimm_supported in QEMU's hw/: pc and q35, since 2.6; arm's virt and pseries, since 5.0. The
+ * virt of other architectures has none, nor has microvm.
+ */
+bool exm_machine_takes_nvdimm(const ExmMachine *machine, const char *target)
+{
+	static const struct {
+		const char *target;
+		const char *prefix;
+	} rows[] = {
+		{ "aarch64", "virt-" },  { "arm", "virt-" },      { "i386", "pc-i440fx-" },
+		{ "i386", "pc-q35-" },   { "ppc64", "pseries-" }, { "x86_64", "pc-i440fx-" },
+		{ "x86_64", "pc-q35-" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+		if (strcmp(rows[i].target, target) == 0 &&
+		    g_str_has_prefix(machine->name, rows[i].prefix))
+			return true;
+	return false;
+}

@@ -5,3 +5,4 @@
 
 bool exm_machine_takes_vmgenid(const ExmMachine *machine);
 bool exm_machine_has_fw_cfg(const ExmMachine *machine);
+bool exm_machine_takes_nvdimm(const ExmMachine *machine, const char *target);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/quote.h"
+#include "base/size.h"
+
 #include "plan/backend.h"
 
 static void memory_free(gpointer data)
@@ -28,6 +30,27 @@ static void disk_free(gpointer data)
 	g_free(disk);
 }
 
+static void pmem_free(gpointer data)
+{
+	ExmPlanPmem *pmem = data;
+
+	exm_json_put(pmem->backend);
+	g_free(pmem->id);
+	g_free(pmem->title);
+	g_free(pmem->path);
+	g_free(pmem->why);
+	g_free(pmem->device);
+	g_free(pmem);
+}
+
+static void claim_free(gpointer data)
+{
+	ExmPlanClaim *claim = data;
+
+	exm_claim_free(claim->claim);
+	g_free(claim);
+}
+
 static void step_destroy(gpointer data)
 {
 	exm_step_free(data);
@@ -44,6 +67,8 @@ ExmPlan *exm_plan_new(void)
 
 	plan->memory = g_ptr_array_new_with_free_func(memory_free);
 	plan->disks = g_ptr_array_new_with_free_func(disk_free);
+	plan->pmem = g_ptr_array_new_with_free_func(pmem_free);
+	plan->claims = g_ptr_array_new_with_free_func(claim_free);
 	plan->argv = g_ptr_array_new_with_free_func(g_free);
 	plan->steps = g_ptr_array_new_with_free_func(step_destroy);
 	plan->warnings = g_ptr_array_new_with_free_func(g_free);
@@ -60,6 +85,9 @@ void exm_plan_free(ExmPlan *plan)
 		return;
 	g_ptr_array_unref(plan->memory);
 	g_ptr_array_unref(plan->disks);
+	g_ptr_array_unref(plan->pmem);
+	g_ptr_array_unref(plan->claims);
+
 	g_ptr_array_unref(plan->argv);
 	g_ptr_array_unref(plan->steps);
 	g_ptr_array_unref(plan->warnings);
@@ -104,6 +132,71 @@ ExmPlanDisk *exm_plan_add_disk(ExmPlan *plan)
 }
 
 /**
+ * exm_plan_add_pmem() - Add a device of persistent memory to a plan
+ * @plan: the plan
+ *
+ * Return: the device, empty (borrowed).
+ */
+ExmPlanPmem *exm_plan_add_pmem(ExmPlan *plan)
+{
+	ExmPlanPmem *pmem = g_new0(ExmPlanPmem, 1);
+
+	g_ptr_array_add(plan->pmem, pmem);
+	return pmem;
+}
+
+/**
+ * exm_plan_add_claim() - Add a claim to a plan
+ * @plan: the plan
+ *
+ * Return: the claim, empty (borrowed).
+ */
+ExmPlanClaim *exm_plan_add_claim(ExmPlan *plan)
+{
+	ExmPlanClaim *claim = g_new0(ExmPlanClaim, 1);
+
+	g_ptr_array_add(plan->claims, claim);
+	return claim;
+}
+
+/**
+ * exm_plan_find_claim() - The claim that a step is about
+ * @plan: the plan
+ * @path: of the step: the namespace's device
+ *
+ * Return: the claim (borrowed), or NULL.
+ */
+const ExmPlanClaim *exm_plan_find_claim(const ExmPlan *plan, const char *path)
+{
+	for (guint i = 0; i < plan->claims->len; i++) {
+		const ExmPlanClaim *claim = plan->claims->pdata[i];
+
+		if (strcmp(claim->namespace->path, path) == 0)
+			return claim;
+	}
+	return NULL;
+}
+
+/* What the guest will see. */
+static void append_pmem(const ExmPlanPmem *pmem, GString *text)
+{
+	g_autofree char *path = exm_quote_word(pmem->path);
+	g_autofree char *visible = exm_size_human(pmem->visible);
+	g_autofree char *labels = exm_size_human(pmem->label_size);
+
+	g_string_append_printf(text, "%-14s  %s", pmem->id, path);
+	if (strcmp(pmem->title, pmem->path) != 0)
+		g_string_append_printf(text, " (%s)", pmem->title);
+	g_string_append_printf(text, ": the guest sees %" G_GUINT64_FORMAT " bytes (%s)",
+	                       pmem->visible, visible);
+	if (!pmem->is_virtio)
+		g_string_append_printf(text, " on node %" G_GUINT64_FORMAT, pmem->node);
+	if (pmem->label_size)
+		g_string_append_printf(text, ", and %s of labels", labels);
+	g_string_append_printf(text, "%s%s\n", pmem->why ? "; " : "", pmem->why ? pmem->why : "");
+}
+
+/**
  * exm_plan_to_text() - A plan for a person: its steps, then QEMU's words one a line
  * @plan: the plan
  *
@@ -114,6 +207,10 @@ char *exm_plan_to_text(const ExmPlan *plan)
 	g_autofree char *steps = exm_steps_to_text(plan->steps);
 	g_autoptr(GString) text = g_string_new(steps);
 
+	if (plan->pmem->len)
+		g_string_append(text, "# persistent memory\n");
+	for (guint i = 0; i < plan->pmem->len; i++)
+		append_pmem(plan->pmem->pdata[i], text);
 	g_string_append(text, "# command\n");
 	for (guint i = 0; plan->argv->pdata[i]; i++) {
 		g_autofree char *word = exm_quote_word(plan->argv->pdata[i]);
@@ -145,6 +242,36 @@ ExmJson *exm_plan_memory_to_json(const ExmPlan *plan)
 		exm_json_set_bool(item, "unnamed", memory->unnamed);
 		exm_json_set_bool(item, "shared", memory->shared);
 		json_object_object_add(item, "backend", json_object_get(memory->backend));
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+/**
+ * exm_plan_pmem_to_json() - The persistent memory of a guest
+ * @plan: the plan
+ *
+ * Return: an array of objects (transfer full), described in exomem-run(1).
+ */
+ExmJson *exm_plan_pmem_to_json(const ExmPlan *plan)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < plan->pmem->len; i++) {
+		const ExmPlanPmem *pmem = plan->pmem->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_string(item, "id", pmem->id);
+		exm_json_set_string(item, "title", pmem->title);
+		exm_json_set_string(item, "path", pmem->path);
+		exm_json_set_uint(item, "size", pmem->size);
+		exm_json_set_uint(item, "label-size", pmem->label_size);
+		exm_json_set_uint(item, "visible", pmem->visible);
+		exm_json_set_uint(item, "node", pmem->node);
+		exm_json_set_bool(item, "virtio", pmem->is_virtio);
+		if (pmem->why)
+			exm_json_set_string(item, "why", pmem->why);
+		json_object_object_add(item, "backend", json_object_get(pmem->backend));
 		json_object_array_add(array, item);
 	}
 	return array;
@@ -193,6 +320,8 @@ ExmJson *exm_plan_to_json(const ExmPlan *plan)
 		exm_json_set_string(json, "uuid", plan->uuid);
 	}
 	json_object_object_add(json, "memory", exm_plan_memory_to_json(plan));
+	if (plan->pmem->len)
+		json_object_object_add(json, "pmem", exm_plan_pmem_to_json(plan));
 	if (plan->template) {
 		exm_json_set_string(json, "template", plan->template->directory);
 		exm_json_set_uint(json, "index", plan->index);
@@ -211,6 +340,9 @@ static bool names_memory(const ExmPlan *plan, const char *path)
 		if (!memory->unnamed && g_strcmp0(memory->path, path) == 0)
 			return true;
 	}
+	for (guint i = 0; i < plan->pmem->len; i++)
+		if (strcmp(((const ExmPlanPmem *)plan->pmem->pdata[i])->path, path) == 0)
+			return true;
 	return false;
 }
 

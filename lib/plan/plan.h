@@ -5,6 +5,9 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "plan/claim.h"
+#include "plan/namespace.h"
+
 #include "plan/step.h"
 #include "plan/template.h"
 
@@ -45,6 +48,46 @@ typedef struct {
 } ExmPlanDisk;
 
 /**
+ * struct ExmPlanPmem - One device of persistent memory
+ * @id:         of the device; @backend has the backend's
+ * @title:      name of the namespace, or path of the file
+ * @path:       device or file
+ * @size:       bytes of the backend
+ * @label_size: bytes at its end that hold labels
+ * @visible:    bytes that the guest sees
+ * @node:       NUMA node of the guest
+ * @is_virtio:  a virtio-pmem device; else an NVDIMM
+ * @why:        why this namespace
+ * @backend:    the backend's properties, as object-add takes them
+ * @device:     argument of -device
+ */
+typedef struct {
+	char *id;
+	char *title;
+	char *path;
+	uint64_t size;
+	uint64_t label_size;
+	uint64_t visible;
+	uint64_t node;
+	bool is_virtio;
+	char *why;
+	ExmJson *backend;
+	char *device;
+} ExmPlanPmem;
+
+/**
+ * struct ExmPlanClaim - A namespace that will be claimed
+ * @namespace: which (borrowed from the facts)
+ * @seen:      what was remembered of it when this was planned (borrowed from the facts), or NULL
+ * @claim:     what will be
+ */
+typedef struct {
+	const ExmNamespace *namespace;
+	const ExmClaim *seen;
+	ExmClaim *claim;
+} ExmPlanClaim;
+
+/**
  * struct ExmPlan - All that will be done, with every default resolved
  * @name:      of the guest; NULL where QEMU is only asked a question
  * @directory: the guest's state directory, or NULL
@@ -58,7 +101,11 @@ typedef struct {
  * @monitors:  its text, or NULL
  * @ram_size:  bytes of the guest's main memory; 0 where only QEMU knows
  * @memory:    of ExmPlanMemory
- * @disks:     of ExmPlanDisk
+  * @disks:     of ExmPlanDisk
+ * @pmem:      of ExmPlanPmem
+ * @claims:    of ExmPlanClaim
+ * @claims_directory: where they are remembered (borrowed from the request)
+
  * @template:  that the guest is a child of (borrowed), or NULL
  * @index:     which child of its template
  * @paused:    a child does not run until it is told to
@@ -83,6 +130,9 @@ typedef struct {
 	uint64_t ram_size;
 	GPtrArray *memory;
 	GPtrArray *disks;
+	GPtrArray *pmem;
+	GPtrArray *claims;
+	const char *claims_directory;
 	const ExmTemplate *template;
 	uint32_t index;
 	bool paused;
@@ -98,6 +148,10 @@ ExmPlan *exm_plan_new(void);
 void exm_plan_free(ExmPlan *plan);
 ExmPlanMemory *exm_plan_add_memory(ExmPlan *plan);
 ExmPlanDisk *exm_plan_add_disk(ExmPlan *plan);
+ExmPlanPmem *exm_plan_add_pmem(ExmPlan *plan);
+ExmPlanClaim *exm_plan_add_claim(ExmPlan *plan);
+const ExmPlanClaim *exm_plan_find_claim(const ExmPlan *plan, const char *path);
+ExmJson *exm_plan_pmem_to_json(const ExmPlan *plan);
 ExmJson *exm_plan_disks_to_json(const ExmPlan *plan);
 ExmJson *exm_plan_memory_to_json(const ExmPlan *plan);
 char *exm_plan_to_text(const ExmPlan *plan);

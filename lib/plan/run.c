@@ -296,12 +296,18 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 		g_prefix_error(error, "%s: ", request->template ? "memory" : "-mem-path");
 		return false;
 	}
+	if (!exm_builder_add_pmem(builder, error)) {
+		g_prefix_error(error, "--pmem: ");
+		return false;
+	}
 	exm_builder_add_sockets(builder);
 	if (!add_user_words(builder, in ? in->blocks : NULL, error))
 		return false;
 	if (request->name)
 		exm_builder_add_argument(builder, "-name", guest_name);
 	add_memory_arguments(builder);
+	exm_builder_add_pmem_arguments(builder);
+
 	if (!exm_builder_add_incoming(builder, error))
 		return false;
 	add_identity(builder);

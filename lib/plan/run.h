@@ -10,6 +10,9 @@
 #include "plan/incoming.h"
 #include "plan/memory_option.h"
 #include "plan/plan.h"
+#include "plan/pmem.h"
+#include "plan/pmem_option.h"
+
 #include "plan/qemu_line.h"
 #include "plan/stream_head.h"
 #include "plan/template.h"
@@ -47,6 +50,8 @@ typedef struct {
  * @place:           name of its directory among those of guests, or NULL for its own name
  * @overlays:        files that a child writes in place of its template's disks, in their order
  *                   (borrowed), or NULL for files without names
+ * @pmem:            of ExmPmemOption, in the user's order, or NULL: exm_run_request_pmem()
+ * @claims_directory: where it is remembered who has which persistent memory, or NULL
  */
 typedef struct {
 	char *name;
@@ -67,6 +72,8 @@ typedef struct {
 	const ExmInheritance *inheritance;
 	char *place;
 	const char *const *overlays;
+	GPtrArray *pmem;
+	char *claims_directory;
 } ExmRunRequest;
 
 /**
@@ -76,7 +83,11 @@ typedef struct {
  * @place:         of the path of -mem-path; NULL without one
  * @files:         of ExmFileFacts, one for each block; empty without -mem-path or for a device
  * @disk_place:    where a child's overlays go; NULL where it needs none
- * @incoming:      what -incoming will load
+  * @incoming:      what -incoming will load
+ * @pmem:          persistent memory of the host; NULL where none is asked for
+ * @pmem_files:    of ExmFileFacts, one for each item of the request's pmem; NULL for no file
+ * @pmem_places:   of ExmPlace, of the directories of these
+
  * @uuid:          a random UUID
  * @generation_id: another one
  * @random:        four random hexadecimal digits
@@ -88,12 +99,18 @@ typedef struct {
 	GPtrArray *files;
 	ExmPlace *disk_place;
 	ExmStreamHead incoming;
+	ExmPmem *pmem;
+	GPtrArray *pmem_files;
+	GPtrArray *pmem_places;
+
 	char *uuid;
 	char *generation_id;
 	char *random;
 } ExmRunFacts;
 
 ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error);
+bool exm_run_request_add_pmem(ExmRunRequest *request, const char *text, GError **error);
+const GPtrArray *exm_run_request_pmem(const ExmRunRequest *request);
 void exm_run_request_free(ExmRunRequest *request);
 ExmRunFacts *exm_run_facts_new(void);
 void exm_run_facts_free(ExmRunFacts *facts);

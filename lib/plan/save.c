@@ -59,6 +59,25 @@ static bool check_stream(const ExmSaveFacts *facts, GError **error)
 	return true;
 }
 
+/*
+ * A namespace has one owner, devices cannot be mapped privately (Linux, drivers/dax/device.c), and
+ * what virtio-pmem holds is not in the stream (QEMU, hw/virtio/virtio-pmem.c).
+ */
+static bool check_pmem(const ExmSaveFacts *facts, GError **error)
+{
+	ExmJson *pmem = facts->vm->pmem;
+	const char *title;
+
+	if (!pmem || json_object_array_length(pmem) == 0)
+		return true;
+	title = exm_json_get_string(json_object_array_get_idx(pmem, 0), "title");
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "guest '%s' has persistent memory ('%s'), which children cannot have of "
+	                 "their own: start it without '--pmem', whose data stay where they are, and "
+	                 "save it then",
+	                 facts->vm->name, title);
+}
+
 static bool check_caps(const ExmSaveFacts *facts, GError **error)
 {
 	/* QEMU, qapi/migration.json: since 4.0 */
@@ -591,7 +610,7 @@ ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFac
 		line = exm_qemu_line_parse((const char *const *)facts->vm->command, error);
 
 	if (!line || !check_state(facts, error) || !check_blockers(facts, error) ||
-	    !check_stream(facts, error) || !check_caps(facts, error) ||
+	    !check_stream(facts, error) || !check_pmem(facts, error) || !check_caps(facts, error) ||
 	    !check_target(request, facts, error) || !check_clashes(line, plan->warnings, error) ||
 	    !check_backends(facts, error) || !describe(plan, request, facts, line, error) ||
 	    !plan_memory(plan, facts, error) || !plan_disks(plan, facts, error))

@@ -20,6 +20,8 @@
  * @EXM_STEP_REMOVE_NAME:    take a file's name away; it goes with its last user
  * @EXM_STEP_CLONE_FILE:    let an empty file share the blocks of another one (FICLONE)
  * @EXM_STEP_COPY_OVERLAY:  copy an empty overlay
+ * @EXM_STEP_SCRUB: make a device of persistent memory zero
+ * @EXM_STEP_CLAIM_NAMESPACE: remember whose a namespace of persistent memory is
  * @EXM_STEP_LISTEN:         make a socket in the guest's directory
  * @EXM_STEP_CONFIGURE:      write the configuration file that gives exomem its monitors
  * @EXM_STEP_RECORD_GUEST:   write down what the guest is
@@ -68,6 +70,9 @@ typedef enum {
 	EXM_STEP_REMOVE_NAME,
 	EXM_STEP_CLONE_FILE,
 	EXM_STEP_COPY_OVERLAY,
+	EXM_STEP_SCRUB,
+	EXM_STEP_CLAIM_NAMESPACE,
+
 	EXM_STEP_LISTEN,
 	EXM_STEP_CONFIGURE,
 	EXM_STEP_RECORD_GUEST,

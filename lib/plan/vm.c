@@ -30,6 +30,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmVm, "command", STRV, command, true),
 	EXM_FIELD(ExmVm, "argv", STRV, argv, true),
 	EXM_FIELD(ExmVm, "memory", JSON, memory, true),
+	EXM_FIELD(ExmVm, "pmem", JSON, pmem, false),
 	EXM_FIELD(ExmVm, "disks", JSON, disks, false),
 };
 

@@ -37,6 +37,7 @@
  * @command:           the user's words for QEMU, placeholders not replaced
  * @argv:              QEMU's command line
  * @memory:            an array, as exm_plan_memory_to_json() writes it
+ * @pmem:              an array, as exm_plan_pmem_to_json() writes it, or NULL
  * @template_path:     directory of the template that it is a child of, or NULL
  * @parent:            name of the guest that the template was, or NULL
  * @index:             which child of its template; 0 for a guest without one
@@ -60,6 +61,8 @@ typedef struct {
 	char **command;
 	char **argv;
 	ExmJson *memory;
+	ExmJson *pmem;
+
 	char *template_path;
 	char *parent;
 	uint64_t index;

@@ -42,6 +42,8 @@ static Suite *(*const suites[])(void) = {
 	save_suite,
 	fork_suite,
 	state_suite,
+	config_suite,
+	scrub_suite,
 };
 
 int main(void)

@@ -46,6 +46,8 @@ Suite *clone_suite(void);
 Suite *save_suite(void);
 Suite *fork_suite(void);
 Suite *state_suite(void);
+Suite *config_suite(void);
+Suite *scrub_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 

@@ -133,7 +133,7 @@ END_TEST
 	"{\"path\": \"/mem\", \"kind\": \"directory\", \"detail\": \"why\", \"writable\": true," \
 	" \"others-write\": false, \"shared-sticky\": true, \"file-system\": \"hugetlbfs\","     \
 	" \"in-memory\": true, \"page-size\": 2097152, \"free\": 7, \"can-punch\": true,"        \
-	" \"can-reserve\": false, \"unnamed-files\": true}"
+	" \"can-reserve\": false, \"unnamed-files\": true, \"maps-sync\": true}"
 
 START_TEST(place_there_and_back)
 {

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* claim_store.c - Files that remember whose a namespace of persistent memory is, over restarts */
+
+#include "host/claim_store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* Who has what is no secret, and others' exomems shall not give it out. */
+#define DIRECTORY_MODE 0755
+#define FILE_MODE      0644
+
+#define SUFFIX ".json"
+
+static char *path_of(const char *directory, const char *uuid)
+{
+	return g_strdup_printf("%s/%s%s", directory, uuid, SUFFIX);
+}
+
+static bool read_claim(const char *path, ExmClaim **ret_claim, GError **error)
+{
+	g_autofree char *text = NULL;
+	g_autoptr(ExmJson) json = NULL;
+	size_t length;
+
+	if (!exm_file_read(path, &text, &length, error))
+		return false;
+	json = exm_json_parse(text, length, error);
+	*ret_claim = json ? exm_claim_from_json(json, error) : NULL;
+	if (!*ret_claim)
+		g_prefix_error(error, "'%s': ", path);
+	return *ret_claim;
+}
+
+/**
+ * exm_claim_store_read() - What is remembered of one namespace
+ * @directory: of claims, which may not be there
+ * @uuid:      of the namespace
+ * @ret_claim: (transfer full): the claim, or NULL where there is none
+ * @error:     STATE where it is not whole, SYSTEM
+ */
+bool exm_claim_store_read(const char *directory, const char *uuid, ExmClaim **ret_claim,
+                          GError **error)
+{
+	g_autofree char *path = path_of(directory, uuid);
+
+	*ret_claim = NULL;
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return true;
+	return read_claim(path, ret_claim, error);
+}
+
+/**
+ * exm_claim_store_read_all() - All that is remembered
+ * @directory: of claims, which may not be there
+ * @claims:    of ExmClaim; grows
+ * @error:     STATE where one is not whole: it may be of a later exomem, and its namespace must not
+ *             be given out; SYSTEM
+ */
+bool exm_claim_store_read_all(const char *directory, GPtrArray *claims, GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+	g_autoptr(GDir) dir = g_dir_open(directory, 0, &reason);
+	const char *name;
+
+	if (!dir && g_error_matches(reason, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+		return true;
+	if (!dir)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' cannot be read: %s", directory,
+		                 reason->message);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(directory, name, NULL);
+		ExmClaim *claim;
+
+		if (!g_str_has_suffix(name, SUFFIX))
+			continue;
+		/* It may have been released since its name was read. */
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			continue;
+		if (!read_claim(path, &claim, error))
+			return false;
+		g_ptr_array_add(claims, claim);
+	}
+	return true;
+}
+
+/**
+ * exm_claim_store_write() - Remember a claim, so that it outlives a crash of the host
+ * @directory: of claims; made where it is missing
+ * @claim:     the claim; one of the same namespace is replaced
+ * @error:     SYSTEM or NO_ROOM
+ */
+bool exm_claim_store_write(const char *directory, const ExmClaim *claim, GError **error)
+{
+	g_autofree char *path = path_of(directory, claim->uuid);
+	g_autoptr(ExmJson) json = exm_claim_to_json(claim);
+	g_autofree char *text = exm_json_print(json, true);
+	g_autofree char *line = g_strconcat(text, "\n", NULL);
+
+	if (g_mkdir_with_parents(directory, DIRECTORY_MODE) < 0)
+		return exm_throw_errno(error, errno, "make directory '%s'", directory);
+	return exm_file_write_durable(path, line, strlen(line), FILE_MODE, error);
+}
+
+/**
+ * exm_claim_store_remove() - Forget a claim: from here on the namespace is free and clean
+ * @directory: of claims
+ * @uuid:      of the namespace
+ * @error:     SYSTEM
+ */
+bool exm_claim_store_remove(const char *directory, const char *uuid, GError **error)
+{
+	g_autofree char *path = path_of(directory, uuid);
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return exm_throw_errno(error, errno, "remove '%s'", path);
+	return exm_directory_sync(directory, error);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* config_file.c - Configuration files, and the directories of more of them beside each */
+
+#include "host/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "plan/config.h"
+
+#define DROP_IN_SUFFIX ".conf"
+
+/* A group with the number of its owner is the owner's own: root's, and each user's on Debian. */
+static bool others_may_write(const struct stat *info)
+{
+	return (info->st_mode & S_IWOTH) ||
+	       ((info->st_mode & S_IWGRP) && info->st_gid != info->st_uid);
+}
+
+/* What it says decides whose data is wiped: nobody but root and this user may have a say in it. */
+static bool check_writers(const char *path, const struct stat *info, GError **error)
+{
+	if (others_may_write(info))
+		return exm_throw(error, EXM_ERROR_USAGE, "others can write to '%s': chmod go-w it",
+		                 path);
+	if (info->st_uid != 0 && info->st_uid != geteuid())
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' belongs to another user", path);
+	return true;
+}
+
+static bool throw_key_file(const char *path, const GError *reason, GError **error)
+{
+	return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not a configuration file: %c%s", path,
+	                 g_ascii_tolower(*reason->message), reason->message + 1);
+}
+
+static bool add_group(GKeyFile *file, const char *path, const char *group, GPtrArray *entries,
+                      GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+	g_auto(GStrv) names = g_key_file_get_keys(file, group, NULL, NULL);
+
+	for (char **name = names; name && *name; name++) {
+		/* As it stands: a backslash is one. */
+		g_autofree char *value = g_key_file_get_value(file, group, *name, &reason);
+
+		if (!value)
+			return throw_key_file(path, reason, error);
+		g_ptr_array_add(entries, exm_config_entry_new(group, *name, g_strchomp(value), path));
+	}
+	return true;
+}
+
+/**
+ * exm_config_file_read() - Read a configuration file
+ * @path:    of the file
+ * @entries: of ExmConfigEntry; grows
+ * @error:   USAGE where it is none, or where others can write to it; SYSTEM where it cannot be read
+ */
+bool exm_config_file_read(const char *path, GPtrArray *entries, GError **error)
+{
+	g_autoptr(GKeyFile) file = g_key_file_new();
+	g_autoptr(GError) reason = NULL;
+	g_autofree char *text = NULL;
+	g_auto(GStrv) groups = NULL;
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat info;
+	size_t length;
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	if (!check_writers(path, &info, error) || !exm_fd_read_all(fd, &text, &length, error))
+		return false;
+	if (!g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, &reason))
+		return throw_key_file(path, reason, error);
+	groups = g_key_file_get_groups(file, NULL);
+	for (char **group = groups; *group; group++)
+		if (!add_group(file, path, *group, entries, error))
+			return false;
+	return true;
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool read_drop_ins(const char *directory, GPtrArray *entries, GError **error)
+{
+	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+	struct stat info;
+	const char *name;
+
+	if (!dir)
+		return true;
+	if (stat(directory, &info) < 0)
+		return exm_throw_errno(error, errno, "look at '%s'", directory);
+	if (!check_writers(directory, &info, error))
+		return false;
+	while ((name = g_dir_read_name(dir)))
+		if (name[0] != '.' && g_str_has_suffix(name, DROP_IN_SUFFIX))
+			g_ptr_array_add(paths, g_build_filename(directory, name, NULL));
+	g_ptr_array_sort(paths, compare_names);
+	for (guint i = 0; i < paths->len; i++)
+		if (!exm_config_file_read(paths->pdata[i], entries, error))
+			return false;
+	return true;
+}
+
+/**
+ * exm_config_file_read_all() - Read a configuration file and the directory of more beside it
+ * @path:    of the file, which may not be there; then those of FILE.d whose names end in .conf
+ * @entries: of ExmConfigEntry; grows
+ * @error:   as for exm_config_file_read()
+ */
+bool exm_config_file_read_all(const char *path, GPtrArray *entries, GError **error)
+{
+	g_autofree char *directory = g_strconcat(path, ".d", NULL);
+
+	/* Behind a directory that is not ours to enter there is nothing for us. */
+	if (access(path, F_OK) == 0 && !exm_config_file_read(path, entries, error))
+		return false;
+	return read_drop_ins(directory, entries, error);
+}

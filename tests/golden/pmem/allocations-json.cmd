@@ -1,0 +1,7 @@
+pmem
+--facts
+../data/facts/pmem.json
+--facts
+../data/facts/pmem-used.json
+--json
+allocations

@@ -1,0 +1,4 @@
+pmem
+--facts
+../data/facts/pmem.json
+allocations

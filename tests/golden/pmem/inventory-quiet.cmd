@@ -1,0 +1,5 @@
+pmem
+--facts
+../data/facts/pmem.json
+-q
+inventory

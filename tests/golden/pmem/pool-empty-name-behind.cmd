@@ -1,0 +1,6 @@
+pmem
+--facts
+../data/facts/pmem-nova.json
+--pool
+4GB:ns_0|
+inventory

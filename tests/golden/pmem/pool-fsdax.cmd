@@ -1,0 +1,6 @@
+pmem
+--facts
+../data/facts/pmem-odd.json
+--pool
+X:fs
+inventory

@@ -1,0 +1,7 @@
+# and nothing inside them
+pmem
+--facts
+../data/facts/pmem-nova.json
+--pool
+4GB: ns_0
+inventory

@@ -1,0 +1,2 @@
+pmem
+release

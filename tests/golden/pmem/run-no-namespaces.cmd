@@ -1,0 +1,16 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--claims
+/var/lib/exomem/pmem
+--name
+web
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--pmem
+6GB
+-m
+1G

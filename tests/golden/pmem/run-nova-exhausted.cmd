@@ -1,0 +1,21 @@
+# nova: the third server fails
+run
+--dry-run
+--state-dir
+/run/exomem
+--claims
+/var/lib/exomem/pmem
+--name
+web
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--facts
+../data/facts/pmem-nova.json
+--facts
+../data/facts/pmem-full.json
+--pmem
+SMALL
+-m
+1G

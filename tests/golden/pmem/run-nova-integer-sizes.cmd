@@ -1,0 +1,19 @@
+# nova: bug 1845905, 4292870144 bytes, label 2 MiB
+run
+--dry-run
+--state-dir
+/run/exomem
+--claims
+/var/lib/exomem/pmem
+--name
+web
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--facts
+../data/facts/pmem-nova.json
+--pmem
+4GB
+-m
+1G

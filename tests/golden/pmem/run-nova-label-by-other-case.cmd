@@ -1,0 +1,19 @@
+# nova: scheduled, and then not attached
+run
+--dry-run
+--state-dir
+/run/exomem
+--claims
+/var/lib/exomem/pmem
+--name
+web
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--facts
+../data/facts/pmem.json
+--pmem
+6gb
+-m
+1G

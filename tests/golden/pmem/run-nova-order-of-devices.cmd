@@ -1,0 +1,19 @@
+# nova: test_get_ordered_vpmems
+run
+--dry-run
+--state-dir
+/run/exomem
+--claims
+/var/lib/exomem/pmem
+--name
+web
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--facts
+../data/facts/pmem-nova.json
+--pmem
+SMALL,4GB,SMALL
+-m
+1G
