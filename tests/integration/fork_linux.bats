@@ -127,3 +127,11 @@ teardown_file() {
 	vm qmp parent query-block | jq -r '.[].inserted.file | select(.)' >"$T/open"
 	diff <(sed -n 's/^  disk  *//p' "$T/forked" | sort) <(sort "$T/open")
 }
+
+@test "a child boots anew: it has its kernel, which it shares with the others" {
+	[ -e "$LINUX/vmlinux" ] || skip 'no uncompressed kernel, which QEMU would map'
+	vm qmp twin-1 system_reset
+	wait_for "$state/twin-1/log" 'linux# ' 100
+	said twin-1 | grep -q '^linux: identity name=twin-1 '
+	[ "$(vm show --json twin-2 | jq -r .status)" = running ]
+}
