@@ -20,7 +20,7 @@
 
 /* How long another exomem may need to make or sweep a directory before something must be wrong. */
 #define LOCK_PATIENCE_US 5000000L
-#define LOCK_PAUSE_US    5000UL
+#define LOCK_PAUSE_US    500UL
 
 typedef DIR Directory;
 
