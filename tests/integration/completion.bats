@@ -86,7 +86,7 @@ in_zsh() { # LINE
 @test "bash: verbs, options and values" {
 	need_shell bash
 	[ "$(in_bash st)" = stop ]
-	[ "$(in_bash con)" = console ]
+	[ "$(in_bash cons)" = console ]
 	[[ "$(in_bash '')" == *run*list*help* ]]
 	[ "$(in_bash run --dr)" = --dry-run ]
 	[ "$(in_bash help pr)" = probe ]
