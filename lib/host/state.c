@@ -140,7 +140,11 @@ static ExmVm *read_record(int root, const char *root_path, const char *name, GEr
 	}
 	if (!exm_fd_read_all(fd, &text, &length, error))
 		return NULL;
-	json = exm_json_parse(text, length, error);
+	json = exm_json_parse(text, length, NULL);
+	if (!json) {
+		exm_throw(error, EXM_ERROR_STATE, "the record of guest '%s' is not whole", name);
+		return NULL;
+	}
 	vm = json ? exm_vm_from_json(json, directory, error) : NULL;
 	/* One that waits to take another's place has its name already, but not its directory. */
 	if (vm) {

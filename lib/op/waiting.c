@@ -31,13 +31,24 @@ guint exm_waiting_count(const GPtrArray *guests, const ExmTemplate *template, co
 	return count;
 }
 
-/* One that cannot be loaded is of no use to the next one either. */
-static void end(const ExmVm *vm)
+/* How long a QEMU that has hung up may take to be gone. */
+#define END_MS 2000
+
+/*
+ * One that cannot be loaded is of no use to the next one either. It may have been killed by others
+ * while it waited: whether it is gone already.
+ */
+static bool end(const ExmVm *vm)
 {
 	exm_autofd int process = -1;
+	bool gone;
 
-	if (exm_pidfd_open(vm, &process, NULL) && process >= 0)
+	if (!exm_pidfd_open(vm, &process, NULL) || process < 0)
+		return true;
+	gone = exm_pidfds_wait(&process, 1, END_MS);
+	if (!gone)
 		exm_pidfd_kill(process, NULL);
+	return gone;
 }
 
 /**
@@ -61,14 +72,17 @@ guint exm_waiting_run(const GPtrArray *guests, const ExmTemplate *template,
 	for (guint i = 0; i < guests->len && count < request->count; i++) {
 		const ExmVm *vm = guests->pdata[i];
 		exm_autofd int taken = is_of(vm, template) ? exm_waiting_take(vm, shape) : -1;
+		g_autoptr(GError) problem = NULL;
 
 		if (taken < 0)
 			continue;
 		if (!state && !exm_load_read(template, &state, &length, error))
 			break;
-		if (!exm_load_state(vm, state, length, !request->paused, error)) {
-			g_prefix_error(error, "child '%s': ", vm->name);
-			end(vm);
+		if (!exm_load_state(vm, state, length, !request->paused, &problem)) {
+			if (end(vm))
+				continue;
+			g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+			                           "child '%s': ", vm->name);
 			break;
 		}
 		exm_waiting_leave(vm);

@@ -87,7 +87,9 @@ teardown_file() {
 	# Its disks are overlays without names, which only a template can give one.
 	run vm fork --templates "$T/templates" child-3
 	assert_refused 3 "'--keep'"
+	wait_tick child-3
 	vm fork -q --keep --templates "$T/templates" --name grandchild child-3 third
+	wait_tick parent
 	vm fork -q --templates "$T/templates" --name second parent
 	printf '%s\n' grandchild second >"$T/both"
 	collect "$T/both"
@@ -103,6 +105,7 @@ teardown_file() {
 }
 
 @test "with reflinks the parent's own process goes on, on overlays" {
+	vm stop --kill --all
 	mkdir -p "$T/reflink"
 	truncate -s 900M "$T/xfs"
 	mkfs.xfs -q "$T/xfs"

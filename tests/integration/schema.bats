@@ -67,10 +67,10 @@ assert_steps_described() { # PLAN PAGE...
 	need_qemu
 	exomem_run --detach --name web $tcg -M q35 -m 64 -mem-path "$memory,mode=create,anyfs" \
 		-kernel "$GUEST" >/dev/null 3>&-
-	assert_as_promised exomem-state.5 schema template parent disks <"$state/web/vm.json"
+	assert_as_promised exomem-state.5 schema pmem template parent disks <"$state/web/vm.json"
 	"$EXOMEM" show --state-dir "$state" web --json |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
-		assert_as_promised exomem-state.5 schema template parent disks
+		assert_as_promised exomem-state.5 schema pmem template parent disks
 	"$EXOMEM" show --state-dir "$state" web --json | jq -e '(.directory | type) == "string" and
 		(.status | type) == "string" and (."memory-size" | type) == "number" and
 		(.sockets | all(type == "string"))'
@@ -132,11 +132,11 @@ on_templates() { # VERB ARGUMENT...
 	assert_steps_described "$T/plan" exomem-run.1 exomem-clone.1
 	on_templates clone --detach base
 	record=$state/base-1/vm.json
-	assert_as_promised exomem-state.5 schema <"$record"
+	assert_as_promised exomem-state.5 schema pmem <"$record"
 	jq '.disks[]' "$record" | assert_as_promised exomem-clone.1 word path
 	"$EXOMEM" show --state-dir "$state" --json base-1 |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
-		assert_as_promised exomem-state.5 schema
+		assert_as_promised exomem-state.5 schema pmem
 	"$EXOMEM" stop --state-dir "$state" --kill base-1
 }
 
@@ -155,13 +155,13 @@ on_templates() { # VERB ARGUMENT...
 		jq .child "$T/plan" >"$T/child"
 		assert_steps_described "$T/child" exomem-run.1 exomem-clone.1 exomem-fork.1
 		on_templates fork --json web | assert_as_promised exomem-fork.1 children template
-		assert_as_promised exomem-state.5 schema template <"$state/web/vm.json"
+		assert_as_promised exomem-state.5 schema pmem template <"$state/web/vm.json"
 		jq '.disks[]' "$state/web/vm.json" |
 			assert_as_promised exomem-clone.1 word fd directory
 	done
 	on_templates fork --paused --keep --json web kept >"$T/forked"
 	assert_as_promised exomem-fork.1 children child-us <"$T/forked"
-	assert_as_promised exomem-state.5 schema template <"$state/web-3/vm.json"
+	assert_as_promised exomem-state.5 schema pmem template <"$state/web-3/vm.json"
 	"$EXOMEM" stop --state-dir "$state" --kill --all
 }
 
@@ -181,7 +181,7 @@ on_templates() { # VERB ARGUMENT...
 	need_qemu
 	exomem_run --dry-run --json --name web -M q35 -m 64 \
 		-mem-path "$memory,mode=create,anyfs" >"$T/plan"
-	assert_as_promised exomem-run.1 schema <"$T/plan"
+	assert_as_promised exomem-run.1 schema pmem <"$T/plan"
 	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
 	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
 	assert_steps_described "$T/plan" exomem-run.1
