@@ -76,6 +76,7 @@ BATS     := $(wildcard tests/integration/*.bats)
 LAB_BATS := $(wildcard tests/lab/*.bats)
 MAN      := $(wildcard man/*.[1-8])
 SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS) \
+	$(wildcard tests/long/*.bats) \
 	$(LAB_BATS) tests/lab/init tests/lab/on-host
 obj       = $(1:%.c=$(O)/%.o)
 
@@ -154,6 +155,8 @@ check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.ba
 	$(call run_suites,integration,build test)
 check-integration-10: ## the same with QEMU 10 from Debian's backports, unpacked below build
 	$(call run_suites,integration-10,build test)
+check-long: ## a hundred children of one Linux guest: minutes, and 4 GiB of memory
+	$(call run_suites,long,build test)
 check-lab: ## tests in the lab: NFS, NVDIMMs, disks; ARGS=tests/lab/X.bats for some
 	$(call run_suites,lab,build test lab)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
@@ -182,6 +185,8 @@ run-integration: $(O)/exomem guests
 	$(call run_bats,integration,$(BATS),bats --formatter tap)
 run-integration-10: $(O)/exomem guests qemu-10
 	$(call run_bats,integration-10,$(BATS),bats --formatter tap,EXOMEM_QEMU=$(QEMU_10))
+run-long: $(O)/exomem guests
+	$(call run_bats,long,$(wildcard tests/long/*.bats),BATS_TEST_TIMEOUT=1200 bats --formatter tap)
 run-lab: $(O)/exomem guest $(LAB)/root.img
 	$(call run_bats,lab,$(LAB_BATS),tests/lab/run.sh,LAB=$(LAB))
 
@@ -345,8 +350,8 @@ clean: ## remove build
 
 FORCE:
 .PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-10 \
-	check-lab check-asan check-suites check-valgrind coverage run-unit run-golden \
-	run-integration run-integration-10 run-lab fuzz guest linux guests qemu-10 lab lab-root \
+	check-lab check-long check-asan check-suites check-valgrind coverage run-unit run-golden \
+	run-integration run-integration-10 run-lab run-long fuzz guest linux guests qemu-10 lab lab-root \
 	demo bench lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
 	compile_commands.json help clean FORCE
 .DELETE_ON_ERROR:
