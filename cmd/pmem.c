@@ -61,7 +61,7 @@ static void add_namespace_row(GPtrArray *table, const ExmPmem *pmem, const ExmNa
 	              namespace->align ? align : "-", node, mode, text_or_dash(namespace->map),
 	              text_or_dash(namespace->persistence), text_or_dash(namespace->health),
 	              text_or_dash(namespace->path), text_or_dash(label ? label->label : NULL),
-	              text_or_dash(guest), NULL);
+	              text_or_dash(guest), (char *)NULL);
 }
 
 static void print_namespaces(const ExmPmem *pmem)
@@ -73,7 +73,7 @@ static void print_namespaces(const ExmPmem *pmem)
 		return;
 	}
 	exm_table_add(table, "NAME", "UUID", "SIZE", "ALIGN", "NODE", "MODE", "MAP", "PERSISTENCE",
-	              "HEALTH", "DEVICE", "LABEL", "GUEST", NULL);
+	              "HEALTH", "DEVICE", "LABEL", "GUEST", (char *)NULL);
 	for (guint i = 0; i < pmem->namespaces->len; i++)
 		add_namespace_row(table, pmem, pmem->namespaces->pdata[i]);
 	exm_table_print(table);
@@ -182,15 +182,15 @@ static void print_inventory(ExmJson *inventory)
 	g_autoptr(GPtrArray) table = exm_table_new();
 
 	exm_table_add(table, "resource_class", columns[0], columns[1], columns[2], columns[3],
-	              columns[4], columns[5], columns[6], NULL);
+	              columns[4], columns[5], columns[6], (char *)NULL);
 	for (size_t i = 0; i < json_object_array_length(inventory); i++) {
 		ExmJson *item = json_object_array_get_idx(inventory, i);
 		const char *cells[G_N_ELEMENTS(columns)];
 
 		for (size_t j = 0; j < G_N_ELEMENTS(columns); j++)
 			cells[j] = json_object_get_string(exm_json_member(item, columns[j]));
-		exm_table_add(table, exm_json_get_string(item, "resource_class"), cells[0],
-		              cells[1], cells[2], cells[3], cells[4], cells[5], cells[6], NULL);
+		exm_table_add(table, exm_json_get_string(item, "resource_class"), cells[0], cells[1],
+		              cells[2], cells[3], cells[4], cells[5], cells[6], (char *)NULL);
 	}
 	exm_table_print(table);
 }
@@ -255,7 +255,7 @@ static void add_claim_row(GPtrArray *table, const ExmPmem *pmem, const ExmClaim 
 	exm_table_add(table, text_or_dash(claim->guest),
 	              namespace ? exm_namespace_title(namespace) : claim->namespace,
 	              text_or_dash(class), size, text_or_dash(namespace ? namespace->path : NULL),
-	              state_of(pmem, claim), NULL);
+	              state_of(pmem, claim), (char *)NULL);
 }
 
 static bool allocations(const ExmPmem *pmem, const ExmPmemSource *source, const char *word,
@@ -268,7 +268,8 @@ static bool allocations(const ExmPmem *pmem, const ExmPmemSource *source, const 
 	(void)source, (void)word;
 	exm_json_set_uint(json, "schema", 1);
 	json_object_object_add(json, "allocations", array);
-	exm_table_add(table, "GUEST", "NAMESPACE", "RESOURCE CLASS", "SIZE", "DEVICE", "STATE", NULL);
+	exm_table_add(table, "GUEST", "NAMESPACE", "RESOURCE CLASS", "SIZE", "DEVICE", "STATE",
+	              (char *)NULL);
 	g_ptr_array_sort(pmem->claims, compare_claims);
 	for (guint i = 0; i < pmem->claims->len; i++) {
 		const ExmClaim *claim = pmem->claims->pdata[i];

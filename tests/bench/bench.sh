@@ -466,7 +466,7 @@ hundred_by_hand() { # CLONE-OPTION...
 compare_hundred() {
 	[ -e "$LINUX/initrd.gz" ] || return 0
 	for option in '' --no-kernel; do
-		for turn in 1 2 3; do
+		for _ in 1 2 3; do
 			echo "$(hundred_by_exomem $option) $(hundred_by_hand $option)"
 		done >"$dir/pairs"
 		row "fork into $guests Linux guests of 8 GiB $option" "$(milliseconds a)" \

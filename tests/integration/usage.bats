@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # exomem usage against what the kernel says of the same processes.
 
+# helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2154
+
 load helper
 load template
 
