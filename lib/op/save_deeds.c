@@ -405,11 +405,13 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 
 	(void)step;
 	for (int i = 0; qmp && i < RESUME_ATTEMPTS; i++) {
-		g_autoptr(ExmJson) cancelled = exm_qmp_execute(qmp, "migrate_cancel", NULL, NULL);
-		g_autoptr(ExmJson) migration = exm_qmp_execute(qmp, "query-migrate", NULL, NULL);
-		const char *status = exm_json_get_string(migration, "status");
+		g_autoptr(ExmJson) migration = NULL;
 		g_autoptr(ExmJson) resumed = NULL;
+		const char *status;
 
+		exm_json_put(exm_qmp_execute(qmp, "migrate_cancel", NULL, NULL));
+		migration = exm_qmp_execute(qmp, "query-migrate", NULL, NULL);
+		status = exm_json_get_string(migration, "status");
 		if (!status || strcmp(status, "none") == 0 || strcmp(status, "failed") == 0 ||
 		    strcmp(status, "cancelled") == 0 || strcmp(status, "completed") == 0) {
 			exm_freeze_forget_sharing(qmp);
