@@ -174,6 +174,7 @@ START_TEST(events_are_awaited)
 	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 
 	assert_no_error(error);
+	ck_assert_ptr_nonnull(answer);
 	for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
 		g_autoptr(ExmJson) event = exm_qmp_next_event(qmp, &error);
 
