@@ -67,7 +67,7 @@ START_TEST(heir_takes_the_place)
 {
 	g_autoptr(GError) error = NULL;
 	exm_autofd int old = start_guest("web", 600, OLD);
-	exm_autofd int heir = start_guest("web.heir-1a2b", 601, NEW);
+	G_GNUC_UNUSED exm_autofd int heir = start_guest("web.heir-1a2b", 601, NEW);
 	g_autoptr(ExmVm) found = NULL;
 
 	assert_text_and_free(list_guests(), "web:42 web.heir-1a2b:43");
@@ -87,7 +87,7 @@ END_TEST
 START_TEST(no_exchange_with_nobody)
 {
 	g_autoptr(GError) error = NULL;
-	exm_autofd int old = start_guest("web", 600, OLD);
+	G_GNUC_UNUSED exm_autofd int old = start_guest("web", 600, OLD);
 
 	ck_assert(!exm_state_exchange(folder, "heir", "web", &error));
 	assert_error(error, EXM_ERROR_SYSTEM, "exchange 'heir' and 'web' in '");
