@@ -129,8 +129,8 @@ ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 		return NULL;
 	}
 	template = exm_template_from_json(json, directory, error);
-	/* One that was renamed is called as its directory is by now. */
-	if (template) {
+	/* One that was renamed is called as its directory is by now; a guest keeps its name. */
+	if (template && !template->uuid) {
 		g_free(template->name);
 		template->name = g_path_get_basename(directory);
 	}

@@ -154,6 +154,16 @@ static bool configure(const Actor *actor, const ExmStep *step, GError **error)
 	return exm_file_write_atomic(step->path, text, strlen(text), 0600, error);
 }
 
+/* A guest that is handed over has the parent that it had, if any. */
+static const char *parent_of(const ExmPlan *plan)
+{
+	const ExmTemplate *template = plan->template;
+
+	if (!template || (template->uuid && strcmp(template->parent, template->name) == 0))
+		return NULL;
+	return template->parent;
+}
+
 static bool record_guest(const Actor *actor, const ExmStep *step, GError **error)
 {
 	const ExmPlan *plan = actor->plan;
@@ -177,7 +187,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->memory = exm_plan_memory_to_json(plan);
 	vm->pmem = plan->pmem->len ? exm_plan_pmem_to_json(plan) : NULL;
 	vm->template_path = plan->kept ? g_strdup(plan->template->directory) : NULL;
-	vm->parent = plan->template ? g_strdup(plan->template->parent) : NULL;
+	vm->parent = g_strdup(parent_of(plan));
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
 	return exm_state_record(vm, error);

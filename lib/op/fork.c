@@ -137,7 +137,7 @@ ExmForkPrepared *exm_op_fork_prepare(const ExmForkRequest *request, const char *
 	return g_steal_pointer(&prepared);
 }
 
-static const ExmFreezeKind kind = { exm_fork_deed, exm_fork_is_done, exm_fork_finish };
+static const ExmFreezeKind kind = { exm_fork_deed, exm_fork_is_done, exm_fork_finish, NULL };
 
 /**
  * exm_op_fork() - Start children of a running guest, which goes on

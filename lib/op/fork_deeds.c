@@ -27,14 +27,6 @@
 /* How long a child may take until it expects its state. */
 #define START_MS 60000
 
-/* A guest that dirties its memory faster than the disk takes it is not waited for. */
-#define SYNC_ROUNDS    12
-#define SYNC_ENOUGH_US 5000
-
-/* QEMU lets a guest go on when it is through with a migration: within a millisecond. */
-#define RESUME_PAUSE_US 100UL
-#define RESUME_ATTEMPTS 100000
-
 static int overlay_index(const ExmForkPlan *plan, const char *path)
 {
 	for (guint i = 0; plan->overlays->pdata[i]; i++)
@@ -190,30 +182,12 @@ static void end_children(const ExmFreeze *freeze, const ExmStep *step)
 	exm_children_end(freeze->fork->children, freeze->state_directory, NULL);
 }
 
-/* Microseconds that it took to write back what was dirty. */
-static gint64 sync_once(int fd)
-{
-	const gint64 start = g_get_monotonic_time();
-
-	fdatasync(fd);
-	return g_get_monotonic_time() - start;
-}
-
-static bool sync_file(const ExmSaveFile *file, GError **error)
-{
-	exm_autofd int fd = open_source(file, error);
-
-	for (int i = 0; fd >= 0 && i < SYNC_ROUNDS; i++)
-		if (sync_once(fd) < SYNC_ENOUGH_US)
-			break;
-	return fd >= 0;
-}
-
 static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
 	for (guint i = 0; i < freeze->plan->memory->len; i++)
-		if (!sync_file(freeze->plan->memory->pdata[i], error))
+		if (!exm_memory_file_settle(
+			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->source, error))
 			return false;
 	return true;
 }
@@ -270,18 +244,6 @@ static bool pour(const ExmFreeze *freeze, ExmExpectant *child, GError **error)
 	return exm_load_pour(child, (const char *)freeze->state->data, freeze->state->len, error);
 }
 
-static bool let_go_on(ExmQmp *qmp, GError **error)
-{
-	for (int i = 0;; i++) {
-		const bool last = i == RESUME_ATTEMPTS;
-		g_autoptr(ExmJson) resumed = exm_qmp_execute(qmp, "cont", NULL, last ? error : NULL);
-
-		if (resumed || last)
-			return resumed;
-		g_usleep(RESUME_PAUSE_US);
-	}
-}
-
 /* The disks that the guest has from now on. */
 static bool record_disks(const ExmFreeze *freeze, GError **error)
 {
@@ -315,7 +277,7 @@ static bool resume_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	uint64_t time = 0;
 
 	(void)step;
-	if (!pour(freeze, &fork->first, error) || !let_go_on(freeze->qmp, error) ||
+	if (!pour(freeze, &fork->first, error) || !exm_freeze_go_on(freeze->qmp, error) ||
 	    !exm_qmp_wait_event(freeze->qmp, "RESUME", &time, error))
 		return false;
 	fork->forked->pause_us = time - freeze->stopped;

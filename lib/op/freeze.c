@@ -80,6 +80,20 @@ static bool tell_guard(int reports, guint report, GError **error)
 	       exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
 }
 
+static bool act_one(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const gint64 start = g_get_monotonic_time();
+
+	exm_trace("act", "%s %s", exm_step_name(step), step->path);
+	if (!freeze->kind->deed(step->kind)->act(freeze, step, error)) {
+		g_prefix_error(error, "%s: ", exm_step_name(step));
+		return false;
+	}
+	if (freeze->kind->stepped)
+		freeze->kind->stepped(freeze, step, (uint64_t)(g_get_monotonic_time() - start));
+	return true;
+}
+
 static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **error)
 {
 	const GPtrArray *steps = freeze->plan->steps;
@@ -90,11 +104,8 @@ static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **e
 		if (!tell_guard(reports, i + 1, error))
 			return false;
 		*ret_begun = i + 1;
-		exm_trace("act", "%s %s", exm_step_name(step), step->path);
-		if (freeze->kind->deed(step->kind)->act(freeze, step, error))
-			continue;
-		g_prefix_error(error, "%s: ", exm_step_name(step));
-		return false;
+		if (!act_one(freeze, step, error))
+			return false;
 	}
 	return tell_guard(reports, ALL_DONE, error);
 }

@@ -29,14 +29,17 @@ typedef struct {
  * @deed:    what a step does
  * @is_done: whether it is too late to go back, with so many steps begun
  * @finish:  does what is left where it is
+ * @stepped: hears of each step that is done and how many microseconds it took, or NULL
  */
 typedef struct {
 	const ExmDeed *(*deed)(ExmStepKind kind);
 	bool (*is_done)(const ExmFreeze *freeze, guint begun);
 	void (*finish)(const ExmFreeze *freeze, guint begun);
+	void (*stepped)(const ExmFreeze *freeze, const ExmStep *step, uint64_t time_us);
 } ExmFreezeKind;
 
 typedef struct ExmForking ExmForking;
+typedef struct ExmMoving ExmMoving;
 
 /**
  * struct ExmFreeze - A guest that is being frozen
@@ -53,6 +56,7 @@ typedef struct ExmForking ExmForking;
  * @put:             bytes of memory that came
  * @stopped:         when the guest stopped, in microseconds since 1970; 0 where it did not run
  * @fork:            of a fork, else NULL
+ * @move:            of a migration, else NULL
  */
 struct ExmFreeze {
 	const ExmFreezeKind *kind;
@@ -68,6 +72,7 @@ struct ExmFreeze {
 	uint64_t put;
 	uint64_t stopped;
 	ExmForking *fork;
+	ExmMoving *move;
 };
 
 const ExmDeed *exm_save_deed(ExmStepKind kind);
@@ -75,6 +80,7 @@ ExmQmp *exm_freeze_connect(const ExmSavePlan *plan);
 char *exm_freeze_opened_by_guest(const ExmSavePlan *plan, const ExmSaveFile *file);
 const ExmSaveFile *exm_freeze_file_at(const GPtrArray *files, const char *path);
 bool exm_freeze_save_state(ExmFreeze *freeze, GError **error);
+bool exm_freeze_go_on(ExmQmp *qmp, GError **error);
 void exm_freeze_forget_sharing(ExmQmp *qmp);
 void exm_freeze_protect_memory(const ExmSavePlan *plan);
 bool exm_freeze_end_guest(const ExmVm *vm, GError **error);

@@ -28,7 +28,7 @@ static void finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 	exm_state_sweep(freeze->state_directory);
 }
 
-static const ExmFreezeKind kind = { exm_save_deed, is_committed, finish };
+static const ExmFreezeKind kind = { exm_save_deed, is_committed, finish, NULL };
 
 /**
  * exm_op_save() - Freeze a guest into a template

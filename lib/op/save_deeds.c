@@ -37,6 +37,10 @@
 #define RESUME_PAUSE_US 5000UL
 #define RESUME_ATTEMPTS 2000
 
+/* QEMU lets a guest go on when it is through with a migration: within a millisecond. */
+#define GO_ON_PAUSE_US 100UL
+#define GO_ON_ATTEMPTS 100000
+
 /* Small enough to stay in the processor's cache. */
 #define PIECE_SIZE ((size_t)256 * 1024)
 
@@ -423,6 +427,23 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 		}
 		g_usleep(RESUME_PAUSE_US);
 		exm_qmp_set_deadline(qmp, EXM_FREEZE_ANSWER_MS);
+	}
+}
+
+/**
+ * exm_freeze_go_on() - Let a guest go on whose state has been taken
+ * @qmp:   the conversation
+ * @error: SYSTEM
+ */
+bool exm_freeze_go_on(ExmQmp *qmp, GError **error)
+{
+	for (int i = 0;; i++) {
+		const bool last = i == GO_ON_ATTEMPTS;
+		g_autoptr(ExmJson) resumed = exm_qmp_execute(qmp, "cont", NULL, last ? error : NULL);
+
+		if (resumed || last)
+			return resumed;
+		g_usleep(GO_ON_PAUSE_US);
 	}
 }
 

@@ -262,11 +262,11 @@ static void add_identity(ExmBuilder *builder)
 	const ExmGuest *guest = builder->request->guest;
 	const ExmMachine *machine = exm_caps_machine(facts->caps, guest->machine);
 	const ExmIdentity identity = identity_of(builder);
-	g_autofree char *blob = exm_identity_print(&identity);
+	const ExmTemplate *template = builder->request->template;
+	g_autofree char *blob = template && template->blob ? g_strdup(template->blob)
+	                                                   : exm_identity_print(&identity);
 	g_autofree char *device = g_strdup_printf("vmgenid,guid=%s", facts->generation_id);
 	g_autofree char *file = g_strdup_printf("name=%s,string=%s", EXM_IDENTITY_FW_CFG, blob);
-
-	const ExmTemplate *template = builder->request->template;
 
 	/* QEMU itself will say what is wrong with a machine that it does not have. */
 	if (!machine || !builder->request->identity)
@@ -412,7 +412,8 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->waiting = request->waiting;
 	plan->shape = request->shape;
 	plan->template = request->template;
-	plan->kept = request->template && (!request->inheritance || request->inheritance->kept);
+	plan->kept = request->template && !request->template->uuid &&
+	             (!request->inheritance || request->inheritance->kept);
 	if (request->guest->is_question)
 		plan_question(&builder);
 	else if (!plan_memory_and_guest(&builder, error))

@@ -123,7 +123,8 @@ void exm_builder_add_origin(ExmBuilder *builder)
 	g_autofree char *devices = NULL;
 	int fd;
 
-	if (!template)
+	/* One that is handed over is no child: it has its own disks, and nobody to outlive. */
+	if (!template || template->uuid)
 		return;
 	devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
 	if (builder->request->inheritance) {

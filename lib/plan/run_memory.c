@@ -42,7 +42,9 @@ static void plan_old_file(ExmBuilder *builder, const ExmMemoryInput *in, const E
 
 	step->writable = shared || (file && file->size == 0);
 	step->bytes = file ? file->size : 0;
-	exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !shared;
+	/* A guest that is handed over is locked when it is taken over, and not before. */
+	if (!builder->request->template || !builder->request->template->uuid)
+		exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, block->path, fd)->shared = !shared;
 	if (file && file->size == 0)
 		exm_builder_add_step(builder, EXM_STEP_SIZE_FILE, block->path, fd)->bytes = block->size;
 	if (exm_memory_is_reserved(in) && allocated < block->size)

@@ -90,6 +90,11 @@ static bool check_caps(const ExmSaveFacts *facts, GError **error)
 
 static bool check_target(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
 {
+	if (facts->target->exists && request->moves)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' exists: it may hold the state of a guest that was handed "
+		                 "over; 'exomem receive' resumes that one, or remove it",
+		                 request->directory);
 	if (facts->target->exists)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "'%s' exists: name another template, or remove it by 'exomem "
@@ -611,9 +616,10 @@ ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFac
 
 	if (!line || !check_state(facts, error) || !check_blockers(facts, error) ||
 	    !check_stream(facts, error) || !check_pmem(facts, error) || !check_caps(facts, error) ||
-	    !check_target(request, facts, error) || !check_clashes(line, plan->warnings, error) ||
+	    !check_target(request, facts, error) ||
+	    (!request->moves && !check_clashes(line, plan->warnings, error)) ||
 	    !check_backends(facts, error) || !describe(plan, request, facts, line, error) ||
-	    !plan_memory(plan, facts, error) || !plan_disks(plan, facts, error))
+	    !plan_memory(plan, facts, error) || (!request->moves && !plan_disks(plan, facts, error)))
 		return NULL;
 	plan->stop = plan->running && needs_stop(plan, facts->caps);
 	plan->template->paused = !plan->running || plan->stop;

@@ -17,12 +17,14 @@
  * @name:      of the template
  * @directory: where it shall be, absolute
  * @in_place:  it is put together there, and not beside it
+ * @moves:     the guest goes on elsewhere, with the files it has
  * @checksum:  of its memory too
  */
 typedef struct {
 	char *name;
 	char *directory;
 	bool in_place;
+	bool moves;
 	bool checksum;
 } ExmSaveRequest;
 

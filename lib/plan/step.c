@@ -56,6 +56,16 @@ static const char *const names[] = {
 	[EXM_STEP_TAKE_PLACE] = "take-place",
 	[EXM_STEP_LOAD_CHILDREN] = "load-children",
 	[EXM_STEP_DROP_TEMPLATE] = "drop-template",
+	[EXM_STEP_WRITE_TOKEN] = "write-token",
+	[EXM_STEP_CHECK] = "check",
+	[EXM_STEP_REHEARSE] = "rehearse",
+	[EXM_STEP_PREPARE] = "prepare",
+	[EXM_STEP_FREEZE_GUEST] = "freeze-guest",
+	[EXM_STEP_FLUSH_MEMORY] = "flush-memory",
+	[EXM_STEP_SEND_STATE] = "send-state",
+	[EXM_STEP_RELEASE_GUEST] = "release-guest",
+	[EXM_STEP_TAKE_OVER] = "take-over",
+	[EXM_STEP_CLEAN_UP] = "clean-up",
 };
 
 static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };

@@ -57,6 +57,16 @@
  * @EXM_STEP_TAKE_PLACE: a child that was waiting becomes the guest
  * @EXM_STEP_LOAD_CHILDREN: load the device state into the children
  * @EXM_STEP_DROP_TEMPLATE: remove what only the start of the children needed
+ * @EXM_STEP_WRITE_TOKEN: write what the destination has to find
+ * @EXM_STEP_CHECK: ask the destination whether it can take the guest
+ * @EXM_STEP_REHEARSE: have a copy of the guest's state loaded there, while the guest goes on
+ * @EXM_STEP_PREPARE: have a QEMU started there, which waits for the device state
+ * @EXM_STEP_FREEZE_GUEST: stop every thread of the guest's QEMU
+ * @EXM_STEP_FLUSH_MEMORY: write back what is still dirty, now that nothing changes it
+ * @EXM_STEP_SEND_STATE: hand the device state to the destination
+ * @EXM_STEP_RELEASE_GUEST: kill the guest's QEMU and give its locks back
+ * @EXM_STEP_TAKE_OVER: have the guest run at the destination
+ * @EXM_STEP_CLEAN_UP: remove the state once the guest has run for a moment
  */
 typedef enum {
 	EXM_STEP_CLAIM_NAME,
@@ -108,6 +118,16 @@ typedef enum {
 	EXM_STEP_TAKE_PLACE,
 	EXM_STEP_LOAD_CHILDREN,
 	EXM_STEP_DROP_TEMPLATE,
+	EXM_STEP_WRITE_TOKEN,
+	EXM_STEP_CHECK,
+	EXM_STEP_REHEARSE,
+	EXM_STEP_PREPARE,
+	EXM_STEP_FREEZE_GUEST,
+	EXM_STEP_FLUSH_MEMORY,
+	EXM_STEP_SEND_STATE,
+	EXM_STEP_RELEASE_GUEST,
+	EXM_STEP_TAKE_OVER,
+	EXM_STEP_CLEAN_UP,
 } ExmStepKind;
 
 /**

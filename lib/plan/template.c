@@ -73,6 +73,11 @@ static const ExmField fields[] = {
 	  .offset = G_STRUCT_OFFSET(ExmTemplate, disks),
 	  .required = true,
 	  .items = &disk_layout },
+	EXM_FIELD(ExmTemplate, "uuid", STRING, uuid, false),
+	EXM_FIELD(ExmTemplate, "generation-id", STRING, generation_id, false),
+	EXM_FIELD(ExmTemplate, "blob", STRING, blob, false),
+	EXM_FIELD(ExmTemplate, "index", UINT, index, false),
+	EXM_FIELD(ExmTemplate, "resting", BOOL, resting, false),
 };
 
 static const ExmLayout layout = { "manifest", sizeof(ExmTemplate), fields, G_N_ELEMENTS(fields),
@@ -187,6 +192,10 @@ ExmJson *exm_template_to_json(const ExmTemplate *template)
 	ExmJson *json = exm_record_to_json(&layout, template);
 
 	exm_json_set_uint(json, "schema", SCHEMA);
+	if (!template->uuid) {
+		json_object_object_del(json, "index");
+		json_object_object_del(json, "resting");
+	}
 	return json;
 }
 

@@ -82,6 +82,12 @@ typedef struct {
  * @devices_sha256:    of the stream, in hexadecimal
  * @memory:            of ExmTemplateMemory
  * @disks:             of ExmTemplateDisk
+ * @uuid:              of a guest that is handed over and stays the one it is; NULL for a template,
+ *                     whose children have their own. The rest is of such a guest too
+ * @generation_id:     GUID of its vmgenid device, or NULL
+ * @blob:              its identity as fw_cfg has it, or NULL
+ * @index:             which child it is of its parent
+ * @resting:           its user had paused it
  */
 typedef struct {
 	uint64_t schema;
@@ -106,6 +112,11 @@ typedef struct {
 	char *devices_sha256;
 	GPtrArray *memory;
 	GPtrArray *disks;
+	char *uuid;
+	char *generation_id;
+	char *blob;
+	uint64_t index;
+	bool resting;
 } ExmTemplate;
 
 ExmTemplate *exm_template_new(void);

@@ -239,6 +239,27 @@ static void problem_free(gpointer problem)
 }
 
 /**
+ * exm_template_check_host() - Whether this host has what a template's children need
+ * @template: the template
+ * @facts:    what is so; its files do not count
+ * @error:    UNSUPPORTED: the machine is not one of this QEMU, or the processor is another
+ */
+bool exm_template_check_host(const ExmTemplate *template, const ExmTemplateFacts *facts,
+                             GError **error)
+{
+	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(problem_free);
+	const ExmTemplateLeniency leniency = { .other_qemu = true };
+	const Check check = { template, facts, &leniency, problems };
+
+	check_qemu(&check);
+	check_processor(&check);
+	if (problems->len == 0)
+		return true;
+	g_propagate_error(error, g_error_copy(problems->pdata[0]));
+	return false;
+}
+
+/**
  * exm_template_check_or_throw() - Whether children of a template can run
  * @template: the template
  * @facts:    what is so

@@ -39,6 +39,8 @@ void exm_template_facts_free(ExmTemplateFacts *facts);
 char **exm_template_files(const ExmTemplate *template);
 void exm_template_check(const ExmTemplate *template, const ExmTemplateFacts *facts,
                         const ExmTemplateLeniency *leniency, GPtrArray *problems);
+bool exm_template_check_host(const ExmTemplate *template, const ExmTemplateFacts *facts,
+                             GError **error);
 bool exm_template_check_or_throw(const ExmTemplate *template, const ExmTemplateFacts *facts,
                                  const ExmTemplateLeniency *leniency, GError **error);
 

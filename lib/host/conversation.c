@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conversation.c - What two exomems say to each other while they hand a guest over */
+
+#include "host/conversation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* A message is a few KiB, and a device state some MiB: more is neither. */
+#define LINE_MAX_LENGTH ((size_t)1024 * 1024)
+#define DATA_MAX_LENGTH ((size_t)1024 * 1024 * 1024)
+
+/* How long the program that speaks with the other host may take to end when nobody speaks any more. */
+#define END_MS 2000
+
+/**
+ * struct ExmConversation - One end of a conversation
+ * @input:  what the other one says comes from here
+ * @output: what it shall hear goes there
+ * @heard:  bytes that came and were not taken yet
+ * @pid:    of the program that reaches the other host, or 0
+ * @program: what that is called, or NULL
+ */
+struct ExmConversation {
+	int input;
+	int output;
+	GByteArray *heard;
+	pid_t pid;
+	char *program;
+};
+
+/**
+ * exm_conversation_new() - Speak over two descriptors
+ * @input:  to read from (transfer full)
+ * @output: to write to (transfer full)
+ *
+ * Return: the conversation (transfer full).
+ */
+ExmConversation *exm_conversation_new(int input, int output)
+{
+	ExmConversation *conversation = g_new0(ExmConversation, 1);
+
+	conversation->input = input;
+	conversation->output = output;
+	conversation->heard = g_byte_array_new();
+	return conversation;
+}
+
+static void become(char *const *argv, int input, int output)
+{
+	dup2(input, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	/* A person's Ctrl-C is for us, who then say how it ends. */
+	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	dprintf(STDERR_FILENO, "exomem: '%s' cannot be run: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/**
+ * exm_conversation_start() - Start a program that reaches another exomem, and speak with that
+ * @argv:  the program and its arguments, NULL-terminated; looked up on PATH
+ * @error: SYSTEM
+ *
+ * What it says on standard error goes where ours does.
+ *
+ * Return: the conversation (transfer full), or NULL.
+ */
+ExmConversation *exm_conversation_start(char *const *argv, GError **error)
+{
+	exm_autofd int near_in = -1;
+	exm_autofd int far_out = -1;
+	exm_autofd int far_in = -1;
+	exm_autofd int near_out = -1;
+	int ends[2];
+	ExmConversation *conversation;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) == 0) {
+		near_in = ends[0];
+		far_out = ends[1];
+	}
+	if (near_in >= 0 && pipe2(ends, O_CLOEXEC) == 0) {
+		far_in = ends[0];
+		near_out = ends[1];
+	}
+	pid = near_out < 0 ? -1 : fork();
+	if (pid < 0) {
+		exm_throw_errno(error, errno, "start '%s'", argv[0]);
+		return NULL;
+	}
+	if (pid == 0)
+		become(argv, far_in, far_out);
+	conversation = exm_conversation_new(g_steal_fd(&near_in), g_steal_fd(&near_out));
+	conversation->pid = pid;
+	conversation->program = g_strdup(argv[0]);
+	return conversation;
+}
+
+static bool wait_for_program(ExmConversation *conversation, int *ret_status)
+{
+	for (int i = 0; i < END_MS / 10; i++) {
+		if (waitpid(conversation->pid, ret_status, WNOHANG) != 0) {
+			conversation->pid = 0;
+			return true;
+		}
+		g_usleep(10000);
+	}
+	return false;
+}
+
+static void end_program(ExmConversation *conversation)
+{
+	int status;
+
+	if (wait_for_program(conversation, &status))
+		return;
+	kill(conversation->pid, SIGKILL);
+	waitpid(conversation->pid, NULL, 0);
+}
+
+/**
+ * exm_conversation_free() - Stop speaking; the other one hears the end
+ * @conversation: may be NULL
+ */
+void exm_conversation_free(ExmConversation *conversation)
+{
+	if (!conversation)
+		return;
+	exm_fd_clear(&conversation->output);
+	exm_fd_clear(&conversation->input);
+	if (conversation->pid > 0)
+		end_program(conversation);
+	g_free(conversation->program);
+	g_byte_array_unref(conversation->heard);
+	g_free(conversation);
+}
+
+/* The program that reached the other host may have said on standard error what it had against it. */
+static bool throw_end(ExmConversation *conversation, GError **error)
+{
+	int status = 0;
+
+	if (conversation->pid <= 0 || !wait_for_program(conversation, &status) || status == 0)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the connection has ended");
+	return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' has ended with status %d",
+	                 conversation->program,
+	                 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static bool write_all(ExmConversation *conversation, const char *bytes, size_t length, GError **error)
+{
+	while (length > 0) {
+		const ssize_t count = TEMP_FAILURE_RETRY(write(conversation->output, bytes, length));
+
+		if (count < 0)
+			return throw_end(conversation, error);
+		bytes += count;
+		length -= (size_t)count;
+	}
+	return true;
+}
+
+/**
+ * exm_conversation_say() - Say something
+ * @conversation: with whom
+ * @message:      an object (transfer full)
+ * @data:         bytes behind it, or NULL
+ * @length:       of them
+ * @error:        SYSTEM
+ */
+bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const void *data,
+                          size_t length, GError **error)
+{
+	g_autoptr(ExmJson) owned = message;
+	g_autofree char *text = NULL;
+	g_autofree char *line = NULL;
+
+	if (length > 0)
+		exm_json_set_uint(message, "data", length);
+	text = exm_json_print(message, false);
+	line = g_strconcat(text, "\n", NULL);
+	return write_all(conversation, line, strlen(line), error) &&
+	       write_all(conversation, data, length, error);
+}
+
+/* What comes next, until there is so much of it. */
+static bool read_more(ExmConversation *conversation, gint64 deadline, GError **error)
+{
+	struct pollfd polled = { .fd = conversation->input, .events = POLLIN };
+	const gint64 left = (deadline - g_get_monotonic_time() + 999) / 1000;
+	guint8 piece[65536];
+	ssize_t got;
+
+	if (TEMP_FAILURE_RETRY(poll(&polled, 1, (int)CLAMP(left, 0, G_MAXINT))) == 0)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
+	got = TEMP_FAILURE_RETRY(read(conversation->input, piece, sizeof(piece)));
+	if (got < 0)
+		return exm_throw_errno(error, errno, "hear the other host");
+	if (got == 0)
+		return throw_end(conversation, error);
+	g_byte_array_append(conversation->heard, piece, (guint)got);
+	return true;
+}
+
+static bool read_line(ExmConversation *conversation, gint64 deadline, char **ret_line, GError **error)
+{
+	const GByteArray *heard = conversation->heard;
+	const guint8 *end;
+
+	while (!(end = heard->len ? memchr(heard->data, '\n', heard->len) : NULL)) {
+		if (heard->len > LINE_MAX_LENGTH)
+			return exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
+		if (!read_more(conversation, deadline, error))
+			return false;
+	}
+	*ret_line = g_strndup((const char *)heard->data, (gsize)(end - heard->data));
+	g_byte_array_remove_range(conversation->heard, 0, (guint)(end - heard->data) + 1);
+	return true;
+}
+
+static bool read_data(ExmConversation *conversation, gint64 deadline, size_t length,
+                      GBytes **ret_data, GError **error)
+{
+	if (length > DATA_MAX_LENGTH)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
+	while (conversation->heard->len < length)
+		if (!read_more(conversation, deadline, error))
+			return false;
+	*ret_data = g_bytes_new(conversation->heard->data, length);
+	if (length > 0)
+		g_byte_array_remove_range(conversation->heard, 0, (guint)length);
+	return true;
+}
+
+/**
+ * exm_conversation_hear() - Hear something
+ * @conversation: with whom
+ * @timeout_ms:   until then; -1 for no end
+ * @ret_message:  an object (transfer full)
+ * @ret_data:     the bytes behind it (transfer full), perhaps none
+ * @error:        SYSTEM: it says nothing, it has ended, or it is no exomem
+ */
+bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
+                           GBytes **ret_data, GError **error)
+{
+	const gint64 deadline = timeout_ms < 0 ? G_MAXINT64 / 2
+	                                       : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	g_autofree char *line = NULL;
+	g_autoptr(ExmJson) message = NULL;
+
+	if (!read_line(conversation, deadline, &line, error))
+		return false;
+	message = exm_json_parse(line, strlen(line), NULL);
+	if (!message || !json_object_is_type(message, json_type_object))
+		return exm_throw(error, EXM_ERROR_SYSTEM, "that is no exomem: '%.60s'", line);
+	if (!read_data(conversation, deadline, exm_json_get_uint(message, "data"), ret_data, error))
+		return false;
+	*ret_message = g_steal_pointer(&message);
+	return true;
+}
+
+/**
+ * exm_conversation_ask() - Say something, and hear the answer
+ * @conversation: with whom
+ * @question:     an object (transfer full)
+ * @data:         bytes behind it, or NULL
+ * @length:       of them
+ * @timeout_ms:   until then
+ * @ret_answer:   an object (transfer full), or NULL for one that nobody wants
+ * @error:        what the other one has refused, with its code; else SYSTEM
+ */
+bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const void *data,
+                          size_t length, int timeout_ms, ExmJson **ret_answer, GError **error)
+{
+	g_autoptr(ExmJson) answer = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	const char *refusal;
+
+	if (!exm_conversation_say(conversation, question, data, length, error) ||
+	    !exm_conversation_hear(conversation, timeout_ms, &answer, &bytes, error))
+		return false;
+	refusal = exm_json_get_string(answer, "error");
+	if (refusal)
+		return exm_throw(error,
+		                 (ExmErrorCode)CLAMP(exm_json_get_uint(answer, "code"),
+		                                     EXM_ERROR_SYSTEM, EXM_ERROR_STATE),
+		                 "%s", refusal);
+	if (ret_answer)
+		*ret_answer = g_steal_pointer(&answer);
+	return true;
+}
+
+/**
+ * exm_conversation_answer() - Answer a question
+ * @conversation: with whom
+ * @answer:       an object (transfer full), or NULL
+ * @refusal:      why not, or NULL
+ * @error:        SYSTEM
+ */
+bool exm_conversation_answer(ExmConversation *conversation, ExmJson *answer, const GError *refusal,
+                             GError **error)
+{
+	ExmJson *message = answer ? answer : json_object_new_object();
+
+	if (refusal) {
+		exm_json_set_string(message, "error", refusal->message);
+		exm_json_set_uint(message, "code", (uint64_t)refusal->code);
+	}
+	return exm_conversation_say(conversation, message, NULL, 0, error);
+}

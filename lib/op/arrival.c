@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* arrival.c - A guest of another host: looked at, tried, started, taken over */
+
+#include "op/arrival.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/trace.h"
+#include "host/frozen.h"
+#include "host/hostinfo.h"
+#include "host/lock.h"
+#include "host/mount.h"
+#include "host/pidfd.h"
+#include "host/place.h"
+#include "host/qmp_migration.h"
+#include "host/smaps.h"
+#include "host/state.h"
+#include "op/detach.h"
+#include "op/probe.h"
+
+/* How long a QEMU may take until it expects its state, and to end when it is killed. */
+#define START_MS 60000
+#define END_MS   30000
+
+/* A QEMU that was killed on the other host may hold its locks for as long as it gives back memory. */
+#define LOCK_PATIENCE_US 20000000
+#define LOCK_PAUSE_US    500UL
+
+/**
+ * struct Guest - A QEMU that was started for a guest, and waits
+ * @plan:    of it
+ * @facts:   that the plan was made of
+ * @run:     the request of that
+ * @vm:      its record, or NULL where it was not started
+ * @process: its process
+ * @child:   the conversation with it
+ * @guard:   the process that ends it should this one be killed, or 0
+ * @leash:   by its end the guard knows of that
+ */
+typedef struct {
+	ExmPlan *plan;
+	ExmRunFacts *facts;
+	ExmRunRequest *run;
+	ExmVm *vm;
+	int process;
+	ExmExpectant child;
+	pid_t guard;
+	int leash;
+} Guest;
+
+/**
+ * struct ExmArrival - A guest of another host on its way to this one
+ * @handover:  what it is
+ * @request:   what the user said
+ * @caps:      of the QEMU that it will run in
+ * @here:      what is so on this host
+ * @warnings:  of char *
+ * @guest:     that which waits to be taken over
+ * @is_pure:   such a QEMU was seen to leave memory alone until its state is loaded
+ * @is_taken:  the guest is here, and whatever fails now does not end it
+ */
+struct ExmArrival {
+	ExmTemplate *handover;
+	const ExmReceiveRequest *request;
+	ExmCaps *caps;
+	ExmTemplateFacts *here;
+	GPtrArray *warnings;
+	Guest guest;
+	bool is_pure;
+	bool is_taken;
+};
+
+static const char tells_done = 'k';
+
+/* In the guard. */
+static void watch(const ExmVm *vm, int process, const char *state_directory, int leash)
+{
+	char word;
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	if (TEMP_FAILURE_RETRY(read(leash, &word, 1)) == 1)
+		return;
+	exm_trace("act", "guest '%s' is ended: nobody takes it over any more", vm->name);
+	exm_pidfd_kill(process, NULL);
+	exm_pidfds_wait(&process, 1, END_MS);
+	exm_state_sweep(state_directory);
+}
+
+static bool start_guard(Guest *guest, const char *state_directory, GError **error)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return exm_throw_errno(error, errno, "make a pipe");
+	guest->guard = fork();
+	if (guest->guard == 0) {
+		close(ends[1]);
+		/* Whoever waits for our end must not wait for the guard's. */
+		close(STDIN_FILENO);
+		close(STDOUT_FILENO);
+		watch(guest->vm, guest->process, state_directory, ends[0]);
+		_exit(0);
+	}
+	close(ends[0]);
+	guest->leash = ends[1];
+	return guest->guard > 0 || exm_throw_errno(error, errno, "fork");
+}
+
+/* The guard goes, and with it the guest unless that may stay. */
+static void end_guard(Guest *guest, bool stays)
+{
+	if (guest->guard <= 0)
+		return;
+	if (stays && write(guest->leash, &tells_done, 1) != 1)
+		exm_trace("act", "the guard is gone");
+	exm_fd_clear(&guest->leash);
+	waitpid(guest->guard, NULL, 0);
+	guest->guard = 0;
+}
+
+static void guest_clear(Guest *guest, bool stays)
+{
+	exm_expectant_clear(&guest->child);
+	end_guard(guest, stays);
+	exm_fd_clear(&guest->process);
+	exm_vm_free(guest->vm);
+	exm_plan_free(guest->plan);
+	exm_run_request_free(guest->run);
+	if (guest->facts)
+		guest->facts->caps = NULL;
+	exm_run_facts_free(guest->facts);
+	*guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
+}
+
+/**
+ * exm_arrival_new() - A guest that may come
+ * @handover: what it is (transfer full), with this host's paths
+ * @request:  what the user said
+ * @sources:  where facts are to be had; without a QEMU it is that of the other host
+ * @error:    UNSUPPORTED for a QEMU that is none
+ *
+ * Return: the guest (transfer full), or NULL.
+ */
+ExmArrival *exm_arrival_new(ExmTemplate *handover, const ExmReceiveRequest *request,
+                            const ExmSources *sources, GError **error)
+{
+	g_autoptr(ExmArrival) arrival = g_new0(ExmArrival, 1);
+
+	arrival->guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
+	arrival->handover = handover;
+	arrival->request = request;
+	arrival->warnings = g_ptr_array_new_with_free_func(g_free);
+	arrival->caps = exm_op_probe(sources->qemu ? sources->qemu : handover->qemu,
+	                             sources->cache_directory, false, NULL, error);
+	if (!arrival->caps)
+		return NULL;
+	arrival->here = exm_template_facts_new();
+	arrival->here->caps = arrival->caps;
+	arrival->here->euid = geteuid();
+	arrival->here->kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	arrival->here->host_cpu = exm_hostinfo_cpu_flags();
+	return g_steal_pointer(&arrival);
+}
+
+/**
+ * exm_arrival_free() - Forget a guest; one that was started and not taken over ends
+ * @arrival: may be NULL
+ */
+void exm_arrival_free(ExmArrival *arrival)
+{
+	if (!arrival)
+		return;
+	guest_clear(&arrival->guest, arrival->is_taken);
+	exm_template_facts_free(arrival->here);
+	exm_template_free(arrival->handover);
+	exm_caps_free(arrival->caps);
+	g_ptr_array_unref(arrival->warnings);
+	g_free(arrival);
+}
+
+/**
+ * exm_arrival_guest() - Which guest it is
+ * @arrival: the guest
+ *
+ * Return: what it is (borrowed).
+ */
+const ExmTemplate *exm_arrival_guest(const ExmArrival *arrival)
+{
+	return arrival->handover;
+}
+
+/**
+ * exm_arrival_warnings() - What its user ought to know
+ * @arrival: the guest
+ *
+ * Return: a line for each (transfer full).
+ */
+char **exm_arrival_warnings(const ExmArrival *arrival)
+{
+	g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
+
+	for (guint i = 0; i < arrival->warnings->len; i++)
+		g_strv_builder_add(lines, arrival->warnings->pdata[i]);
+	return g_strv_builder_end(lines);
+}
+
+/**
+ * exm_arrival_check_files() - Whether the files of a guest's state are what was left of it
+ * @arrival: the guest
+ * @trust:   they are another user's
+ * @error:   STATE where they are not: its memory changed since, so that it has run
+ */
+bool exm_arrival_check_files(const ExmArrival *arrival, bool trust, GError **error)
+{
+	const ExmTemplateLeniency leniency = { .trust = trust, .other_qemu = true };
+	g_auto(GStrv) paths = exm_template_files(arrival->handover);
+
+	g_ptr_array_set_size(arrival->here->files, 0);
+	for (char **path = paths; *path; path++)
+		g_ptr_array_add(arrival->here->files, exm_file_look(*path));
+	return exm_template_check_or_throw(arrival->handover, arrival->here, &leniency, error);
+}
+
+static void file_free(gpointer file)
+{
+	exm_file_facts_free(file);
+}
+
+static GPtrArray *look_at_memory(const ExmTemplate *handover)
+{
+	GPtrArray *files = g_ptr_array_new_with_free_func(file_free);
+
+	for (guint i = 0; i < handover->memory->len; i++) {
+		const ExmTemplateMemory *memory = handover->memory->pdata[i];
+		g_autofree char *path = exm_template_path(handover, memory->path);
+
+		g_ptr_array_add(files, exm_file_look(path));
+	}
+	return files;
+}
+
+/**
+ * exm_arrival_check() - Whether a guest can be taken by this host
+ * @arrival: the guest; grows warnings
+ * @error:   UNSUPPORTED or STATE
+ */
+bool exm_arrival_check(ExmArrival *arrival, GError **error)
+{
+	g_autoptr(GPtrArray) files = look_at_memory(arrival->handover);
+	g_autoptr(GPtrArray) guests = NULL;
+	const ExmFileFacts *first = files->pdata[0];
+	g_autoptr(ExmMount) mount = exm_mount_look(first->path);
+	ExmReceiveFacts facts = { .caps = arrival->caps, .here = arrival->here, .files = files };
+
+	if (!exm_state_list(arrival->request->state_directory, &guests, error))
+		return false;
+	facts.guests = guests;
+	return exm_receive_check(arrival->handover, &facts, error) &&
+	       (!mount || exm_mount_check(mount, arrival->warnings, error));
+}
+
+static ExmRunFacts *read_facts(const ExmArrival *arrival, GError **error)
+{
+	const ExmTemplate *handover = arrival->handover;
+	const ExmTemplateMemory *first = handover->memory->pdata[0];
+	g_autofree char *path = exm_template_path(handover, first->path);
+	g_autofree char *directory = g_path_get_dirname(path);
+	ExmRunFacts *facts = exm_run_facts_new();
+
+	facts->caps = arrival->caps;
+	facts->host = exm_hostinfo_read(error);
+	facts->place = exm_place_look(directory);
+	g_ptr_array_unref(facts->files);
+	facts->files = look_at_memory(handover);
+	facts->uuid = g_strdup(handover->uuid);
+	facts->generation_id = handover->generation_id ? g_strdup(handover->generation_id)
+	                                               : g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+	return facts;
+}
+
+/* What a guest's start warns of was said when it was started at first. */
+static void say_nothing(G_GNUC_UNUSED const char *warning)
+{
+}
+
+static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
+{
+	const char *state_directory = arrival->request->state_directory;
+	Guest *guest = &arrival->guest;
+
+	guest->run = exm_receive_run(arrival->handover, arrival->request, rehearsal, error);
+	guest->facts = guest->run ? read_facts(arrival, error) : NULL;
+	guest->plan = guest->facts && guest->facts->host
+	                      ? exm_run_plan(guest->run, guest->facts, error)
+	                      : NULL;
+	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, error))
+		return false;
+	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
+	return guest->vm && exm_pidfd_open(guest->vm, &guest->process, error) &&
+	       start_guard(guest, state_directory, error) &&
+	       exm_load_expect(guest->vm, START_MS, &guest->child, error);
+}
+
+/*
+ * Nothing that waits for its state has a reason to write to memory; one that did would write to
+ * that of a guest that still runs, so it is not started before its time.
+ */
+static bool left_memory_alone(const Guest *guest)
+{
+	g_autofree ExmMappedFile *files = g_new0(ExmMappedFile, guest->facts->files->len);
+	ExmSmaps smaps;
+
+	for (guint i = 0; i < guest->facts->files->len; i++) {
+		const ExmFileFacts *file = guest->facts->files->pdata[i];
+
+		files[i] = (ExmMappedFile){ .inode = file->inode, .directory = "" };
+	}
+	return exm_smaps_read((pid_t)guest->vm->pid, files, guest->facts->files->len, &smaps, NULL) &&
+	       smaps.copied == 0;
+}
+
+/**
+ * exm_arrival_rehearse() - Try whether a guest's state can be loaded here
+ * @arrival: the guest
+ * @state:   its device state
+ * @length:  bytes of it
+ * @error:   of what could not be done, in QEMU's own words
+ *
+ * A QEMU loads it that has a private copy of memory and nothing behind its devices, and never runs.
+ */
+bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error)
+{
+	Guest *guest = &arrival->guest;
+	bool done = start(arrival, true, error);
+
+	arrival->is_pure = done && left_memory_alone(guest);
+	done = done && exm_load_pour(&guest->child, state, length, error) &&
+	       exm_qmp_migration_wait(guest->child.qmp, error);
+	guest_clear(guest, false);
+	return done;
+}
+
+/**
+ * exm_arrival_prepare() - Start the QEMU that will run a guest, if that can be done before its time
+ * @arrival: the guest
+ * @error:   any code
+ */
+bool exm_arrival_prepare(ExmArrival *arrival, GError **error)
+{
+	return !arrival->is_pure || start(arrival, false, error);
+}
+
+static const ExmStep *opening_of(const ExmPlan *plan, const char *path)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_OPEN_FILE && strcmp(step->path, path) == 0)
+			return step;
+	}
+	return NULL;
+}
+
+/*
+ * Linux, fs/nfs/file.c, do_setlk(): who takes a lock over NFS forgets what it had read of the file,
+ * so a mapping that was made before shows what the other host has written.
+ */
+static bool lock_memory(const ExmArrival *arrival, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + LOCK_PATIENCE_US;
+	const Guest *guest = &arrival->guest;
+
+	for (guint i = 0; i < arrival->handover->memory->len; i++) {
+		const ExmTemplateMemory *memory = arrival->handover->memory->pdata[i];
+		g_autofree char *path = exm_template_path(arrival->handover, memory->path);
+		const ExmStep *opening = opening_of(guest->plan, path);
+		bool taken = false;
+
+		while (!taken) {
+			if (!exm_frozen_lock(guest->process, opening->fd,
+			                     arrival->request->is_private, &taken, error))
+				return false;
+			if (!taken && g_get_monotonic_time() > deadline)
+				return exm_throw(error, EXM_ERROR_STATE, "'%s' is in use elsewhere",
+				                 path);
+			if (!taken)
+				g_usleep(LOCK_PAUSE_US);
+		}
+	}
+	return true;
+}
+
+/**
+ * exm_arrival_take_over() - Let a guest run here, which nobody else runs any more
+ * @arrival: the guest
+ * @state:   its device state
+ * @length:  bytes of it
+ * @error:   STATE where somebody else has its memory; SYSTEM where it cannot be loaded
+ */
+bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length, GError **error)
+{
+	Guest *guest = &arrival->guest;
+	const bool rests = arrival->request->paused || arrival->handover->resting;
+	uint64_t time;
+
+	if (!guest->vm && !start(arrival, false, error))
+		return false;
+	if (!lock_memory(arrival, error) || !exm_load_pour(&guest->child, state, length, error) ||
+	    !exm_qmp_migration_wait(guest->child.qmp, error))
+		return false;
+	/* From here on it may have run, and its state is of no use to anybody. */
+	arrival->is_taken = true;
+	return rests || exm_load_resume(&guest->child, &time, error);
+}
+
+/**
+ * exm_arrival_lives() - Whether a guest that was taken over is still there
+ * @arrival: the guest
+ */
+bool exm_arrival_lives(const ExmArrival *arrival)
+{
+	return arrival->guest.vm && exm_state_is_alive(arrival->guest.vm);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migrate.c - Hand a guest over to another host, with its memory left where it is */
+
+#include "op/migrate.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/mount.h"
+#include "host/pidfd.h"
+#include "host/state.h"
+#include "op/moving.h"
+#include "op/save.h"
+
+/**
+ * exm_migrate_facts_read() - Read what the plan of a migration has to know
+ * @request:         what the user said; gets the default directory where he named none
+ * @guest:           name of the guest
+ * @state_directory: where guests' directories are
+ * @sources:         where facts are to be had
+ * @error:           STATE where there is no such guest; UNSUPPORTED where its memory is in no file;
+ *                   SYSTEM where it does not answer
+ *
+ * Return: the facts (transfer full), or NULL.
+ */
+ExmSaveFacts *exm_migrate_facts_read(ExmMigrateRequest *request, const char *guest,
+                                     const char *state_directory, const ExmSources *sources,
+                                     GError **error)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(state_directory, guest, error);
+
+	if (!vm)
+		return NULL;
+	if (!request->freeze.directory)
+		request->freeze.directory = exm_handover_directory(vm, error);
+	if (!request->freeze.directory)
+		return NULL;
+	g_free(request->freeze.name);
+	request->freeze.name = g_strdup(vm->name);
+	return exm_save_facts_read(&request->freeze, guest, state_directory, sources, error);
+}
+
+/* Whether the state has its place; only the rename can say whether it came to that. */
+static bool is_committed(const ExmFreeze *freeze, guint begun)
+{
+	for (guint i = 0; i < begun; i++)
+		if (((const ExmStep *)freeze->plan->steps->pdata[i])->kind == EXM_STEP_COMMIT)
+			return access(freeze->plan->temporary, F_OK) < 0;
+	return false;
+}
+
+static void stepped(const ExmFreeze *freeze, const ExmStep *step, uint64_t time_us)
+{
+	freeze->move->order->stepped(exm_step_name(step), time_us);
+}
+
+static const ExmFreezeKind kind = { exm_migrate_deed, is_committed, exm_migrate_finish, stepped };
+
+static bool check_mount(const ExmSavePlan *plan, const ExmMigrateOrder *order, GError **error)
+{
+	const ExmSaveFile *first = plan->memory->pdata[0];
+	g_autoptr(ExmMount) mount = exm_mount_look(first->path);
+	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+
+	if (mount && !exm_mount_check(mount, warnings, error))
+		return false;
+	for (guint i = 0; i < warnings->len; i++)
+		order->warn(warnings->pdata[i]);
+	return true;
+}
+
+/* What there is to do for a guest that has left and has not come. */
+static void tell_way_out(const ExmSavePlan *plan, GError **error)
+{
+	g_autofree char *message = g_strdup((*error)->message);
+
+	g_clear_error(error);
+	exm_throw(error, EXM_ERROR_SYSTEM,
+	          "%s; guest '%s' has stopped here, and 'exomem receive %s' resumes it, on either host",
+	          message, plan->vm->name, plan->template->directory);
+}
+
+/**
+ * exm_op_migrate() - Hand a guest over to another host, with its memory left where it is
+ * @plan:            what is to be done
+ * @state_directory: where guests' directories are
+ * @order:           how the destination is reached, and who is told
+ * @ret_moved:       what it has cost
+ * @error:           of the step that failed. Before "commit" the guest goes on as if nothing had
+ * been tried; behind it, the error says how it is resumed
+ */
+bool exm_op_migrate(const ExmSavePlan *plan, const char *state_directory,
+                    const ExmMigrateOrder *order, ExmMoved *ret_moved, GError **error)
+{
+	g_autoptr(GByteArray) state = g_byte_array_new();
+	g_autofree char *token = g_uuid_string_random();
+	exm_autofd int process = -1;
+	ExmSaved saved = { .running = plan->running };
+	ExmMoving move = { .order = order, .token = token, .moved = ret_moved };
+	ExmFreeze freeze = {
+		.kind = &kind,
+		.plan = plan,
+		.state_directory = state_directory,
+		.progress = order->progress,
+		.saved = &saved,
+		.devices = -1,
+		.state = state,
+		.move = &move,
+	};
+	bool done;
+
+	*ret_moved = (ExmMoved){ 0 };
+	if (!check_mount(plan, order, error) || !exm_pidfd_open(plan->vm, &process, error))
+		return false;
+	move.process = process;
+	done = exm_freeze_run(&freeze, error);
+	exm_conversation_free(move.peer);
+	ret_moved->devices_size = state->len;
+	if (!done && access(plan->temporary, F_OK) < 0 && access(plan->template->directory, F_OK) == 0)
+		tell_way_out(plan, error);
+	return done;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migrate_deeds.c - What each step of a migration does, and how it is undone */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/frozen.h"
+#include "host/memory_file.h"
+#include "host/pidfd.h"
+#include "host/qmp_migration.h"
+#include "host/state.h"
+#include "host/template_store.h"
+#include "op/moving.h"
+
+/* A QEMU may have to be started there, and memory be read over a slow network. */
+#define ANSWER_MS 120000
+
+/* A QEMU that is killed gives back its memory first. */
+#define END_MS 30000
+
+/* Clocks that differ by so much are worth a word: times of files would look strange. */
+#define CLOCK_SKEW_US 2000000
+
+/* Once it has run so long, its state is of no use any more. */
+#define MOMENT_US 300000UL
+
+static ExmJson *question(const char *verb)
+{
+	ExmJson *json = json_object_new_object();
+
+	exm_json_set_string(json, "ask", verb);
+	return json;
+}
+
+static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
+{
+	return exm_conversation_ask(freeze->move->peer, question(verb), NULL, 0, ANSWER_MS, NULL,
+	                            error);
+}
+
+/* With the device state as it is now. */
+static bool ask_with_state(const ExmFreeze *freeze, const char *verb, GError **error)
+{
+	return exm_conversation_ask(freeze->move->peer, question(verb), freeze->state->data,
+	                            freeze->state->len, ANSWER_MS, NULL, error);
+}
+
+static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const char *token = freeze->move->token;
+
+	return exm_file_write_durable(step->path, token, strlen(token), 0600, error);
+}
+
+static void take_answer(const ExmFreeze *freeze, ExmJson *answer, gint64 asked_us)
+{
+	const uint64_t now = (uint64_t)g_get_real_time();
+	const uint64_t there = exm_json_get_uint(answer, "now");
+	g_auto(GStrv) warnings = exm_json_get_strv(answer, "warnings");
+
+	freeze->move->moved->round_trip_us = (uint64_t)(g_get_monotonic_time() - asked_us);
+	for (char **warning = warnings; warning && *warning; warning++)
+		freeze->move->order->warn(*warning);
+	if (llabs((gint64)(there - now)) > CLOCK_SKEW_US)
+		freeze->move->order->warn("the clocks of the two hosts differ by seconds");
+}
+
+static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	ExmMoving *move = freeze->move;
+	ExmJson *message = question("check");
+	g_autoptr(ExmJson) answer = NULL;
+	gint64 asked_us;
+
+	(void)step;
+	json_object_object_add(message, "guest", exm_template_to_json(freeze->plan->template));
+	exm_json_set_string(message, "directory", freeze->plan->temporary);
+	exm_json_set_string(message, "token", move->token);
+	move->peer = exm_conversation_start(move->order->peer, error);
+	if (!move->peer) {
+		exm_json_put(message);
+		return false;
+	}
+	asked_us = g_get_monotonic_time();
+	if (!exm_conversation_ask(move->peer, message, NULL, 0, ANSWER_MS, &answer, error))
+		return false;
+	take_answer(freeze, answer, asked_us);
+	return true;
+}
+
+static bool take_state(ExmFreeze *freeze, GError **error)
+{
+	g_byte_array_set_size(freeze->state, 0);
+	freeze->stopped = 0;
+	return exm_freeze_save_state(freeze, error);
+}
+
+static bool go_on(ExmFreeze *freeze, GError **error)
+{
+	uint64_t time = 0;
+
+	if (!freeze->plan->running)
+		return true;
+	if (!exm_freeze_go_on(freeze->qmp, error) ||
+	    !exm_qmp_wait_event(freeze->qmp, "RESUME", &time, error))
+		return false;
+	freeze->move->moved->rehearsal_us = time - freeze->stopped;
+	exm_freeze_forget_sharing(freeze->qmp);
+	return true;
+}
+
+/*
+ * What it is tried with is of a moment ago: memory that the guest has changed since may not fit to
+ * it. So a try that fails is made once more while the guest rests.
+ */
+static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	if (!take_state(freeze, error) || !go_on(freeze, error))
+		return false;
+	if (ask_with_state(freeze, "rehearse", NULL))
+		return true;
+	return take_state(freeze, error) && ask_with_state(freeze, "rehearse", error) &&
+	       go_on(freeze, error);
+}
+
+static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
+{
+	exm_save_deed(EXM_STEP_SAVE_DEVICES)->undo(freeze, step);
+}
+
+static bool keep_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	return exm_save_deed(step->kind)->act(freeze, step, error);
+}
+
+static void discard_memory_again(const ExmFreeze *freeze, const ExmStep *step)
+{
+	exm_save_deed(step->kind)->undo(freeze, step);
+}
+
+static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	for (guint i = 0; i < freeze->plan->memory->len; i++)
+		if (!exm_memory_file_settle(
+			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->path, error))
+			return false;
+	return true;
+}
+
+static bool prepare(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	return ask(freeze, "prepare", error);
+}
+
+static bool save_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	ExmTemplate *template = freeze->plan->template;
+	const char *bytes;
+
+	if (!take_state(freeze, error))
+		return false;
+	bytes = (const char *)freeze->state->data;
+	template->devices_size = freeze->state->len;
+	g_free(template->devices_sha256);
+	template->devices_sha256 = g_compute_checksum_for_data(
+		G_CHECKSUM_SHA256, freeze->state->data, freeze->state->len);
+	/* It is synced together with the memory, when nothing changes that any more. */
+	return exm_file_write_atomic(step->path, bytes, freeze->state->len, 0600, error);
+}
+
+static bool freeze_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	return exm_frozen_stop((pid_t)freeze->plan->vm->pid, freeze->move->process, error);
+}
+
+static void thaw_guest(const ExmFreeze *freeze, const ExmStep *step)
+{
+	(void)step;
+	exm_frozen_go_on(freeze->move->process);
+}
+
+static bool sync_file(const char *path, GError **error)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return (fd >= 0 && fdatasync(fd) == 0) || exm_throw_errno(error, errno, "sync '%s'", path);
+}
+
+static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const ExmSavePlan *plan = freeze->plan;
+	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
+
+	(void)step;
+	for (guint i = 0; i < plan->memory->len; i++)
+		if (!sync_file(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
+			return false;
+	return sync_file(devices, error);
+}
+
+static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	return exm_save_deed(step->kind)->act(freeze, step, error);
+}
+
+static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	return ask_with_state(freeze, "state", error);
+}
+
+static bool make_directory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	return exm_save_deed(step->kind)->act(freeze, step, error);
+}
+
+static void remove_directory(const ExmFreeze *freeze, const ExmStep *step)
+{
+	exm_save_deed(step->kind)->undo(freeze, step);
+}
+
+static bool commit(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	return exm_save_deed(step->kind)->act(freeze, step, error);
+}
+
+/*
+ * A QEMU that is killed gives back its memory before it gives back its locks, which takes longer
+ * the more it has. It runs no instruction any more, so that the locks can go at once.
+ */
+static bool release(const ExmFreeze *freeze, GError **error)
+{
+	const ExmSavePlan *plan = freeze->plan;
+	const int process = freeze->move->process;
+	g_autoptr(GPtrArray)
+		locks = g_ptr_array_new_with_free_func((GDestroyNotify)(void (*)(void))g_array_unref);
+
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmSaveFile *file = plan->memory->pdata[i];
+
+		g_ptr_array_add(locks, exm_frozen_locks((pid_t)plan->vm->pid, process, file->path));
+	}
+	if (!exm_pidfd_kill(process, error))
+		return false;
+	for (guint i = 0; i < locks->len; i++)
+		exm_frozen_unlock(locks->pdata[i]);
+	return true;
+}
+
+static void reap(const ExmFreeze *freeze)
+{
+	int process = fcntl(freeze->move->process, F_DUPFD_CLOEXEC, 0);
+
+	exm_pidfds_wait(&process, 1, END_MS);
+	exm_fd_clear(&process);
+	exm_state_sweep(freeze->state_directory);
+}
+
+static bool release_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	if (!release(freeze, error))
+		return false;
+	freeze->move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
+	if (!freeze->move->peer)
+		reap(freeze);
+	return true;
+}
+
+static bool take_over(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	if (!ask(freeze, "take-over", error))
+		return false;
+	freeze->move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
+	return true;
+}
+
+static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	g_autoptr(ExmJson) answer = NULL;
+	const gint64 end = g_get_monotonic_time() + (gint64)MOMENT_US;
+
+	reap(freeze);
+	if (freeze->move->order->keep)
+		return true;
+	g_usleep((gulong)MAX(end - g_get_monotonic_time(), 0));
+	if (!exm_conversation_ask(freeze->move->peer, question("look"), NULL, 0, ANSWER_MS, &answer,
+	                          error))
+		return false;
+	if (!exm_json_get_bool(answer, "lives"))
+		return exm_throw(error, EXM_ERROR_SYSTEM, "it ran there, and has ended");
+	exm_template_store_abandon(step->path);
+	return true;
+}
+
+/* What each kind of step does, and how it is undone where that is not nothing. */
+static const ExmDeed deeds[] = {
+	[EXM_STEP_MAKE_TEMPLATE] = { make_directory, remove_directory },
+	[EXM_STEP_WRITE_TOKEN] = { write_token, NULL },
+	[EXM_STEP_CHECK] = { check, NULL },
+	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },
+	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
+	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },
+	[EXM_STEP_PREPARE] = { prepare, NULL },
+	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
+	[EXM_STEP_FREEZE_GUEST] = { freeze_guest, thaw_guest },
+	[EXM_STEP_FLUSH_MEMORY] = { flush_memory, NULL },
+	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },
+	[EXM_STEP_SEND_STATE] = { send_state, NULL },
+	[EXM_STEP_COMMIT] = { commit, NULL },
+	[EXM_STEP_RELEASE_GUEST] = { release_guest, NULL },
+	[EXM_STEP_TAKE_OVER] = { take_over, NULL },
+	[EXM_STEP_CLEAN_UP] = { clean_up, NULL },
+};
+
+/**
+ * exm_migrate_deed() - What a step of a migration does
+ * @kind: of the step
+ */
+const ExmDeed *exm_migrate_deed(ExmStepKind kind)
+{
+	return &deeds[kind];
+}
+
+/**
+ * exm_migrate_finish() - The state has its place: this host never runs the guest again
+ * @freeze: what is done
+ * @begun:  steps that were begun
+ */
+void exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
+{
+	release(freeze, NULL);
+	reap(freeze);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* receive.c - Take a guest from another host: led by that host, or by hand from what it left */
+
+#include "op/receive.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/control.h"
+#include "host/conversation.h"
+#include "host/pidfd.h"
+#include "host/state.h"
+#include "host/template_store.h"
+#include "op/arrival.h"
+#include "plan/migrate.h"
+#include "plan/path_map.h"
+
+/* Once it has run so long, its state is of no use any more. */
+#define MOMENT_US 300000UL
+
+/* A QEMU that is killed gives back its memory first. */
+#define END_MS 30000
+
+#define ANSWER_MS 5000
+
+/* A migration may rest between two words for as long as memory takes to be written back. */
+#define PATIENCE_MS 3600000
+
+static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *directory,
+                                  GError **error)
+{
+	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autoptr(ExmTemplate) handover = NULL;
+
+	if (access(manifest, F_OK) < 0) {
+		exm_throw(error, EXM_ERROR_STATE, "'%s' holds no guest that was handed over",
+		          directory);
+		return NULL;
+	}
+	handover = exm_template_store_read(directory, error);
+	if (!handover)
+		return NULL;
+	if (!handover->uuid) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "'%s' is a template, and no guest that was handed over: 'exomem clone' "
+		          "starts children of it",
+		          directory);
+		return NULL;
+	}
+	exm_receive_map_paths(handover, request->path_maps);
+	return g_steal_pointer(&handover);
+}
+
+static char *status_of(const ExmVm *vm)
+{
+	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, NULL);
+	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
+
+	return g_strdup(exm_json_get_string(answer, "status"));
+}
+
+/*
+ * What an exomem has left that was killed before the guest ran. Its memory is as it was handed
+ * over, or we would not be here.
+ */
+static void end_leftover(const ExmReceiveRequest *request, const ExmTemplate *handover)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, handover->name, NULL);
+	g_autofree char *status = vm ? status_of(vm) : NULL;
+	exm_autofd int process = -1;
+
+	if (!vm || strcmp(vm->uuid, handover->uuid) != 0 || !status ||
+	    strcmp(status, "running") == 0 || !exm_pidfd_open(vm, &process, NULL) || process < 0)
+		return;
+	exm_pidfd_kill(process, NULL);
+	exm_pidfds_wait(&process, 1, END_MS);
+	exm_state_sweep(request->state_directory);
+}
+
+static void warn_all(const ExmArrival *arrival, ExmWarn warn)
+{
+	g_auto(GStrv) warnings = exm_arrival_warnings(arrival);
+
+	for (char **warning = warnings; *warning; warning++)
+		warn(*warning);
+}
+
+/**
+ * exm_op_receive() - Take a guest from what another host has left of it
+ * @request:   what the user said
+ * @directory: of its state
+ * @trust:     that is another user's
+ * @sources:   where facts are to be had
+ * @warn:      called for each warning
+ * @ret_name:  name of the guest, which runs (transfer full)
+ * @error:     STATE: no such state, its memory has changed since, or somebody else has it
+ *
+ * When the guest has run for a moment its state is removed, unless its memory is private to it.
+ */
+bool exm_op_receive(const ExmReceiveRequest *request, const char *directory, bool trust,
+                    const ExmSources *sources, ExmWarn warn, char **ret_name, GError **error)
+{
+	ExmTemplate *handover = read_handover(request, directory, error);
+	g_autoptr(ExmArrival)
+		arrival = handover ? exm_arrival_new(handover, request, sources, error) : NULL;
+	g_autofree char *state = NULL;
+	size_t length = 0;
+
+	if (!arrival || !exm_arrival_check_files(arrival, trust, error))
+		return false;
+	end_leftover(request, handover);
+	if (!exm_arrival_check(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
+	    !exm_arrival_take_over(arrival, state, length, error))
+		return false;
+	*ret_name = g_strdup(handover->name);
+	warn_all(arrival, warn);
+	if (request->is_private)
+		return true;
+	g_usleep(MOMENT_US);
+	if (!exm_arrival_lives(arrival))
+		return exm_throw(error, EXM_ERROR_SYSTEM,
+		                 "guest '%s' ran, and has ended: 'exomem logs %s' may say why",
+		                 handover->name, handover->name);
+	exm_template_store_abandon(directory);
+	return true;
+}
+
+/**
+ * struct Server - A conversation that is led by the host that has the guest
+ * @request: what the user said
+ * @sources: where facts are to be had
+ * @arrival: the guest, once it is known
+ * @state:   its last device state
+ */
+typedef struct {
+	const ExmReceiveRequest *request;
+	const ExmSources *sources;
+	ExmArrival *arrival;
+	GBytes *state;
+} Server;
+
+/* The other host has just written it: who reads it sees what that one sees, whatever it is called. */
+static bool check_token(const ExmTemplate *handover, const char *token, GError **error)
+{
+	g_autofree char *path = exm_template_path(handover, EXM_HANDOVER_TOKEN);
+	g_autofree char *text = NULL;
+
+	if (exm_file_read(path, &text, NULL, NULL) && g_strcmp0(text, token) == 0)
+		return true;
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "'%s' is not the directory that the guest's host means: where it is called "
+	                 "otherwise here, say so by '--path-map'",
+	                 handover->directory);
+}
+
+static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
+{
+	const char *there = exm_json_get_string(message, "directory");
+	g_autofree char *directory = exm_path_map_apply(server->request->path_maps,
+	                                                there ? there : "");
+	ExmTemplate *handover = exm_template_from_json(exm_json_member(message, "guest"), directory,
+	                                               error);
+	g_auto(GStrv) warnings = NULL;
+
+	if (!handover)
+		return false;
+	if (!handover->uuid) {
+		exm_template_free(handover);
+		return exm_throw(error, EXM_ERROR_STATE, "it is a template, and no guest");
+	}
+	exm_receive_map_paths(handover, server->request->path_maps);
+	server->arrival = exm_arrival_new(handover, server->request, server->sources, error);
+	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error) ||
+	    !exm_arrival_check(server->arrival, error))
+		return false;
+	warnings = exm_arrival_warnings(server->arrival);
+	exm_json_set_strv(answer, "warnings", (const char *const *)warnings);
+	exm_json_set_uint(answer, "now", (uint64_t)g_get_real_time());
+	return true;
+}
+
+static bool rehearse(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+{
+	size_t length;
+	const char *state = g_bytes_get_data(server->state, &length);
+
+	return exm_arrival_rehearse(server->arrival, state, length, error);
+}
+
+static bool prepare(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+{
+	return exm_arrival_prepare(server->arrival, error);
+}
+
+static bool keep_state(G_GNUC_UNUSED Server *server, G_GNUC_UNUSED ExmJson *answer,
+                       G_GNUC_UNUSED GError **error)
+{
+	return true;
+}
+
+static bool take_over(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+{
+	size_t length;
+	const char *state = server->state ? g_bytes_get_data(server->state, &length) : NULL;
+
+	if (!state)
+		return exm_throw(error, EXM_ERROR_STATE, "its state has not come");
+	return exm_arrival_take_over(server->arrival, state, length, error);
+}
+
+static bool look(Server *server, ExmJson *answer, G_GNUC_UNUSED GError **error)
+{
+	exm_json_set_bool(answer, "lives", exm_arrival_lives(server->arrival));
+	return true;
+}
+
+/* What the other host may ask, each once the guest is known. */
+static const struct {
+	const char *name;
+	bool (*act)(Server *server, ExmJson *answer, GError **error);
+	bool brings_state;
+} verbs[] = {
+	{ "rehearse", rehearse, true }, { "prepare", prepare, false },
+	{ "state", keep_state, true },  { "take-over", take_over, false },
+	{ "look", look, false },
+};
+
+static bool obey(Server *server, ExmJson *message, GBytes *data, ExmJson *answer, GError **error)
+{
+	const char *verb = exm_json_get_string(message, "ask");
+
+	if (g_strcmp0(verb, "check") == 0 && !server->arrival)
+		return check(server, message, answer, error);
+	for (size_t i = 0; server->arrival && i < G_N_ELEMENTS(verbs); i++) {
+		if (g_strcmp0(verb, verbs[i].name) != 0)
+			continue;
+		if (verbs[i].brings_state) {
+			g_clear_pointer(&server->state, g_bytes_unref);
+			server->state = g_bytes_ref(data);
+		}
+		return verbs[i].act(server, answer, error);
+	}
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' is nothing that can be asked now",
+	                 verb ? verb : "");
+}
+
+static bool serve(Server *server, ExmConversation *conversation, GError **error)
+{
+	for (;;) {
+		g_autoptr(ExmJson) message = NULL;
+		g_autoptr(GBytes) data = NULL;
+		g_autoptr(GError) refusal = NULL;
+		ExmJson *answer;
+
+		/* Whoever hangs up has said why to his own user, or has ended well. */
+		if (!exm_conversation_hear(conversation, PATIENCE_MS, &message, &data, NULL))
+			return true;
+		answer = json_object_new_object();
+		obey(server, message, data, answer, &refusal);
+		if (!exm_conversation_answer(conversation, answer, refusal, error))
+			return false;
+	}
+}
+
+/**
+ * exm_op_receive_serve() - Take a guest as the host that has it says
+ * @request: what the user said
+ * @sources: where facts are to be had
+ * @input:   what that host says (transfer full)
+ * @output:  what it hears (transfer full)
+ * @error:   SYSTEM
+ *
+ * A guest that was not taken over when the other one hangs up is none of ours.
+ */
+bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources, int input,
+                          int output, GError **error)
+{
+	g_autoptr(ExmConversation) conversation = exm_conversation_new(input, output);
+	Server server = { .request = request, .sources = sources };
+	const bool served = serve(&server, conversation, error);
+
+	exm_arrival_free(server.arrival);
+	g_clear_pointer(&server.state, g_bytes_unref);
+	return served;
+}

@@ -1,0 +1,241 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# migrate.bats - a guest is handed over by its memory file, to a second state directory of this machine,
+# which stands for another host.
+
+# helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2034,SC2154
+
+load helper
+load template
+
+# "Another host": a command that leaves out the host's name and runs the rest here.
+elsewhere() {
+	printf '#!/bin/sh\nshift\nexec "$@"\n' >"$T/rsh"
+	chmod +x "$T/rsh"
+}
+
+# Moves a guest to the second state directory.
+move() { # EXOMEM-MIGRATE-ARGUMENT...
+	vm migrate --rsh "$T/rsh" --remote "$EXOMEM" --remote-state-dir "$T/there" "$@"
+}
+
+# What follows is done on the other host.
+there() { # FUNCTION [ARGUMENT]...
+	local state=$T/there
+	"$@"
+}
+
+kill_all() {
+	vm stop --kill --all >/dev/null 2>&1 || true
+	there vm stop --kill --all >/dev/null 2>&1 || true
+}
+
+
+
+# A guest with 8 MiB filled, whose memory another host could open.
+boot_movable() { # NAME EXOMEM-RUN-ARGUMENT...
+	elsewhere
+	boot "$1" -mem-path "$memory,mode=create,mmap=shared,anyfs" "${@:2}"
+	fill "$1" 8M 7
+}
+
+# Fails unless the guest runs here with what it had, and nothing is left of the attempt.
+assert_stayed() { # NAME
+	assert_unharmed "$1"
+	[ "$(there vm list -q)" = '' ]
+	[ "$(find "$memory" -mindepth 1 -not -name 'qemu_back_mem.*')" = '' ]
+}
+
+# Fails unless the guest runs there with what it had, and only there.
+assert_moved() { # NAME
+	there assert_unharmed "$1"
+	[ "$(vm list -q)" = '' ]
+	[ "$(find "$memory" -mindepth 1 -not -name 'qemu_back_mem.*')" = '' ]
+}
+
+@test "a guest moves, with its memory, name, uuid and identity" {
+	need_qemu
+	boot_movable web
+	vm show --json web | jq -S '{name, uuid, "generation-id", index}' >"$T/before"
+	identity=$(ask web identity '^identity:')
+	run -0 --separate-stderr move web other
+	[ "$stderr" = '' ]
+	assert_moved web
+	there vm show --json web | jq -S '{name, uuid, "generation-id", index}' | diff "$T/before" -
+	[ "$(there ask web identity '^identity:')" = "$identity" ]
+	there vm stop --kill --all
+}
+
+@test "each step is named and timed" {
+	need_qemu
+	boot_movable web
+	move --json web other >"$T/json"
+	[ "$(jq -r '.steps | map(.step) | join(" ")' "$T/json")" = "make-template write-token check \
+rehearse keep-memory sync-memory prepare save-devices freeze-guest flush-memory write-manifest \
+send-state commit release-guest take-over clean-up" ]
+	jq -e '.["pause-us"] > 0 and .["rehearsal-us"] > 0 and (.steps | all(.["time-us"] >= 0))' "$T/json"
+	kill_all
+}
+
+@test "there and back, ten times" {
+	need_qemu
+	boot_movable web
+	for i in $(seq 5); do
+		move -q web other
+		there fill web 8M "$i"
+		there vm migrate -q --rsh "$T/rsh" --remote "$EXOMEM" --remote-state-dir "$state" web back
+		assert_filled web 8M "$i"
+	done
+	kill_all
+	assert_no_process
+}
+
+@test "by hand: the state is left, and received once" {
+	need_qemu
+	boot_movable web
+	run -0 vm migrate --to "$memory/state" web
+	[[ "${lines[-1]}" == "'exomem receive $memory/state' resumes it" ]]
+	[ "$(vm list -q)" = '' ]
+	cp -a "$memory/state" "$T/copy"
+	[ "$(there vm receive "$memory/state")" = web ]
+	assert_moved web
+	# What it was is over: its memory has changed since.
+	run there vm receive "$T/copy"
+	assert_refused 5 'was changed after it was saved'
+	there assert_unharmed web
+	kill_all
+}
+
+@test "a guest that rests, rests there too; --paused" {
+	need_qemu
+	boot_movable web
+	vm qmp web stop >/dev/null
+	move -q web other
+	[ "$(there status_of web)" = paused ]
+	there vm qmp web cont >/dev/null
+	assert_moved web
+	there vm migrate -q --to "$memory/state" web
+	vm receive -q --paused "$memory/state"
+	[ "$(status_of web)" = paused ]
+	kill_all
+}
+
+@test "--private: its files stay as they are, and it can be taken again" {
+	need_qemu
+	boot_movable web
+	move -q --private web other
+	there assert_unharmed web
+	sum=$(sha256sum <"$memory"/qemu_back_mem.*)
+	there fill web 8M 9
+	there assert_filled web 8M 9
+	[ "$(sha256sum <"$memory"/qemu_back_mem.*)" = "$sum" ]
+	there vm stop --kill web
+	vm receive -q "$memory/web.handover"
+	assert_filled web 8M 7
+	kill_all
+}
+
+@test "paths that are called otherwise there" {
+	need_qemu
+	boot_movable web
+	ln -s "$memory" "$T/mnt"
+	run move --path-map "$memory=$T/nothing" web other
+	[ "$status" = 5 ]
+	[[ "$output" == *"exomem migrate: check: '$T/nothing/"*"--path-map"* ]]
+	assert_stayed web
+	mkdir "$T/bound"
+	mount --bind "$memory" "$T/bound"
+	move -q --path-map "$memory=$T/bound" web other
+	[ "$(there vm show --json web | jq -r '.memory[0].path')" = "$T/bound/qemu_back_mem.0+4000000.pc.ram" ]
+	assert_moved web
+	kill_all
+	umount -l "$T/bound"
+}
+
+@test "NUMA nodes: each has its file" {
+	need_qemu
+	boot_movable web -m 64 -smp 2 -numa node,mem=32M -numa node,mem=32M
+	move -q web other
+	assert_moved web
+	kill_all
+}
+
+@test "a disk goes along: it is used by one at a time" {
+	need_qemu
+	truncate -s 16M "$T/disk.raw"
+	boot_movable web -drive "file=$T/disk.raw,format=raw,if=virtio"
+	move -q web other
+	assert_moved web
+	kill_all
+}
+
+@test "what cannot move is refused in one line, and runs on" {
+	need_qemu
+	elsewhere
+	boot temp -mem-path "$memory,anyfs"
+	run move temp other
+	assert_refused 3 "in no file that another host could open"
+	boot none
+	run move none other
+	assert_refused 3 "in no file that another host could open"
+	vm stop --kill --all
+	boot_movable web
+	run move nobody other
+	assert_refused 5 "no guest 'nobody'"
+	run vm migrate web
+	assert_refused 2 "name a host behind 'web'"
+	run vm migrate --to "$memory/x" web other
+	assert_refused 2 "'other' and '--to' exclude each other"
+	mkdir "$memory/taken"
+	run vm migrate --to "$memory/taken" web
+	assert_refused 5 "'$memory/taken' exists"
+	rmdir "$memory/taken"
+	run vm receive "$memory"
+	assert_refused 5 "'$memory' holds no guest that was handed over"
+	run vm receive --path-map mem "$memory"
+	assert_refused 2 "--path-map: 'mem'"
+	assert_stayed web
+	kill_all
+}
+
+@test "a destination that cannot take it says why, and the guest runs on" {
+	need_qemu
+	boot_movable web
+	run move -q --remote false web other
+	[ "$status" = 1 ]
+	[[ "${lines[-1]}" == "exomem migrate: check: '$T/rsh' has ended with status 1" ]]
+	assert_stayed web
+	run move -q --remote 'echo hello' web other
+	[[ "${lines[-1]}" == "exomem migrate: check: that is no exomem: 'hello"* ]]
+	assert_stayed web
+	run move -q --qemu /bin/true web other
+	[ "$status" = 3 ]
+	assert_stayed web
+	there boot web
+	run move -q web other
+	[ "$status" = 5 ]
+	[[ "${lines[-1]}" == "exomem migrate: check: name 'web' is taken (pid "* ]]
+	there vm stop --kill web
+	assert_stayed web
+	kill_all
+}
+
+@test "two at once: one moves it, the other is told" {
+	need_qemu
+	boot_movable web
+	move -q web other >"$T/one" 2>&1 3>&- &
+	one=$!
+	rc=0
+	move -q web other >"$T/two" 2>&1 || rc=$?
+	wait "$one" && [ "$rc" != 0 ] || [ "$rc" = 0 ]
+	assert_moved web
+	kill_all
+}
+
+@test "a template is no guest, and is not received" {
+	need_qemu
+	boot_and_save web
+	run vm receive "$T/templates/web"
+	assert_refused 5 "is a template"
+}
