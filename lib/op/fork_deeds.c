@@ -421,6 +421,15 @@ static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **erro
 	return true;
 }
 
+/* Whether overlays of running guests name an image in the template, by which it is opened again. */
+static bool holds_disk(const ExmSavePlan *plan)
+{
+	for (guint i = 0; i < plan->disks->len; i++)
+		if (((const ExmSaveFile *)plan->disks->pdata[i])->how == EXM_SAVE_LINK)
+			return true;
+	return false;
+}
+
 /* What is mapped, open or copied by now needs no name. */
 static void drop(const ExmFreeze *freeze)
 {
@@ -430,7 +439,8 @@ static void drop(const ExmFreeze *freeze)
 		if (freeze->fork->plan->way != EXM_FORK_SUCCEED)
 			unlink(file->path);
 	}
-	exm_template_store_abandon(freeze->plan->temporary);
+	if (!holds_disk(freeze->plan))
+		exm_template_store_abandon(freeze->plan->temporary);
 }
 
 static bool drop_template(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -531,7 +541,8 @@ static void let_heir_run(const ExmFreeze *freeze)
  * @freeze: the fork
  * @begun:  how many of its steps were begun
  *
- * Children that run stay; a template that is whole does too.
+ * Children that run stay; a template that is whole does too, and of one that is not the disks that
+ * they write on top of.
  */
 void exm_fork_finish(const ExmFreeze *freeze, guint begun)
 {

@@ -195,3 +195,38 @@ kill_fork_at_each_step() { # WHOM EXOMEM-RUN-ARGUMENT...
 	[ "$(vm list -q | grep -vx web | sort)" = "$(sort "$T/one" "$T/two")" ]
 	[ "$(vm list -q | wc -l)" -ge 4 ]
 }
+
+# Starts a fork that comes no further than to say which child runs: nobody reads that.
+fork_until_children_run() { # FORK-ARGUMENT...
+	mkfifo "$T/full"
+	exec 7<>"$T/full"
+	head -c 64k /dev/zero >&7
+	EXOMEM_DEBUG=act "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" "$@" \
+		>&7 2>"$T/trace" 3>&- 7>&- </dev/null &
+	main=$!
+	exec 7>&-
+	wait_for "$T/trace" ' load-children '
+}
+
+@test "SIGKILL of exomem with --keep: what the disks of guests stand on keeps its name" {
+	need_qemu
+	truncate -s 1M "$T/disk.raw"
+	boot web -mem-path "$memory,mode=create,anyfs" -drive "file=$T/disk.raw,format=raw,if=virtio"
+	fill web 8M 7
+	vm save -q web base >/dev/null
+	vm clone --detach --name web base
+	fork_until_children_run --keep --name child web twin
+	deadline=$((SECONDS + 20))
+	until [ "$(status_of child)" = running ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.05
+	done
+	kill -KILL "$main"
+	go_on
+	[ ! -e "$T/templates/twin/manifest.json" ]
+	qemu-img info -U --backing-chain "$(jq -r '.disks[0].path' "$state/web/vm.json")"
+	vm fork -q -n 2 web
+	vm fork -q --keep child more
+	for name in $(vm list -q); do assert_unharmed "$name"; done
+	[ "$(vm list -q | wc -l)" = 5 ]
+}
