@@ -127,16 +127,26 @@ static bool match_source(const ExmFreeze *freeze, const ExmStep *step, int fd, G
 	return true;
 }
 
-static bool make_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+static bool prepare_memory(ExmFreeze *freeze, const ExmStep *step, int fd, GError **error)
 {
 	const bool clone = freeze->fork->plan->way == EXM_FORK_REFLINK;
-	int fd;
 
-	if (!exm_memory_file_create(step->path, step->fd, &fd, error) ||
-	    (clone && !match_source(freeze, step, fd, error)) ||
+	if ((clone && !match_source(freeze, step, fd, error)) ||
 	    !exm_memory_file_set_size(fd, step->path, step->bytes, error))
 		return false;
 	return clone || add_writer(freeze, step, fd, error);
+}
+
+static bool make_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	int fd;
+
+	if (!exm_memory_file_create(step->path, step->fd, &fd, error))
+		return false;
+	if (prepare_memory(freeze, step, fd, error))
+		return true;
+	unlink(step->path);
+	return false;
 }
 
 static bool lend_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -471,9 +481,9 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 }
 
 static const ExmDeed deeds[] = {
-	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, remove_overlay },
+	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, remove_overlay, .whole = true },
 	[EXM_STEP_HOLD_DEVICES] = { hold_devices, unlink_path },
-	[EXM_STEP_MAKE_MEMORY] = { make_memory, unlink_path },
+	[EXM_STEP_MAKE_MEMORY] = { make_memory, unlink_path, .whole = true },
 	[EXM_STEP_LEND_MEMORY] = { lend_memory, NULL },
 	[EXM_STEP_START_CHILDREN] = { start_children, end_children },
 	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },

@@ -13,7 +13,7 @@
 #include "base/trace.h"
 #include "host/control.h"
 
-/* One that failed is undone too: it may have got half way. */
+/* One that failed is undone too, unless it is whole: it may have got half way. */
 static void undo(const ExmFreeze *freeze, guint begun)
 {
 	for (guint i = begun; i > 0; i--) {
@@ -100,12 +100,18 @@ static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **e
 
 	for (guint i = 0; i < steps->len; i++) {
 		const ExmStep *step = steps->pdata[i];
+		const ExmDeed *deed = freeze->kind->deed(step->kind);
 
 		if (!tell_guard(reports, i + 1, error))
 			return false;
 		*ret_begun = i + 1;
-		if (!act_one(freeze, step, error))
-			return false;
+		if (act_one(freeze, step, error))
+			continue;
+		if (deed->whole) {
+			*ret_begun = i;
+			tell_guard(reports, i, NULL);
+		}
+		return false;
 	}
 	return tell_guard(reports, ALL_DONE, error);
 }

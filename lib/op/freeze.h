@@ -16,12 +16,15 @@ typedef struct ExmFreeze ExmFreeze;
 
 /**
  * struct ExmDeed - What a kind of step does, and how it is undone; private to save and fork
- * @act:  does it
- * @undo: undoes it, perhaps in the process that watches, or NULL; it may have got half way
+ * @act:   does it
+ * @undo:  undoes it, perhaps in the process that watches, or NULL; it may have got half way
+ * @whole: where it fails it has left nothing, and it is not undone: a name that it could not make
+ *         because that was there is another's
  */
 typedef struct {
 	bool (*act)(ExmFreeze *freeze, const ExmStep *step, GError **error);
 	void (*undo)(const ExmFreeze *freeze, const ExmStep *step);
+	bool whole;
 } ExmDeed;
 
 /**

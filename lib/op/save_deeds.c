@@ -588,7 +588,7 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 /* What each kind of step does, and how it is undone where that is not nothing. */
 static const ExmDeed deeds[] = {
-	[EXM_STEP_MAKE_TEMPLATE] = { make_template, remove_template },
+	[EXM_STEP_MAKE_TEMPLATE] = { make_template, remove_template, .whole = true },
 	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, NULL },
 	[EXM_STEP_LINK_FILE] = { link_file, unlink_file },
 	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
@@ -597,7 +597,7 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_CHECKSUM_FILE] = { checksum_file, NULL },
 	[EXM_STEP_MARK_FILE] = { mark_file, unmark_file },
 	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },
-	[EXM_STEP_LINK_HEIR] = { link_heir, remove_file },
+	[EXM_STEP_LINK_HEIR] = { link_heir, remove_file, .whole = true },
 	[EXM_STEP_COMMIT] = { commit, NULL },
 	[EXM_STEP_END_GUEST] = { end_guest, NULL },
 };

@@ -293,3 +293,48 @@ disk_of() { # NAME
 	[ "$(vm list -q | xargs)" = 'web web-1' ]
 	assert_unharmed web
 }
+
+@test "a name that is taken is left to whom it belongs" {
+	need_qemu
+	mkdir "$T/disks"
+	qemu-img create -q -f qcow2 "$T/disks/disk.qcow2" 1M
+	boot_parent web -drive "file=$T/disks/disk.qcow2,format=qcow2,if=virtio"
+	# Whichever of them it would choose.
+	printf "$T/disks/disk.qcow2.web-%04x.qcow2\n" {0..65535} | xargs touch
+	run vm fork -q web
+	[ "$status" = 1 ]
+	[[ "$output" == *"File exists"* ]]
+	[ "$(find "$T/disks" -type f | wc -l)" = 65537 ]
+	assert_unharmed web
+	assert_tidy
+}
+
+@test "a template that another fork has begun meanwhile is left to it" {
+	need_qemu
+	boot_parent web
+	mkfifo "$T/full"
+	exec 7<>"$T/full"
+	head -c 64k /dev/zero >&7
+	# It waits to say that it begins with its first step: nobody reads that.
+	EXOMEM_DEBUG=act "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" --keep web base \
+		2>&7 3>&- 7>&- </dev/null &
+	pids="$pids $!"
+	main=$!
+	deadline=$((SECONDS + 20))
+	until pgrep -P "$main" -x exomem >/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.05
+	done
+	mkdir -p "$T/templates/base"
+	touch "$T/templates/base/of-another"
+	tr -d '\0' <"$T/full" >"$T/err" 3>&- 7>&- &
+	reader=$!
+	exec 7>&-
+	rc=0
+	wait "$main" || rc=$?
+	wait "$reader"
+	[ "$rc" = 1 ]
+	grep -q 'File exists' "$T/err"
+	[ -e "$T/templates/base/of-another" ]
+	assert_unharmed web
+}
