@@ -80,35 +80,48 @@ bool exm_file_read(const char *path, char **ret_text, size_t *ret_length, GError
 	return read_all(fd, name, ret_text, ret_length, error);
 }
 
-static bool fill_file(int fd, const char *text, size_t length, mode_t mode)
+/**
+ * exm_fd_write_all() - Write all of something to a descriptor
+ * @fd:    the descriptor, which waits (no O_NONBLOCK)
+ * @data:  what to write
+ * @size:  its bytes
+ * @name:  what the error says could not be written
+ * @error: as exm_throw_errno() sets it; how much was written is not known then
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_fd_write_all(int fd, const void *data, size_t size, const char *name, GError **error)
 {
-	while (length > 0) {
-		const ssize_t put = TEMP_FAILURE_RETRY(write(fd, text, length));
+	const char *next = data;
+
+	while (size > 0) {
+		const ssize_t put = TEMP_FAILURE_RETRY(write(fd, next, size));
 
 		if (put < 0)
-			return false;
-		text += put;
-		length -= (size_t)put;
+			return exm_throw_errno(error, errno, "cannot write %s", name);
+		next += put;
+		size -= (size_t)put;
 	}
-	return fchmod(fd, mode) == 0;
+	return true;
 }
 
 /* mkstemp: O_EXCL and a random end, another one where that is taken. */
 static bool replace_file(const char *path, const char *text, size_t length, mode_t mode, bool sync,
                          GError **error)
 {
+	g_autofree char *name = g_strdup_printf("'%s'", path);
 	g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
 	exm_autofd int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
-	int errnum;
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
-	if (fill_file(fd, text, length, mode) && (!sync || fsync(fd) == 0) &&
-	    rename(temporary, path) == 0)
-		return true;
-	errnum = errno;
+	if (exm_fd_write_all(fd, text, length, name, error)) {
+		if (fchmod(fd, mode) == 0 && (!sync || fsync(fd) == 0) && rename(temporary, path) == 0)
+			return true;
+		exm_throw_errno(error, errno, "cannot write %s", name);
+	}
 	unlink(temporary);
-	return exm_throw_errno(error, errnum, "cannot write '%s'", path);
+	return false;
 }
 
 /**

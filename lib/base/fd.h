@@ -10,6 +10,7 @@
 
 void exm_fd_clear(int *fd);
 bool exm_fd_read_all(int fd, char **ret_text, size_t *ret_length, GError **error);
+bool exm_fd_write_all(int fd, const void *data, size_t size, const char *name, GError **error);
 bool exm_file_read(const char *path, char **ret_text, size_t *ret_length, GError **error);
 bool exm_file_write_atomic(const char *path, const char *text, size_t length, int mode,
                            GError **error);

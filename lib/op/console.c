@@ -280,17 +280,8 @@ static bool show_scrollback(const ExmVm *vm, int output, GError **error)
 	g_autoptr(GString) log = g_string_new(NULL);
 	const bool whole = read_log_end(vm, log);
 	g_autoptr(GString) text = exm_console_scrollback(log->str, log->len, whole);
-	size_t done = 0;
 
-	while (done < text->len) {
-		const ssize_t count = TEMP_FAILURE_RETRY(
-			write(output, text->str + done, text->len - done));
-
-		if (count < 0)
-			return exm_throw_errno(error, errno, "write standard output");
-		done += (size_t)count;
-	}
-	return true;
+	return exm_fd_write_all(output, text->str, text->len, "standard output", error);
 }
 
 /**

@@ -306,15 +306,8 @@ static void hand_on_log(const ExmFreeze *freeze, const ExmPlan *heir)
 	g_autofree char *text = NULL;
 	size_t length = 0;
 
-	if (fd < 0 || !exm_file_read(path, &text, &length, NULL))
-		return;
-	for (size_t done = 0; done < length;) {
-		const ssize_t put = TEMP_FAILURE_RETRY(write(fd, text + done, length - done));
-
-		if (put <= 0)
-			return;
-		done += (size_t)put;
-	}
+	if (fd >= 0 && exm_file_read(path, &text, &length, NULL))
+		exm_fd_write_all(fd, text, length, "the log", NULL);
 }
 
 static bool take_place(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -407,14 +400,8 @@ static bool write_devices(ExmFreeze *freeze, GError **error)
 	ExmTemplate *template = freeze->plan->template;
 	const GByteArray *state = freeze->state;
 
-	for (size_t done = 0; done < state->len;) {
-		const ssize_t put = TEMP_FAILURE_RETRY(
-			write(freeze->devices, state->data + done, state->len - done));
-
-		if (put < 0)
-			return exm_throw_errno(error, errno, "write the device state");
-		done += (size_t)put;
-	}
+	if (!exm_fd_write_all(freeze->devices, state->data, state->len, "the device state", error))
+		return false;
 	if (fsync(freeze->devices) < 0)
 		return exm_throw_errno(error, errno, "sync the device state");
 	template->devices_size = state->len;

@@ -244,7 +244,6 @@ static bool take_page(void *user, guint block, uint64_t offset, const void *data
 static bool take_rest(void *user, const void *data, size_t length, GError **error)
 {
 	ExmFreeze *freeze = user;
-	const char *bytes = data;
 
 	freeze->saved->devices_size += length;
 	if (freeze->state) {
@@ -252,15 +251,7 @@ static bool take_rest(void *user, const void *data, size_t length, GError **erro
 		return true;
 	}
 	g_checksum_update(freeze->checksum, data, (gssize)length);
-	while (length > 0) {
-		const ssize_t put = TEMP_FAILURE_RETRY(write(freeze->devices, bytes, length));
-
-		if (put < 0)
-			return exm_throw_errno(error, errno, "write the device state");
-		bytes += put;
-		length -= (size_t)put;
-	}
-	return true;
+	return exm_fd_write_all(freeze->devices, data, length, "the device state", error);
 }
 
 static char **block_names(const ExmSavePlan *plan)

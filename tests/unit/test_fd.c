@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -135,6 +137,62 @@ START_TEST(read_all_of_bad_descriptor_fails)
 	assert_error(error, EXM_ERROR_SYSTEM, "cannot read descriptor -1: Bad file descriptor");
 	ck_assert_ptr_eq(text, sentinel);
 	ck_assert_uint_eq(length, 42);
+}
+END_TEST
+
+static void ignore_alarm(G_GNUC_UNUSED int signal)
+{
+}
+
+/* In a process of its own: how much came is its exit status, in units of 1000. */
+static pid_t start_slow_reader(const int ends[2])
+{
+	const pid_t pid = fork();
+	g_autofree char *text = NULL;
+	size_t length = 0;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		return pid;
+	close(ends[1]);
+	g_usleep(50000);
+	exm_fd_read_all(ends[0], &text, &length, NULL);
+	_exit((int)(length / 1000));
+}
+
+/* A pipe holds less than that, and a signal ends a write that has begun (write(2)). */
+START_TEST(write_all_goes_on_where_a_write_ended_early)
+{
+	g_autofree char *big = g_strnfill(200000, 'x');
+	g_autoptr(GError) error = NULL;
+	const struct sigaction ignore = { .sa_handler = ignore_alarm };
+	const struct itimerval often = { { 0, 5000 }, { 0, 5000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	int ends[2], status = 0;
+	pid_t reader;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	reader = start_slow_reader(ends);
+	exm_fd_clear(&ends[0]);
+	ck_assert_int_eq(sigaction(SIGALRM, &ignore, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+	ck_assert(exm_fd_write_all(ends[1], big, 200000, "a pipe", &error));
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_no_error(error);
+	exm_fd_clear(&ends[1]);
+	ck_assert_int_eq(waitpid(reader, &status, 0), reader);
+	ck_assert_int_eq(WEXITSTATUS(status), 200);
+}
+END_TEST
+
+START_TEST(write_all_says_what_could_not_be_written)
+{
+	exm_autofd int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(exm_fd_write_all(full, "", 0, "nothing", &error));
+	ck_assert(!exm_fd_write_all(full, "text", 4, "the text", &error));
+	assert_error(error, EXM_ERROR_NO_ROOM, "cannot write the text: No space left on device");
 }
 END_TEST
 
@@ -383,6 +441,8 @@ Suite *fd_suite(void)
 	tcase_add_test(tests, autofd_closes_what_is_not_stolen);
 	tcase_add_test(tests, read_all_reads_a_pipe_to_its_end);
 	tcase_add_test(tests, read_all_of_bad_descriptor_fails);
+	tcase_add_test(tests, write_all_goes_on_where_a_write_ended_early);
+	tcase_add_test(tests, write_all_says_what_could_not_be_written);
 	tcase_add_test(tests, file_read_reads_proc_without_length);
 	tcase_add_test(tests, file_read_of_missing_file_fails);
 	tcase_add_test(tests, file_read_of_folder_fails);
