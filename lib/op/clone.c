@@ -44,16 +44,6 @@ static void clone_free(Clone *clone)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Clone, clone_free)
 
-static void renew(ExmRunFacts *facts)
-{
-	g_free(facts->uuid);
-	g_free(facts->generation_id);
-	g_free(facts->random);
-	facts->uuid = g_uuid_string_random();
-	facts->generation_id = g_uuid_string_random();
-	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
-}
-
 /* All memory files are in one directory: they were made by one -mem-path. */
 static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **error)
 {
@@ -124,7 +114,7 @@ static bool choose_children(Clone *clone, const ExmCloneRequest *request, GError
 
 static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
 {
-	renew(clone->run);
+	exm_facts_renew(clone->run);
 	return exm_run_plan(clone->children->pdata[index], clone->run, error);
 }
 

@@ -142,14 +142,26 @@ static bool look_at_pmem(const ExmRunRequest *request, const ExmSources *sources
 	return facts->pmem;
 }
 
+/**
+ * exm_facts_renew() - Draw anew what each run has of its own
+ * @facts: get another uuid, generation id and random digits
+ */
+void exm_facts_renew(ExmRunFacts *facts)
+{
+	g_free(facts->uuid);
+	g_free(facts->generation_id);
+	g_free(facts->random);
+	facts->uuid = g_uuid_string_random();
+	facts->generation_id = g_uuid_string_random();
+	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+}
+
 static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
                          ExmRunFacts *facts, GError **error)
 {
 	g_autofree char *path = NULL;
 
-	facts->uuid = g_uuid_string_random();
-	facts->generation_id = g_uuid_string_random();
-	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+	exm_facts_renew(facts);
 	facts->caps = exm_op_probe(sources->qemu, sources->cache_directory, false, NULL, error);
 	facts->host = facts->caps ? exm_hostinfo_read(error) : NULL;
 	if (!facts->host)

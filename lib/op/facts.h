@@ -19,6 +19,7 @@ typedef struct {
 	const char *const *recorded;
 } ExmSources;
 
+void exm_facts_renew(ExmRunFacts *facts);
 ExmJson *exm_facts_recorded(const char *const *paths, GError **error);
 ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *sources,
                                GError **error);

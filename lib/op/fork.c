@@ -69,15 +69,15 @@ static void plan_free(gpointer plan)
 /* The guest itself goes on in its heir: with its own identity. */
 static void set_identity(ExmRunFacts *facts, const ExmForkPlan *plan, const ExmRunRequest *child)
 {
-	const bool heir = child == exm_fork_heir(plan);
 	const ExmVm *vm = plan->freeze->vm;
 
+	exm_facts_renew(facts);
+	if (child != exm_fork_heir(plan))
+		return;
 	g_free(facts->uuid);
 	g_free(facts->generation_id);
-	g_free(facts->random);
-	facts->uuid = heir ? g_strdup(vm->uuid) : g_uuid_string_random();
-	facts->generation_id = heir ? g_strdup(vm->generation_id) : g_uuid_string_random();
-	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
+	facts->uuid = g_strdup(vm->uuid);
+	facts->generation_id = g_strdup(vm->generation_id);
 }
 
 static bool plan_children(ExmForkPrepared *prepared, const ExmCloneOrder *order, GError **error)
