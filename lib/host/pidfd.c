@@ -79,3 +79,23 @@ bool exm_pidfds_wait(int *fds, size_t count, int timeout_ms)
 	}
 	return close_ended(fds, polled, count);
 }
+
+/**
+ * exm_pidfd_end() - Kill a guest's process and wait until it has ended
+ * @vm:         the guest, which may have ended already
+ * @timeout_ms: how long it may take to give back its memory
+ * @error:      SYSTEM, also where it takes longer
+ */
+bool exm_pidfd_end(const ExmVm *vm, int timeout_ms, GError **error)
+{
+	exm_autofd int process = -1;
+
+	if (!exm_pidfd_open(vm, &process, error))
+		return false;
+	if (process < 0)
+		return true;
+	return exm_pidfd_kill(process, error) &&
+	       (exm_pidfds_wait(&process, 1, timeout_ms) ||
+	        exm_throw(error, EXM_ERROR_SYSTEM, "guest '%s' (pid %d) does not end", vm->name,
+	                  (int)vm->pid));
+}

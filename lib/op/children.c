@@ -431,14 +431,10 @@ void exm_children_end(const GPtrArray *plans, const char *state_directory, const
 	for (guint i = 0; i < plans->len; i++) {
 		const ExmPlan *plan = plans->pdata[i];
 		g_autoptr(ExmVm) vm = find_child(state_directory, plan);
-		exm_autofd int process = -1;
 
 		/* Another guest may have the name by now. */
-		if (!vm || strcmp(vm->uuid, plan->uuid) != 0 || (spared && has_status(vm, spared)) ||
-		    !exm_pidfd_open(vm, &process, NULL) || process < 0)
-			continue;
-		exm_pidfd_kill(process, NULL);
-		exm_pidfds_wait(&process, 1, END_MS);
+		if (vm && strcmp(vm->uuid, plan->uuid) == 0 && !(spared && has_status(vm, spared)))
+			exm_pidfd_end(vm, END_MS, NULL);
 	}
 	exm_state_sweep(state_directory);
 }

@@ -449,19 +449,10 @@ static bool drop_template(ExmFreeze *freeze, const ExmStep *step, GError **error
 }
 
 /* It is the old one that ends: what has its name by now is another. */
-static bool end_old(const ExmVm *vm, GError **error)
-{
-	exm_autofd int process = -1;
-
-	return exm_pidfd_open(vm, &process, error) &&
-	       (process < 0 ||
-	        (exm_pidfd_kill(process, error) && exm_pidfds_wait(&process, 1, END_MS)));
-}
-
 static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
-	if (!end_old(freeze->plan->vm, error))
+	if (!exm_pidfd_end(freeze->plan->vm, END_MS, error))
 		return false;
 	exm_state_sweep(freeze->state_directory);
 	return true;
@@ -530,7 +521,7 @@ static void let_heir_run(const ExmFreeze *freeze)
 	g_autoptr(ExmJson) resumed = qmp ? exm_qmp_execute(qmp, "cont", NULL, NULL) : NULL;
 
 	(void)resumed;
-	end_old(freeze->plan->vm, NULL);
+	exm_pidfd_end(freeze->plan->vm, END_MS, NULL);
 }
 
 /**

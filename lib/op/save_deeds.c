@@ -542,10 +542,7 @@ bool exm_freeze_end_guest(const ExmVm *vm, GError **error)
 	answer = qmp ? exm_qmp_execute(qmp, "quit", NULL, NULL) : NULL;
 	if (process < 0 || exm_pidfds_wait(&process, 1, answer ? QUIT_MS : 0))
 		return true;
-	return exm_pidfd_kill(process, error) &&
-	       (exm_pidfds_wait(&process, 1, QUIT_MS) ||
-	        exm_throw(error, EXM_ERROR_SYSTEM, "guest '%s' (pid %d) does not end", vm->name,
-	                  (int)vm->pid));
+	return exm_pidfd_end(vm, QUIT_MS, error);
 }
 
 /**

@@ -219,13 +219,10 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 	exm_state_list(state_directory, &guests, NULL);
 	for (guint i = 0; guests && i < guests->len; i++) {
 		const ExmVm *vm = guests->pdata[i];
-		exm_autofd int process = -1;
 
-		if (g_strcmp0(vm->template_path, template->directory) != 0 ||
-		    !exm_waiting_has(vm, NULL) || !exm_pidfd_open(vm, &process, NULL) || process < 0)
-			continue;
-		exm_pidfd_kill(process, NULL);
-		exm_pidfds_wait(&process, 1, END_MS);
+		if (g_strcmp0(vm->template_path, template->directory) == 0 &&
+		    exm_waiting_has(vm, NULL))
+			exm_pidfd_end(vm, END_MS, NULL);
 	}
 	exm_state_sweep(state_directory);
 }

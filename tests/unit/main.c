@@ -32,6 +32,7 @@ static Suite *(*const suites[])(void) = {
 	stream_suite,
 	memory_writer_suite,
 	overlay_suite,
+	pidfd_suite,
 	record_suite,
 	template_suite,
 	template_check_suite,

@@ -38,6 +38,7 @@ Suite *disk_suite(void);
 Suite *stream_suite(void);
 Suite *memory_writer_suite(void);
 Suite *overlay_suite(void);
+Suite *pidfd_suite(void);
 Suite *record_suite(void);
 Suite *template_suite(void);
 Suite *template_check_suite(void);
