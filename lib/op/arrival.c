@@ -360,6 +360,17 @@ bool exm_arrival_prepare(ExmArrival *arrival, GError **error)
 	return !arrival->is_pure || start(arrival, false, error);
 }
 
+/**
+ * exm_arrival_is_ready() - Whether the QEMU that was started for a guest still waits for it
+ * @arrival: the guest
+ * @error:   SYSTEM where it has ended
+ */
+bool exm_arrival_is_ready(const ExmArrival *arrival, GError **error)
+{
+	return !arrival->guest.vm || exm_arrival_lives(arrival) ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "the QEMU that waited for it has ended");
+}
+
 static const ExmStep *opening_of(const ExmPlan *plan, const char *path)
 {
 	for (guint i = 0; i < plan->steps->len; i++) {
@@ -418,8 +429,9 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 	if (!lock_memory(arrival, error) || !exm_load_pour(&guest->child, state, length, error) ||
 	    !exm_qmp_migration_wait(guest->child.qmp, error))
 		return false;
-	/* From here on it may have run, and its state is of no use to anybody. */
+	/* From here on it may have run: it is not ended any more, and its state is of no use. */
 	arrival->is_taken = true;
+	end_guard(guest, true);
 	return rests || exm_load_resume(&guest->child, &time, error);
 }
 

@@ -20,6 +20,7 @@ bool exm_arrival_check_files(const ExmArrival *arrival, bool trust, GError **err
 bool exm_arrival_check(ExmArrival *arrival, GError **error);
 bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error);
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error);
+bool exm_arrival_is_ready(const ExmArrival *arrival, GError **error);
 bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length, GError **error);
 bool exm_arrival_lives(const ExmArrival *arrival);
 

@@ -305,7 +305,7 @@ static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 /* What each kind of step does, and how it is undone where that is not nothing. */
 static const ExmDeed deeds[] = {
-	[EXM_STEP_MAKE_TEMPLATE] = { make_directory, remove_directory },
+	[EXM_STEP_MAKE_TEMPLATE] = { make_directory, remove_directory, true },
 	[EXM_STEP_WRITE_TOKEN] = { write_token, NULL },
 	[EXM_STEP_CHECK] = { check, NULL },
 	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },

@@ -3,6 +3,7 @@
 
 #include "op/receive.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,10 +195,10 @@ static bool prepare(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **erro
 	return exm_arrival_prepare(server->arrival, error);
 }
 
-static bool keep_state(G_GNUC_UNUSED Server *server, G_GNUC_UNUSED ExmJson *answer,
-                       G_GNUC_UNUSED GError **error)
+/* The last word before the guest is given up there: whoever would run it has to be here still. */
+static bool keep_state(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
 {
-	return true;
+	return exm_arrival_is_ready(server->arrival, error);
 }
 
 static bool take_over(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
@@ -279,7 +280,10 @@ bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *so
 {
 	g_autoptr(ExmConversation) conversation = exm_conversation_new(input, output);
 	Server server = { .request = request, .sources = sources };
-	const bool served = serve(&server, conversation, error);
+	bool served;
+
+	signal(SIGPIPE, SIG_IGN);
+	served = serve(&server, conversation, error);
 
 	exm_arrival_free(server.arrival);
 	g_clear_pointer(&server.state, g_bytes_unref);
