@@ -9,7 +9,8 @@
 # Start it with
 #	-append 'console=ttyS0 quiet panic=-1 mitigations=off'
 # and one of the words that init knows: exomem.exit to power off at once, exomem.tick to print
-# a line each second; without one there is a shell on the serial port.
+# a line each second, exomem.script to run the fw_cfg file opt/test/script; without one there is a
+# shell on the serial port.
 
 set -eu
 
@@ -28,6 +29,17 @@ net/core/failover
 drivers/net/net_failover
 drivers/net/virtio_net
 '
+# For NVDIMMs, which few tests have: a test that does has them loaded, in the order of /modules/nvdimm.
+NVDIMM='
+drivers/nvdimm/libnvdimm
+drivers/acpi/nfit/nfit
+drivers/nvdimm/nd_btt
+drivers/nvdimm/nd_pmem
+drivers/dax/device_dax
+drivers/dax/dax_pmem
+drivers/nvdimm/nd_virtio
+drivers/nvdimm/virtio_pmem
+'
 
 fail() {
 	echo "build.sh: $1" >&2
@@ -43,7 +55,7 @@ extract_package() {
 	modules=./lib/modules/$release/kernel
 	{
 		echo "./boot/vmlinuz-$release"
-		for module in $MODULES; do
+		for module in $MODULES $NVDIMM; do
 			echo "$modules/$module.ko"
 		done
 	} >"$work/wanted"
@@ -65,6 +77,15 @@ unpack_kernel() {
 	mv "$work/vmlinux" "$out/vmlinux"
 }
 
+install_modules() { # LIST MODULE...
+	list=$root/modules/$1
+	shift
+	for module; do
+		install -m 644 "$work/$modules/$module.ko" "$root/modules/"
+		basename "$module" >>"$list"
+	done
+}
+
 make_initrd() {
 	root=$work/root
 	mkdir -p "$root/bin" "$root/dev" "$root/modules" "$root/proc" "$root/sys"
@@ -73,10 +94,10 @@ make_initrd() {
 	for applet in $(/bin/busybox --list); do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 	done
-	for module in $MODULES; do
-		install -m 644 "$work/$modules/$module.ko" "$root/modules/"
-		basename "$module" >>"$root/modules/order"
-	done
+	# shellcheck disable=SC2086 # one word for each module
+	install_modules order $MODULES
+	# shellcheck disable=SC2086 # one word for each module
+	install_modules nvdimm $NVDIMM
 	find "$root" -exec touch -h -d @0 {} +
 	(cd "$root" && find . | LC_ALL=C sort |
 		cpio --quiet --reproducible -o -H newc -R 0:0) | gzip -9n >"$work/initrd.gz"
