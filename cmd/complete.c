@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "complete_pmem.h"
 #include "op/list.h"
 #include "op/template.h"
 #include "options.h"
@@ -21,6 +22,10 @@
  * @line:            number of the first word that is QEMU's, or of @typed
  * @state_directory: --state-dir, or NULL
  * @templates:       --templates, or NULL
+ * @claims:          --claims, or NULL
+ * @config:          --config, or NULL
+ * @pool:            --pool, or NULL
+ * @action:          the first word that is no option, or NULL
  */
 typedef struct {
 	const ExmCommand *command;
@@ -32,6 +37,10 @@ typedef struct {
 	size_t line;
 	const char *state_directory;
 	const char *templates;
+	const char *claims;
+	const char *config;
+	const char *pool;
+	const char *action;
 } Place;
 
 /* Words that arguments can be, NULL-terminated. */
@@ -129,8 +138,32 @@ static void offer_templates(const Place *place)
 	}
 }
 
+/* A word as it is completed: behind the option that it is the argument of. */
+typedef struct {
+	const Place *place;
+	const char *prefix;
+} Prefixed;
+
+static void offer_pmem(const char *word, const char *description, void *user)
+{
+	const Prefixed *prefixed = user;
+	g_autofree char *whole = g_strconcat(prefixed->prefix, word, NULL);
+
+	offer(prefixed->place->typed, whole, description);
+}
+
+static ExmCompletePmem pmem_of(const Place *place, Prefixed *prefixed)
+{
+	return (ExmCompletePmem){ place->config, place->claims, place->pool, offer_pmem, prefixed };
+}
+
 static void offer_values(const Place *place, const GOptionEntry *option, const char *prefix)
 {
+	Prefixed prefixed = { place, prefix };
+	const ExmCompletePmem pmem = pmem_of(place, &prefixed);
+
+	if (strcmp(option->long_name, "pmem") == 0)
+		exm_complete_pmem_spec(&pmem, place->typed + strlen(prefix));
 	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
 		if (strcmp(values[i].verb, place->command->name) == 0 &&
 		    strcmp(values[i].option, option->long_name) == 0)
@@ -150,13 +183,23 @@ static const GOptionEntry *find_option(const ExmCommand *command, const char *wo
 	return NULL;
 }
 
-/* Where guests and templates are, should their names be wanted. */
+/* Where guests, templates and namespaces are, should their names be wanted. */
 static void pass_value(Place *place, const GOptionEntry *option, const char *value)
 {
-	if (strcmp(option->long_name, "state-dir") == 0)
-		place->state_directory = value;
-	else if (strcmp(option->long_name, "templates") == 0)
-		place->templates = value;
+	const struct {
+		const char *name;
+		const char **value;
+	} kept[] = {
+		{ "state-dir", &place->state_directory },
+		{ "templates", &place->templates },
+		{ "claims", &place->claims },
+		{ "config", &place->config },
+		{ "pool", &place->pool },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+		if (strcmp(option->long_name, kept[i].name) == 0)
+			*kept[i].value = value;
 }
 
 /* Takes up one of the words before the one that is being typed. */
@@ -180,7 +223,8 @@ static void pass_word(Place *place, const char *word, size_t index)
 			place->takes_options = false;
 			place->line = index;
 		}
-		place->plain++;
+		if (place->plain++ == 0)
+			place->action = word;
 	}
 }
 
@@ -217,6 +261,19 @@ static void offer_option_words(const Place *place)
 		offer_qemu_options(place);
 }
 
+static void offer_pmem_words(const Place *place)
+{
+	Prefixed prefixed = { place, "" };
+	const ExmCompletePmem pmem = pmem_of(place, &prefixed);
+
+	if (place->plain == 0)
+		offer_words(place->typed, "", pmem_actions);
+	else if (place->plain == 1 && strcmp(place->action, "release") == 0)
+		exm_complete_pmem_release(&pmem);
+	else if (place->plain == 1 && strcmp(place->action, "scrub") == 0)
+		exm_complete_pmem_scrub(&pmem);
+}
+
 static void offer_plain_words(const Place *place)
 {
 	const ExmCommand *command = place->command;
@@ -226,8 +283,8 @@ static void offer_plain_words(const Place *place)
 		offer_guests(place);
 	else if (command == &exm_command_template && place->plain == 0)
 		offer_words(place->typed, "", template_actions);
-	else if (command == &exm_command_pmem && place->plain == 0)
-		offer_words(place->typed, "", pmem_actions);
+	else if (command == &exm_command_pmem)
+		offer_pmem_words(place);
 	else if (command == &exm_command_config && place->plain == 0)
 		offer_words(place->typed, "", config_actions);
 	else if (place->plain == (command == &exm_command_template ? 1 : 0) && command->takes_template)

@@ -6,6 +6,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2086,SC2154
 
 load helper
+load pmem
 
 need_shell() {
 	command -v "$1" >/dev/null || lacks "$1" "$1 is not installed"
@@ -155,6 +156,53 @@ in_zsh() { # LINE
 	[ -z "$(in_bash fork --state-dir state --templates templates --keep other b)" ]
 	"$EXOMEM" template --state-dir state --templates templates remove base
 	[ "$(in_bash clone --templates templates b)" = base2 ]
+}
+
+# Three namespaces: one waits for a scrub, one is guest db's, and one nobody's.
+use_pmem() {
+	need_namespaces
+	make_world '0 ns0 1 16 2097152 0 devdax mem yes' '1 ns1 2 16 2097152 0 devdax mem yes' \
+		'2 big 3 32 2097152 0 devdax mem yes' '3 fs 4 16 2097152 0 fsdax mem yes'
+	printf '[pmem]\npmem_namespaces = 6GB:ns0|ns1,LARGE:big\n' >"$T/conf"
+	mkdir "$T/claims"
+	printf '{"schema":1,"uuid":"%s","namespace":"ns0","size":16777216,"dirty":true}' \
+		"$(uuid_of 1)" >"$T/claims/$(uuid_of 1).json"
+	printf '{"schema":1,"uuid":"%s","namespace":"ns1","size":16777216,"guest":"db"}' \
+		"$(uuid_of 2)" >"$T/claims/$(uuid_of 2).json"
+	rm "$T/bin/exomem"
+	printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$T/fake" "$EXOMEM" >"$T/bin/exomem"
+	chmod +x "$T/bin/exomem"
+}
+
+@test "bash: labels, namespaces, and who has them" {
+	need_shell bash
+	use_pmem
+	[ "$(in_bash pmem --claims claims --config conf release '')" = $'db\nns0\nns1' ]
+	[ "$(in_bash pmem --claims claims --config conf release d)" = db ]
+	[ "$(in_bash pmem --claims claims --config conf scrub '')" = $'big\nns0' ]
+	[ -z "$(in_bash pmem --claims claims --config conf scrub ns0 '')" ]
+	[ -z "$(in_bash pmem --claims claims --config conf list '')" ]
+	[ "$(in_bash run --config conf --pmem '')" = $'6GB\nLARGE\nbig\nns0\nns1' ]
+	[ "$(in_bash run --config conf --pmem L)" = LARGE ]
+	[ "$(in_bash run --config conf --pmem 6GB,L)" = 6GB,LARGE ]
+	[ "$(in_bash run --config conf --pmem=6GB,eph)" = 6GB,ephemeral ]
+	# Errors are for those who have finished their line.
+	echo nonsense >conf
+	[ "$(in_bash run --config conf --pmem n)" = $'ns0\nns1' ]
+}
+
+@test "fish: labels and guests with persistent memory" {
+	need_shell fish
+	use_pmem
+	[ "$(in_fish 'exomem run --config conf --pmem 6GB,L')" = 6GB,LARGE ]
+	[ "$(in_fish 'exomem pmem --claims claims --config conf release d')" = db ]
+}
+
+@test "zsh: labels and guests with persistent memory" {
+	need_shell zsh
+	use_pmem
+	[[ "$(in_zsh 'exomem run --config conf --pmem 6GB,L')" == *'--pmem 6GB,LARGE '* ]]
+	[[ "$(in_zsh 'exomem pmem --claims claims --config conf release d')" == *'release db '* ]]
 }
 
 @test "fish" {
