@@ -39,6 +39,7 @@ Suite *stream_suite(void);
 Suite *memory_writer_suite(void);
 Suite *overlay_suite(void);
 Suite *pidfd_suite(void);
+Suite *pmem_check_suite(void);
 Suite *record_suite(void);
 Suite *template_suite(void);
 Suite *template_check_suite(void);
