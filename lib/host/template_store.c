@@ -99,6 +99,45 @@ void exm_template_store_abandon(const char *temporary)
 }
 
 /**
+ * exm_template_store_has() - Whether there is a template
+ * @directory: of it
+ */
+bool exm_template_store_has(const char *directory)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+
+	return access(path, F_OK) == 0;
+}
+
+/**
+ * exm_template_store_hide() - From here on a directory is no template, though all of it is there
+ * @directory: of the template
+ * @error:     SYSTEM
+ */
+bool exm_template_store_hide(const char *directory, GError **error)
+{
+	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autofree char *hidden = g_build_filename(directory, EXM_TEMPLATE_HIDDEN, NULL);
+
+	if (rename(manifest, hidden) < 0)
+		return exm_throw_errno(error, errno, "rename '%s'", manifest);
+	return exm_directory_sync(directory, error);
+}
+
+/**
+ * exm_template_store_unhide() - Make a directory a template again
+ * @directory: that exm_template_store_hide() was called for
+ */
+void exm_template_store_unhide(const char *directory)
+{
+	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autofree char *hidden = g_build_filename(directory, EXM_TEMPLATE_HIDDEN, NULL);
+
+	if (rename(hidden, manifest) == 0)
+		exm_directory_sync(directory, NULL);
+}
+
+/**
  * exm_template_store_read() - Read a template's manifest
  * @directory: of the template
  * @error:     STATE where there is none, or it is not whole
@@ -114,7 +153,7 @@ ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 	ExmTemplate *template;
 	size_t length;
 
-	if (access(path, F_OK) < 0) {
+	if (!exm_template_store_has(directory)) {
 		exm_throw(error, EXM_ERROR_STATE,
 		          "no template '%s'; 'exomem template list' shows those there are",
 		          directory);

@@ -11,6 +11,9 @@ bool exm_template_store_write_manifest(const char *temporary, const ExmTemplate 
                                        GError **error);
 bool exm_template_store_commit(const char *temporary, const char *directory, GError **error);
 void exm_template_store_abandon(const char *temporary);
+bool exm_template_store_hide(const char *directory, GError **error);
+void exm_template_store_unhide(const char *directory);
+bool exm_template_store_has(const char *directory);
 ExmTemplate *exm_template_store_read(const char *directory, GError **error);
 char **exm_template_store_list(const char *root);
 char *exm_template_store_heir(const char *directory);

@@ -10,6 +10,7 @@
 #include "host/place.h"
 #include "host/state.h"
 #include "op/children.h"
+#include "op/pmem.h"
 #include "op/template.h"
 #include "op/waiting.h"
 
@@ -44,6 +45,41 @@ static void clone_free(Clone *clone)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Clone, clone_free)
 
+/* Nobody else can have written to it since. */
+static bool is_kept(const ExmPmem *pmem, const ExmNamespace *namespace, const ExmTemplate *template)
+{
+	const ExmClaim *claim = exm_pmem_claim_of(pmem, namespace);
+
+	return claim && g_strcmp0(claim->template, template->directory) == 0;
+}
+
+/* By its namespace: the kernel may call the device otherwise after a restart. */
+static bool find_device(const ExmTemplate *template, ExmRunFacts *facts, GError **error)
+{
+	ExmTemplateMemory *memory = template->memory->pdata[0];
+	const ExmPmemSource source = { .directory = memory->claims };
+	const ExmNamespace *namespace;
+
+	facts->pmem = exm_op_pmem_read(&source, error);
+	if (!facts->pmem)
+		return false;
+	namespace = exm_namespaces_find_uuid(facts->pmem->namespaces, memory->namespace);
+	if (!namespace || !namespace->path)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "its memory, namespace '%s', is no device of this host now: 'exomem pmem "
+		                 "list' shows those",
+		                 memory->namespace);
+	if (!is_kept(facts->pmem, namespace, template))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "its memory, namespace '%s', was not kept for it: it was released, or "
+		                 "the template moved",
+		                 exm_namespace_title(namespace));
+	g_free(memory->path);
+	memory->path = g_strdup(namespace->path);
+	facts->place = exm_place_look(namespace->path);
+	return true;
+}
+
 /* All memory files are in one directory: they were made by one -mem-path. */
 static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **error)
 {
@@ -58,6 +94,12 @@ static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **er
 	facts->host = exm_hostinfo_read(error);
 	if (!facts->host)
 		return false;
+	if (first->namespace) {
+		if (find_device(template, facts, error))
+			return true;
+		g_prefix_error(error, "template '%s': ", template->name);
+		return false;
+	}
 	facts->place = exm_place_look(directory);
 	if (template->disks->len > 0)
 		facts->disk_place = exm_place_look(order->disk_directory ? order->disk_directory

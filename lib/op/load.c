@@ -16,6 +16,7 @@
 #include "host/control.h"
 #include "host/pidfd.h"
 #include "host/qmp_migration.h"
+#include "host/template_store.h"
 #include "plan/vm.h"
 
 /* A child of a template of many GiB has as much to do as one of few MiB; a busy host may be slow. */
@@ -61,23 +62,50 @@ static bool throw_resting(const GError *reason, GError **error)
 	                 reason->message);
 }
 
-static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
+static bool run(ExmQmp *qmp, bool rests, GError **error)
 {
 	g_autoptr(ExmJson) answer = NULL;
 	g_autoptr(GError) reason = NULL;
 
-	exm_qmp_set_deadline(qmp, RESUME_PATIENCE_MS);
-	if (plan->paused)
-		return exm_qmp_migration_wait(qmp, error);
 	/* One that ran when it was saved runs by itself when it is loaded. */
-	if (plan->template->paused) {
-		if (!exm_qmp_migration_wait(qmp, error))
-			return false;
+	if (rests) {
 		answer = exm_qmp_execute(qmp, "cont", NULL, error);
 		if (!answer)
 			return false;
 	}
 	return exm_qmp_wait_event(qmp, "RESUME", NULL, &reason) || throw_resting(reason, error);
+}
+
+/*
+ * The guest is about to write the memory that this state belongs to, and nobody must load the state
+ * into what it becomes: the template goes before the guest runs. Where it cannot run it has written
+ * nothing, and the template is there again.
+ */
+static bool run_once(ExmQmp *qmp, const ExmPlan *plan, GError **error)
+{
+	const char *directory = plan->template->directory;
+
+	if (!exm_template_store_hide(directory, error))
+		return false;
+	if (!plan->paused && !run(qmp, true, error)) {
+		exm_template_store_unhide(directory);
+		return false;
+	}
+	exm_template_store_abandon(directory);
+	return true;
+}
+
+static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
+{
+	const bool once = exm_template_device(plan->template) != NULL;
+	const bool rests = once || plan->paused || plan->template->paused;
+
+	exm_qmp_set_deadline(qmp, RESUME_PATIENCE_MS);
+	if (rests && !exm_qmp_migration_wait(qmp, error))
+		return false;
+	if (once)
+		return run_once(qmp, plan, error);
+	return plan->paused || run(qmp, rests, error);
 }
 
 /**

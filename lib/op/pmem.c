@@ -14,10 +14,22 @@
 #include "host/lock.h"
 #include "host/namespaces.h"
 #include "host/scrub.h"
+#include "host/template_store.h"
 #include "op/probe.h"
 
 /* So much is lost of a scrub at most when power is cut; and a record costs two syncs. */
 #define RECORD_EVERY EXM_GIB
+
+/* A template that was removed, or whose guest goes on, keeps nobody away from its memory. */
+static void forget_templates(const GPtrArray *claims)
+{
+	for (guint i = 0; i < claims->len; i++) {
+		ExmClaim *claim = claims->pdata[i];
+
+		if (claim->template && !exm_template_store_has(claim->template))
+			g_free(g_steal_pointer(&claim->template));
+	}
+}
 
 /**
  * exm_op_pmem_read() - Read what persistent memory there is, and whose it is
@@ -43,6 +55,7 @@ ExmPmem *exm_op_pmem_read(const ExmPmemSource *source, GError **error)
 	if (!pmem->pool || !exm_claim_store_read_all(source->directory, pmem->claims, error) ||
 	    !exm_namespaces_read(pmem->namespaces, error))
 		return NULL;
+	forget_templates(pmem->claims);
 	return g_steal_pointer(&pmem);
 }
 
@@ -321,17 +334,26 @@ static bool find_to_release(const ExmPmem *pmem, const char *word, GPtrArray *fo
 	return true;
 }
 
+/* One that fails stays marked; the others are wiped nevertheless. */
 static bool scrub_all(const ExmPmem *pmem, const GPtrArray *found, const char *directory,
                       ExmProgress progress, GPtrArray *done, GError **error)
 {
+	bool whole = true;
+
 	/* All of them before the first is wiped: a guest that runs keeps everything. */
-	for (guint i = 0; i < found->len; i++)
-		if (!check_idle(found->pdata[i], error))
+	for (guint i = 0; i < found->len; i++) {
+		const ExmClaim *claim = exm_pmem_claim_of(pmem, found->pdata[i]);
+
+		if (!check_idle(found->pdata[i], error) ||
+		    (claim && claim->template && !exm_pmem_throw_saved(claim, found->pdata[i], error)))
 			return false;
-	for (guint i = 0; i < found->len; i++)
-		if (!scrub_one(pmem, found->pdata[i], directory, progress, done, error))
-			return false;
-	return true;
+	}
+	for (guint i = 0; i < found->len; i++) {
+		GError **first = whole ? error : NULL;
+
+		whole = scrub_one(pmem, found->pdata[i], directory, progress, done, first) && whole;
+	}
+	return whole;
 }
 
 /**

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/trace.h"
 #include "host/checksum.h"
+#include "host/claim_store.h"
 #include "host/control.h"
 #include "host/memory_file.h"
 #include "host/memory_writer.h"
@@ -462,9 +463,28 @@ static bool checksum_file(ExmFreeze *freeze, const ExmStep *step, GError **error
 	return block->sha256;
 }
 
+/* A device has no place beside it that outlives a restart: what is remembered of it says it. */
+static bool mark_device(const ExmTemplateMemory *block, const char *template, GError **error)
+{
+	g_autoptr(ExmClaim) claim = NULL;
+
+	if (!exm_claim_store_read(block->claims, block->namespace, &claim, error))
+		return false;
+	if (!claim)
+		return exm_throw(error, EXM_ERROR_STATE, "nobody has namespace '%s' any more",
+		                 block->namespace);
+	g_free(claim->template);
+	claim->template = g_strdup(template);
+	return exm_claim_store_write(block->claims, claim, error);
+}
+
 static bool mark_file(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	if (!exm_template_store_mark(step->path, freeze->plan->template->name, error))
+	const ExmTemplate *template = freeze->plan->template;
+	const ExmTemplateMemory *block = block_at(freeze->plan, step->path);
+
+	if (block->namespace ? !mark_device(block, template->directory, error)
+	                     : !exm_template_store_mark(step->path, template->name, error))
 		return false;
 	/* From here on nobody discards it; had the guest died before, a sweep could have. */
 	return exm_state_is_alive(freeze->plan->vm) ||
@@ -473,8 +493,12 @@ static bool mark_file(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 static void unmark_file(const ExmFreeze *freeze, const ExmStep *step)
 {
-	(void)freeze;
-	exm_template_store_unmark(step->path);
+	const ExmTemplateMemory *block = block_at(freeze->plan, step->path);
+
+	if (block->namespace)
+		mark_device(block, NULL, NULL);
+	else
+		exm_template_store_unmark(step->path);
 }
 
 static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error)
@@ -483,13 +507,14 @@ static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error
 	ExmTemplateMemory *block = plan->template->memory->pdata[index];
 	g_autoptr(ExmFileFacts) facts = exm_file_look(file->path);
 
-	if (facts->size < block->size)
+	if (!block->namespace && facts->size < block->size)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is not whole any more", file->path);
 	g_free(block->path);
 	block->path = g_strdup(file->inner ? file->inner : file->outer);
-	block->inode = facts->inode;
-	block->mtime = facts->mtime;
-	block->allocated = facts->allocated;
+	/* What a device's name leads to is another inode after a restart. */
+	block->inode = block->namespace ? 0 : facts->inode;
+	block->mtime = block->namespace ? 0 : facts->mtime;
+	block->allocated = block->namespace ? block->size : facts->allocated;
 	return true;
 }
 
@@ -551,7 +576,9 @@ bool exm_freeze_end_guest(const ExmVm *vm, GError **error)
  */
 void exm_freeze_protect_memory(const ExmSavePlan *plan)
 {
-	for (guint i = 0; plan->protect && i < plan->memory->len; i++) {
+	const bool protect = plan->protect && !exm_template_device(plan->template);
+
+	for (guint i = 0; protect && i < plan->memory->len; i++) {
 		const ExmSaveFile *file = plan->memory->pdata[i];
 		g_autofree char *path = exm_template_path(plan->template,
 		                                          file->inner ? file->inner : file->outer);

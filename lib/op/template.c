@@ -258,6 +258,9 @@ bool exm_op_template_remove(const char *directory, const char *state_directory, 
 		g_autofree char *path = exm_template_path(template, memory->path);
 		g_autoptr(ExmFileFacts) file = exm_file_look(path);
 
+		/* Its namespace stays the guest's that was saved. */
+		if (memory->namespace)
+			continue;
 		/* A file of that name that is not this template's is somebody else's by now. */
 		if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
 		                     file->mtime != memory->mtime))

@@ -37,6 +37,15 @@ static ExmAllocation *choose(GPtrArray *chosen, const ExmNamespace *namespace, c
 	return allocation;
 }
 
+/* What a saved guest's devices know of its memory must stay so until it goes on. */
+static bool check_template(const ExmAllocationInput *in, const ExmNamespace *namespace, GError **error)
+{
+	const ExmClaim *claim = exm_pmem_claim_of(in->pmem, namespace);
+
+	return !claim->template || g_strcmp0(claim->template, in->template) == 0 ||
+	       exm_pmem_throw_saved(claim, namespace, error);
+}
+
 /* The guest's data may end where it thinks that they go on. */
 static bool check_size(const ExmAllocationInput *in, const ExmNamespace *namespace, GError **error)
 {
@@ -160,7 +169,7 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
 
 	if (best) {
 		choose(chosen, best, label->label, EXM_PMEM_OWN)->why = g_strdup("its own");
-		return check_size(in, best, error);
+		return check_template(in, best, error) && check_size(in, best, error);
 	}
 	for (guint i = 0; i < own->len; i++) {
 		const ExmNamespace *namespace = own->pdata[i];
@@ -198,7 +207,8 @@ static bool choose_named(const ExmAllocationInput *in, const ExmNamespace *names
 	if (state == EXM_PMEM_TAKEN)
 		return exm_throw(error, EXM_ERROR_STATE, "namespace '%s' cannot be had: %s", title,
 		                 reason);
-	if (state == EXM_PMEM_OWN && !check_size(in, namespace, error))
+	if (state == EXM_PMEM_OWN &&
+	    (!check_template(in, namespace, error) || !check_size(in, namespace, error)))
 		return false;
 	choose(chosen, namespace, NULL, state)->why = g_strdup(state == EXM_PMEM_OWN ? "its own"
 	                                                       : state == EXM_PMEM_DIRTY

@@ -27,12 +27,14 @@ typedef struct {
  * struct ExmAllocationInput - What decides about namespaces for a guest; nothing in it is owned
  * @pmem:    persistent memory
  * @guest:   name of the guest
+ * @template: directory of the template that it is a child of, or NULL
  * @on_node: @node is known
  * @node:    NUMA node of this host that the guest's memory is on
  */
 typedef struct {
 	const ExmPmem *pmem;
 	const char *guest;
+	const char *template;
 	bool on_node;
 	uint64_t node;
 } ExmAllocationInput;

@@ -21,6 +21,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmClaim, "ephemeral", BOOL, ephemeral, false),
 	EXM_FIELD(ExmClaim, "dirty", BOOL, dirty, false),
 	EXM_FIELD(ExmClaim, "scrubbed", UINT, scrubbed, false),
+	EXM_FIELD(ExmClaim, "template", STRING, template, false),
 };
 
 static const ExmLayout layout = { "claim", sizeof(ExmClaim), fields, G_N_ELEMENTS(fields), true };

@@ -19,6 +19,7 @@
  * @ephemeral: its data end with the guest
  * @dirty:     a scrub has begun, and until it has ended nobody gets the namespace
  * @scrubbed:  bytes from its start that are zero already
+ * @template:  directory of the template whose memory it is, or NULL; one that is gone does not count
  */
 typedef struct {
 	uint64_t schema;
@@ -31,6 +32,7 @@ typedef struct {
 	bool ephemeral;
 	bool dirty;
 	uint64_t scrubbed;
+	char *template;
 } ExmClaim;
 
 ExmClaim *exm_claim_new(void);

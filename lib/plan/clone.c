@@ -83,6 +83,19 @@ static bool check_identity(const ExmCloneRequest *request, const ExmCloneFacts *
 	                 template->name, template->vmgenid ? "identity" : "vmgenid");
 }
 
+/* Children that share a device would write each other's memory. */
+static bool check_device(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
+{
+	const ExmTemplateMemory *device = exm_template_device(facts->template);
+
+	if (!device || (request->count == 1 && !request->reflink && !request->offered))
+		return true;
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "the memory of template '%s' is a DAX device, of which there is one: one child "
+	                 "can go on in it, and the template is gone then",
+	                 facts->template->name);
+}
+
 static bool is_huge(const ExmCloneFacts *facts)
 {
 	return g_strcmp0(facts->place->file_system, "hugetlbfs") == 0;
@@ -164,6 +177,9 @@ static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const Ex
 		return NULL;
 	g_free(option->path);
 	option->path = g_strdup(facts->place->path);
+	/* A guest that rests goes on as it was. */
+	if (exm_template_device(facts->template))
+		return option;
 	option->mode = request->reflink ? EXM_MODE_TEMP : EXM_MODE_OPEN;
 	option->mapping = request->reflink ? EXM_MAPPING_SHARED : EXM_MAPPING_PRIVATE;
 	option->no_fallback = true;
@@ -203,6 +219,9 @@ static char *name_of_child(const ExmCloneRequest *request, const ExmCloneFacts *
 
 	if (request->count == 1 && request->name)
 		return g_strdup(prefix);
+	/* What it has is remembered by its name. */
+	if (exm_template_device(facts->template))
+		return g_strdup(facts->template->parent);
 	return g_strdup_printf("%s-%" G_GUINT32_FORMAT, prefix, index);
 }
 
@@ -210,6 +229,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
                                 const char *name, uint32_t index, GError **error)
 {
 	const ExmTemplate *template = facts->template;
+	const ExmTemplateMemory *device = exm_template_device(template);
 	g_autoptr(ExmRunRequest) child = g_new0(ExmRunRequest, 1);
 
 	child->line = exm_qemu_line_parse((const char *const *)template->command, error);
@@ -234,6 +254,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->waiting = request->waiting;
 	child->shape = request->offered ? exm_clone_shape(request) : NULL;
 	child->inheritance = facts->inheritance;
+	child->claims_directory = g_strdup(device ? device->claims : NULL);
 	return g_steal_pointer(&child);
 }
 
@@ -266,8 +287,9 @@ static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts
  * @facts:   what is so
  * @error:   STATE where two of them could not live side by side, or a name is taken
  *
- * Each gets the smallest index that no living child of the template has, from 1 on. The last one is
- * that which takes a guest's place, where there is such a one.
+ * Each gets the smallest index that no living child of the template has, from 1 on; a guest that
+ * goes on in a device has 0, as it had. The last one is that which takes a guest's place, where
+ * there is such a one.
  *
  * Return: of ExmRunRequest (transfer full), which borrow the template; or NULL.
  */
@@ -275,14 +297,15 @@ GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFact
                               GError **error)
 {
 	g_autoptr(GPtrArray) children = g_ptr_array_new_with_free_func(child_free);
+	const uint32_t first = exm_template_device(facts->template) ? 0 : 1;
 	g_autoptr(ExmQemuLine)
 		line = exm_qemu_line_parse((const char *const *)facts->template->command, error);
 
 	if (!line || !check_clashes(request, facts, line, error) ||
-	    !check_identity(request, facts, error) || !check_huge_pages(request, facts, error) ||
-	    !check_room(request, facts, error))
+	    !check_identity(request, facts, error) || !check_device(request, facts, error) ||
+	    !check_huge_pages(request, facts, error) || !check_room(request, facts, error))
 		return NULL;
-	for (uint32_t index = 1; children->len < total_of(request); index++)
+	for (uint32_t index = first; children->len < total_of(request); index++)
 		if (!is_used(facts, index) && !add_child(request, facts, index, children, error))
 			return NULL;
 	return g_steal_pointer(&children);

@@ -67,7 +67,14 @@ static bool is_named(const ExmVm *vm, guint index)
 static bool choose_way(ExmForkPlan *plan, const ExmForkFacts *facts, GError **error)
 {
 	const ExmVm *vm = plan->freeze->vm;
+	const ExmTemplateMemory *device = exm_template_device(plan->freeze->template);
 
+	if (device)
+		return exm_throw(
+			error, EXM_ERROR_UNSUPPORTED,
+			"the memory of guest '%s' is a DAX device, of which children can have "
+			"no copy: 'exomem save' and one 'exomem clone' let it rest and go on",
+			vm->name);
 	plan->way = plan->freeze->whole ? EXM_FORK_WRITE
 	            : facts->reflink    ? EXM_FORK_REFLINK
 	                                : EXM_FORK_SUCCEED;

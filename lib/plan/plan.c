@@ -17,6 +17,7 @@ static void memory_free(gpointer data)
 	exm_json_put(memory->backend);
 	g_free(memory->id);
 	g_free(memory->path);
+	g_free(memory->namespace);
 	g_free(memory);
 }
 
@@ -242,6 +243,10 @@ ExmJson *exm_plan_memory_to_json(const ExmPlan *plan)
 		exm_json_set_bool(item, "unnamed", memory->unnamed);
 		exm_json_set_bool(item, "shared", memory->shared);
 		json_object_object_add(item, "backend", json_object_get(memory->backend));
+		if (memory->namespace) {
+			exm_json_set_string(item, "namespace", memory->namespace);
+			exm_json_set_string(item, "claims", memory->claims);
+		}
 		json_object_array_add(array, item);
 	}
 	return array;

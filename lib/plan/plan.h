@@ -20,6 +20,8 @@
  * @unnamed:   the file has no name
  * @shared:    it is mapped shared
  * @backend:   the backend's properties, as object-add takes them
+ * @namespace: uuid of the namespace that it is, or NULL
+ * @claims:    where it is remembered who has that (borrowed), or NULL
  */
 typedef struct {
 	char *id;
@@ -29,6 +31,8 @@ typedef struct {
 	bool unnamed;
 	bool shared;
 	ExmJson *backend;
+	char *namespace;
+	const char *claims;
 } ExmPlanMemory;
 
 /**

@@ -150,6 +150,22 @@ ExmPmemState exm_pmem_state(const ExmPmem *pmem, const ExmNamespace *namespace, 
 	return EXM_PMEM_TAKEN;
 }
 
+/**
+ * exm_pmem_throw_saved() - Refuse to change what a saved guest goes on in
+ * @claim:     with a template
+ * @namespace: of it
+ * @error:     STATE
+ *
+ * Return: false.
+ */
+bool exm_pmem_throw_saved(const ExmClaim *claim, const ExmNamespace *namespace, GError **error)
+{
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "namespace '%s' is the memory of template '%s': 'exomem clone' goes on in it, "
+	                 "'exomem template remove' gives it up",
+	                 exm_namespace_title(namespace), claim->template);
+}
+
 /* Given to a guest, or in the hands of another process; waiting for a scrub. */
 static void count_label(const ExmPmem *pmem, const GPtrArray *own, uint64_t *used, uint64_t *reserved)
 {

@@ -41,6 +41,7 @@ ExmPmem *exm_pmem_from_json(ExmJson *json, GError **error);
 const ExmClaim *exm_pmem_claim_of(const ExmPmem *pmem, const ExmNamespace *namespace);
 ExmPmemState exm_pmem_state(const ExmPmem *pmem, const ExmNamespace *namespace, const char *guest,
                             char **ret_reason);
+bool exm_pmem_throw_saved(const ExmClaim *claim, const ExmNamespace *namespace, GError **error);
 ExmJson *exm_pmem_inventory(const ExmPmem *pmem);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmPmem, exm_pmem_free)

@@ -280,6 +280,14 @@ static void add_identity(ExmBuilder *builder)
 		exm_builder_add_argument(builder, "-fw_cfg", file);
 }
 
+/* Who asks for persistent memory: an option, or a device that is main memory. */
+static const char *origin_of_pmem(const ExmRunRequest *request)
+{
+	if (exm_run_request_pmem(request)->len > 0)
+		return "--pmem";
+	return request->template ? "memory" : "-mem-path";
+}
+
 static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
@@ -297,7 +305,7 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 		return false;
 	}
 	if (!exm_builder_add_pmem(builder, error)) {
-		g_prefix_error(error, "--pmem: ");
+		g_prefix_error(error, "%s: ", origin_of_pmem(request));
 		return false;
 	}
 	exm_builder_add_sockets(builder);

@@ -156,7 +156,8 @@ void exm_builder_add_child_arguments(ExmBuilder *builder)
 	/* QEMU merges all -machine options: an alias ("q35") becomes what it stood for at the save. */
 	exm_builder_add_argument(builder, "-machine", request->template->machine);
 	exm_builder_add_argument(builder, "-incoming", "defer");
-	if (request->paused)
+	/* Where the child is the last, the template goes before it runs. */
+	if (request->paused || exm_template_device(request->template))
 		g_ptr_array_add(builder->plan->argv, g_strdup("-S"));
 	/* A firmware that finds no kernel would hang: the guest ends instead. */
 	if (request->no_kernel)

@@ -142,6 +142,8 @@ static void add_claim(ExmBuilder *builder, const ExmAllocation *allocation, bool
 	claim->claim->label = g_strdup(allocation->label);
 	claim->claim->order = order;
 	claim->claim->ephemeral = ephemeral;
+	/* As long as the template is there, nobody else shall write its memory. */
+	claim->claim->template = g_strdup(claim->seen ? claim->seen->template : NULL);
 }
 
 static bool add_namespace(ExmBuilder *builder, const ExmAllocation *allocation,
@@ -299,7 +301,12 @@ static bool choose(const ExmBuilder *builder, GPtrArray **ret_allocations, GErro
 {
 	g_autoptr(GPtrArray) wanted = list_wanted(builder);
 	const ExmPmem *pmem = builder->facts->pmem;
-	ExmAllocationInput in = { .pmem = pmem, .guest = builder->plan->name };
+	const ExmTemplate *template = builder->request->template;
+	ExmAllocationInput in = {
+		.pmem = pmem,
+		.guest = builder->plan->name,
+		.template = template ? template->directory : NULL,
+	};
 
 	if (wanted->len == 0) {
 		*ret_allocations = g_ptr_array_new();
@@ -310,6 +317,15 @@ static bool choose(const ExmBuilder *builder, GPtrArray **ret_allocations, GErro
 		return false;
 	*ret_allocations = exm_allocations_choose(&in, wanted, error);
 	return *ret_allocations;
+}
+
+static void add_main_memory(ExmBuilder *builder, const ExmAllocation *allocation)
+{
+	ExmPlanMemory *memory = builder->plan->memory->pdata[0];
+
+	add_claim(builder, allocation, false, builder->plan->pmem->len);
+	memory->namespace = g_strdup(allocation->namespace->uuid);
+	memory->claims = builder->request->claims_directory;
 }
 
 static bool add_devices(ExmBuilder *builder, const GPtrArray *allocations, GError **error)
@@ -326,7 +342,7 @@ static bool add_devices(ExmBuilder *builder, const GPtrArray *allocations, GErro
 				return false;
 	}
 	if (next < allocations->len)
-		add_claim(builder, allocations->pdata[next], false, builder->plan->pmem->len);
+		add_main_memory(builder, allocations->pdata[next]);
 	return true;
 }
 

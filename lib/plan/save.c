@@ -225,6 +225,25 @@ void exm_save_place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, Exm
 	file->path = g_strdup(file->outer);
 }
 
+/* A device stays where it is, and what is remembered of its namespace keeps others away from it. */
+static bool plan_device(const ExmSavePlan *plan, ExmJson *memory, ExmTemplateMemory *block,
+                        GError **error)
+{
+	const char *path = exm_json_get_string(memory, "path");
+
+	block->namespace = g_strdup(exm_json_get_string(memory, "namespace"));
+	block->claims = g_strdup(exm_json_get_string(memory, "claims"));
+	if (!block->namespace || !block->claims)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "'%s' is neither a file nor the device of a namespace of persistent "
+		                 "memory",
+		                 path);
+	return !plan->checksum ||
+	       exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "'%s' is a device, of which no checksum is made: leave '--checksum' out",
+	                 path);
+}
+
 static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index, GError **error)
 {
 	ExmJson *memory = json_object_array_get_idx(plan->vm->memory, index);
@@ -247,9 +266,9 @@ static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index
 	file->how = !exm_json_get_bool(memory, "shared")   ? EXM_SAVE_WRITE
 	            : exm_json_get_bool(memory, "unnamed") ? EXM_SAVE_LINK
 	                                                   : EXM_SAVE_KEEP;
-	if (file->how == EXM_SAVE_KEEP && (!current->exists || !current->regular))
-		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		                 "'%s' is not a file, and children cannot map it privately", path);
+	if (file->how == EXM_SAVE_KEEP && (!current->exists || !current->regular) &&
+	    !plan_device(plan, memory, block, error))
+		return false;
 	if (file->how == EXM_SAVE_KEEP) {
 		file->path = g_strdup(path);
 		file->outer = g_strdup(path);
@@ -382,8 +401,14 @@ static bool check_all_found(const ExmSaveFacts *facts, const GPtrArray *images, 
 
 static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
 {
-	g_autoptr(GPtrArray) images = exm_save_images(plan->vm, error);
+	g_autoptr(GPtrArray) images = NULL;
 
+	/* The one child of such a template goes on with the guest's own, and with all it had alone. */
+	if (exm_template_device(plan->template)) {
+		g_ptr_array_set_size(plan->warnings, 0);
+		return true;
+	}
+	images = exm_save_images(plan->vm, error);
 	if (!images || !check_all_found(facts, images, error))
 		return false;
 	for (guint i = 0; i < images->len; i++) {

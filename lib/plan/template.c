@@ -21,6 +21,8 @@ static const ExmField memory_fields[] = {
 	EXM_FIELD(ExmTemplateMemory, "mtime", UINT, mtime, true),
 	EXM_FIELD(ExmTemplateMemory, "allocated", UINT, allocated, true),
 	EXM_FIELD(ExmTemplateMemory, "sha256", STRING, sha256, false),
+	EXM_FIELD(ExmTemplateMemory, "namespace", STRING, namespace, false),
+	EXM_FIELD(ExmTemplateMemory, "claims", STRING, claims, false),
 };
 
 static const ExmLayout memory_layout = {
@@ -182,6 +184,23 @@ char *exm_template_path(const ExmTemplate *template, const char *path)
 }
 
 /**
+ * exm_template_device() - The device that a template's memory is
+ * @template: the template
+ *
+ * There is one of it, and it cannot be mapped privately (Linux, drivers/dax/device.c, check_vma()):
+ * such a template is a guest that rests. Its one child goes on in that memory and with its disks,
+ * and the template is gone when it does.
+ *
+ * Return: the one block (borrowed), or NULL for memory in files.
+ */
+const ExmTemplateMemory *exm_template_device(const ExmTemplate *template)
+{
+	const ExmTemplateMemory *first = template->memory->len ? template->memory->pdata[0] : NULL;
+
+	return first && first->namespace ? first : NULL;
+}
+
+/**
  * exm_template_to_json() - Write a manifest
  * @template: the template
  *
@@ -213,7 +232,8 @@ static bool check_members(const ExmTemplate *template)
 	for (guint i = 0; i < template->memory->len; i++) {
 		const ExmTemplateMemory *memory = template->memory->pdata[i];
 
-		good = good && memory->size > 0 && is_name_or_absolute(memory->path);
+		good = good && memory->size > 0 && is_name_or_absolute(memory->path) &&
+		       !memory->namespace == !memory->claims;
 	}
 	for (guint i = 0; i < template->disks->len; i++) {
 		const ExmTemplateDisk *disk = template->disks->pdata[i];

@@ -9,6 +9,7 @@
 
 /* Files in a template's directory. */
 #define EXM_TEMPLATE_MANIFEST "manifest.json" /* an ExmTemplate */
+#define EXM_TEMPLATE_HIDDEN   "manifest.used" /* the same of one whose guest is going on */
 #define EXM_TEMPLATE_DEVICES  "devices"       /* the migration stream; each child locks it */
 #define EXM_TEMPLATE_HEIR     "heir." /* begins links to templates whose disks stand on its own */
 
@@ -22,6 +23,8 @@
  * @mtime:     of the file, in nanoseconds since 1970
  * @allocated: bytes of blocks the file has
  * @sha256:    of the file's content in hexadecimal, or NULL
+ * @namespace: uuid of the namespace of persistent memory whose device it is; NULL for a file
+ * @claims:    where it is remembered who has that; NULL for a file
  */
 typedef struct {
 	char *id;
@@ -32,6 +35,8 @@ typedef struct {
 	uint64_t mtime;
 	uint64_t allocated;
 	char *sha256;
+	char *namespace;
+	char *claims;
 } ExmTemplateMemory;
 
 /**
@@ -126,6 +131,7 @@ ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template);
 const ExmTemplateMemory *exm_template_memory(const ExmTemplate *template, const char *id);
 const ExmTemplateDisk *exm_template_disk(const ExmTemplate *template, guint word);
 char *exm_template_path(const ExmTemplate *template, const char *path);
+const ExmTemplateMemory *exm_template_device(const ExmTemplate *template);
 ExmJson *exm_template_to_json(const ExmTemplate *template);
 ExmTemplate *exm_template_from_json(ExmJson *json, const char *directory, GError **error);
 

@@ -166,7 +166,9 @@ static void check_files(const Check *check)
 		const ExmTemplateMemory *memory = template->memory->pdata[i];
 		const Wanted wanted = { memory->path, memory->size, memory->inode, memory->mtime };
 
-		check_file(check, &wanted);
+		/* A device is found by its namespace, whatever it is called by then. */
+		if (!memory->namespace)
+			check_file(check, &wanted);
 	}
 	for (guint i = 0; i < template->disks->len; i++) {
 		const ExmTemplateDisk *disk = template->disks->pdata[i];

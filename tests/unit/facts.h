@@ -31,11 +31,15 @@
 #define PRIVATE                                                          \
 	MEMORY("'path': '/mem/ram', 'unnamed': false, 'shared': false, " \
 	       "'backend': {'mem-path': '/mem/ram', 'share': false}")
+#define DEVICE                                                             \
+	MEMORY("'path': '/dev/dax0.0', 'unnamed': false, 'shared': true, " \
+	       "'backend': {'mem-path': '/dev/dax0.0'}, 'namespace': 'UUID', 'claims': '/claims'")
 #define ANONYMOUS MEMORY("'unnamed': false, 'shared': false, 'backend': {}")
 
 #define RAM             "qemu_back_mem.0+20000000.pc.ram"
 #define FILE_ON(device) "{'path': '/', 'exists': true, 'regular': true, 'device': " device "}"
 #define NO_FILE         "{'path': '/', 'exists': false}"
+#define ON_DEVICE       "{'path': '/dev/dax0.0', 'exists': true, 'device': 5}"
 
 #define DRIVE(path, read_only)                                                \
 	"{'device': 'ide0', 'inserted': {'ro': " read_only ", 'drv': 'raw', " \

@@ -6,19 +6,6 @@
 #include "suite.h"
 
 static Suite *(*const suites[])(void) = {
-	error_suite,          size_suite,     keyval_suite,
-	enumtab_suite,        quote_suite,    fd_suite,
-	json_suite,           trace_suite,    caps_suite,
-	host_suite,           qmp_suite,      spawn_suite,
-	probe_suite,          console_suite,  log_suite,
-	memory_option_suite,  vm_suite,       hole_guard_suite,
-	memory_file_suite,    checksum_suite, qemu_keys_suite,
-	clash_suite,          disk_suite,     stream_suite,
-	memory_writer_suite,  overlay_suite,  pidfd_suite,
-	record_suite,         template_suite, template_check_suite,
-	template_store_suite, clone_suite,    incoming_suite,
-	stream_head_suite,    save_suite,     fork_suite,
-	state_suite,          config_suite,   scrub_suite,
 	error_suite,
 	size_suite,
 	keyval_suite,
@@ -45,6 +32,7 @@ static Suite *(*const suites[])(void) = {
 	stream_suite,
 	memory_writer_suite,
 	overlay_suite,
+	pidfd_suite,
 	pmem_check_suite,
 	record_suite,
 	template_suite,

@@ -3,6 +3,8 @@
 
 #include "plan/clone.h"
 
+#include <string.h>
+
 #include "facts.h"
 #include "plan/vm.h"
 #include "suite.h"
@@ -368,6 +370,102 @@ START_TEST(memory_of_a_child)
 }
 END_TEST
 
+#define PMEM_UUID "24ffd5e4-2b39-4f28-88b3-d6dc1ec44863"
+#define DEVICE_MANIFEST                                                                           \
+	"{'command': ['-m', '512', '-hda', 'a.img', '-mem-path', '/dev/dax0.0,mode=open,"         \
+	"mmap=shared,merge=off'], 'disks': [], 'memory': [{'id': 'pc.ram', 'offset': 0, 'size':"  \
+	" 536870912, 'path': '/dev/dax7.0', 'inode': 0, 'mtime': 0, 'allocated': 0, 'namespace':" \
+	" '" PMEM_UUID "', 'claims': '/claims'}]}"
+
+/* A template whose memory is a device, which is called otherwise by now. */
+static World *device_world_new(const char *owner)
+{
+	static const char device[] = "{'kind': 'dax', 'path': '/dev/dax7.0', 'file-system': 'devdax',"
+				     " 'page-size': 2097152, 'free': 1073741824}";
+	const Setting setting = { .manifest = DEVICE_MANIFEST, .place = device };
+	g_autofree char *text = g_strdup_printf(
+		"{'namespaces': [{'dev': 'namespace7.0', 'name': 'ns0', 'uuid': '%s', 'mode':"
+		" 'devdax', 'size': 1073741824, 'align': 2097152, 'path': '/dev/dax7.0'}], 'claims':"
+		" [{'schema': 1, 'uuid': '%s', 'namespace': 'ns0', 'size': 1073741824, 'guest':"
+		" 'web-0', 'template': '%s'}]}",
+		PMEM_UUID, PMEM_UUID, owner);
+	g_autoptr(ExmJson) json = facts_json(text);
+	g_autoptr(GError) error = NULL;
+	World *world = world_new(&setting);
+
+	world->run->pmem = exm_pmem_from_json(json, &error);
+	assert_no_error(error);
+	g_ptr_array_set_size(world->run->files, 0);
+	g_free(world->run->place->path);
+	world->run->place->path = g_strdup("/dev/dax7.0");
+	return world;
+}
+
+START_TEST(a_device_goes_on_as_it_was)
+{
+	const ExmCloneRequest request = { .count = 1, .state_directory = state_directory };
+	g_autoptr(World) world = device_world_new(TEMPLATE);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) children = clone_in(world, &request, &error);
+	g_autoptr(ExmPlan) plan = NULL;
+	g_autofree char *words = NULL;
+	const ExmRunRequest *child;
+	const ExmPlanClaim *claim;
+
+	assert_no_error(error);
+	child = children->pdata[0];
+	ck_assert_str_eq(child->name, "web-0");
+	ck_assert_uint_eq(child->index, 0);
+	ck_assert_str_eq(child->claims_directory, "/claims");
+	plan = exm_run_plan(child, world->run, &error);
+	assert_no_error(error);
+	words = facts_words(plan);
+	ck_assert_ptr_nonnull(strstr(words, "-hda a.img"));
+	ck_assert_ptr_nonnull(strstr(words, "mem-path=/dev/dax7.0"));
+	ck_assert_ptr_nonnull(strstr(words, "share=on"));
+	ck_assert_ptr_nonnull(strstr(words, "merge=off"));
+	/* The template goes before it runs. */
+	ck_assert_ptr_nonnull(strstr(words, "-incoming defer -S"));
+	ck_assert(!plan->paused);
+	claim = exm_plan_find_claim(plan, "/dev/dax7.0");
+	ck_assert_str_eq(claim->claim->guest, "web-0");
+	ck_assert_str_eq(claim->claim->template, TEMPLATE);
+}
+END_TEST
+
+/* What would be two guests in one memory. */
+static const ExmCloneRequest too_many[] = {
+	{ .count = 2 },
+	{ .count = 1, .reflink = true },
+	{ .count = 1, .offered = true },
+};
+
+START_TEST(a_device_is_not_shared)
+{
+	g_autoptr(World) world = device_world_new(TEMPLATE);
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_ptr_null(clone_in(world, &too_many[_i], &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED,
+	             "the memory of template 'web' is a DAX device, of which there is one: one child can "
+	             "go on in it, and the template is gone then");
+}
+END_TEST
+
+START_TEST(a_device_of_another_template)
+{
+	const ExmCloneRequest request = { .count = 1, .state_directory = state_directory };
+	g_autoptr(World) world = device_world_new("/templates/other");
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) children = clone_in(world, &request, &error);
+
+	assert_no_error(error);
+	ck_assert_ptr_null(exm_run_plan(children->pdata[0], world->run, &error));
+	assert_error(error, EXM_ERROR_STATE,
+	             "memory: namespace 'ns0' is the memory of template '/templates/other': ");
+}
+END_TEST
+
 static ExmPlan *plan_child(const World *world, const ExmCloneRequest *request)
 {
 	g_autoptr(GError) error = NULL;
@@ -604,6 +702,9 @@ Suite *clone_suite(void)
 	tcase_add_test(tcase, huge_pages_that_just_suffice);
 	tcase_add_loop_test(tcase, room_that_just_suffices, 0, G_N_ELEMENTS(rooms));
 	tcase_add_loop_test(tcase, memory_of_a_child, 0, G_N_ELEMENTS(options));
+	tcase_add_test(tcase, a_device_goes_on_as_it_was);
+	tcase_add_loop_test(tcase, a_device_is_not_shared, 0, G_N_ELEMENTS(too_many));
+	tcase_add_test(tcase, a_device_of_another_template);
 	tcase_add_test(tcase, plan_of_a_child);
 	tcase_add_loop_test(tcase, words_of_a_child, 0, G_N_ELEMENTS(commands));
 	tcase_add_loop_test(tcase, variants_of_a_child, 0, G_N_ELEMENTS(variants));

@@ -299,10 +299,10 @@ static const struct {
 	{ { .guest = "{'memory': [" KEPT "]}",
 	    .facts = "{'memory': [{'path': '/mem/ram', 'exists': true}]}" },
 	  EXM_ERROR_UNSUPPORTED,
-	  "'/mem/ram' is not a file, and children cannot map it privately" },
+	  "'/mem/ram' is neither a file nor the device of a namespace of persistent memory" },
 	{ { .guest = "{'memory': [" KEPT "]}", .facts = "{'memory': [" NO_FILE "]}" },
 	  EXM_ERROR_UNSUPPORTED,
-	  "'/mem/ram' is not a file, and children cannot map it privately" },
+	  "'/mem/ram' is neither a file nor the device of a namespace of persistent memory" },
 	/* Disks. */
 	{ { .guest = COMMAND("'-hda', '/dev/sg0'") },
 	  EXM_ERROR_UNSUPPORTED,
@@ -353,6 +353,49 @@ START_TEST(warned_of_what_several_could_not_have)
 }
 END_TEST
 
+/* The one child of such a template goes on with what the guest had. */
+START_TEST(a_device_has_one_child)
+{
+	const Setting setting = {
+		.guest = "{'memory': [" DEVICE "], 'command': ['-m', '512', '-hda', 'a.img', '-vnc', "
+			 "':1', '-netdev', 'tap,id=n0']}",
+		.facts = "{'memory': [" ON_DEVICE "], 'disks': [" DRIVE("a.img", "false") "]}",
+	};
+	g_autoptr(ExmSaveFacts) facts = read_facts(&setting);
+	g_autoptr(ExmSavePlan) plan = plan_or_fail(facts);
+	const ExmTemplateMemory *device = exm_template_device(plan->template);
+	g_autofree char *steps = facts_step_names(plan->steps);
+
+	ck_assert_str_eq(device->namespace, "UUID");
+	ck_assert_str_eq(device->claims, "/claims");
+	ck_assert_uint_eq(plan->template->disks->len, 0);
+	ck_assert_uint_eq(plan->warnings->len, 0);
+	ck_assert_str_eq(steps, "make-template keep-memory save-devices mark-file write-manifest "
+	                        "commit end-guest");
+}
+END_TEST
+
+START_TEST(no_checksum_of_a_device)
+{
+	const Setting setting = {
+		.guest = "{'memory': [" DEVICE "]}",
+		.facts = "{'memory': [" ON_DEVICE "]}",
+	};
+	const ExmSaveRequest request = {
+		.name = template_name,
+		.directory = template_directory,
+		.checksum = true,
+	};
+	g_autoptr(ExmSaveFacts) facts = read_facts(&setting);
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_ptr_null(exm_save_plan(&request, facts, &error));
+	assert_error(
+		error, EXM_ERROR_UNSUPPORTED,
+		"'/dev/dax0.0' is a device, of which no checksum is made: leave '--checksum' out");
+}
+END_TEST
+
 #define BEGIN "make-template "
 #define END   " write-manifest commit end-guest"
 
@@ -380,6 +423,9 @@ static const struct {
 	  BEGIN "keep-memory save-devices mark-file" END },
 	{ PRIVATE, FILE_ON("2"), "write -1 " TEMPORARY "/" RAM " " RAM, true,
 	  BEGIN "keep-memory write-memory save-devices mark-file" END },
+	/* Not on any file system; what is remembered of its namespace is the mark. */
+	{ DEVICE, ON_DEVICE, "keep -1 /dev/dax0.0 /dev/dax0.0", false,
+	  BEGIN "keep-memory save-devices mark-file" END },
 	{ ANONYMOUS, NO_FILE, "write -1 " TEMPORARY "/" RAM " " RAM, true,
 	  BEGIN "keep-memory write-memory save-devices mark-file" END },
 	{ NODE("0", "0") ", " NODE("1", "268435456"), FILE_ON("1") ", " FILE_ON("2"),
@@ -581,6 +627,8 @@ Suite *save_suite(void)
 	tcase_add_loop_test(tcase, a_migration_that_is_over, 0, G_N_ELEMENTS(migrations));
 	tcase_add_loop_test(tcase, refused, 0, G_N_ELEMENTS(refusals));
 	tcase_add_test(tcase, warned_of_what_several_could_not_have);
+	tcase_add_test(tcase, a_device_has_one_child);
+	tcase_add_test(tcase, no_checksum_of_a_device);
 	tcase_add_loop_test(tcase, what_becomes_of_memory, 0, G_N_ELEMENTS(memories));
 	tcase_add_loop_test(tcase, what_becomes_of_disks, 0, G_N_ELEMENTS(disks));
 	tcase_add_test(tcase, the_heir_of_a_template);
