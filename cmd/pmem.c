@@ -243,6 +243,8 @@ static const char *state_of(const ExmPmem *pmem, const ExmClaim *claim)
 		return "to be scrubbed";
 	if (namespace->locked_by)
 		return "in use";
+	if (claim->template)
+		return "saved";
 	return claim->ephemeral ? "to be scrubbed" : "kept";
 }
 
@@ -402,8 +404,17 @@ static bool run(const char *const *words, GError **error)
 		source.pool = exm_config_get(config, "pmem", "pmem_namespaces");
 	}
 	if (!actions[index].changes) {
-		pmem = exm_op_pmem_read(&source, error);
-		if (!pmem)
+		g_autoptr(GError) problem = NULL;
+
+		pmem = exm_op_pmem_read(&source, &problem);
+		/* What --check is asked for is to say that, among all else. */
+		if (!pmem && opt.check && g_error_matches(problem, EXM_ERROR, EXM_ERROR_UNSUPPORTED)) {
+			pmem = exm_pmem_new();
+			pmem->pool = exm_pool_parse(source.pool, error);
+		} else if (!pmem) {
+			g_propagate_error(error, g_steal_pointer(&problem));
+		}
+		if (!pmem || !pmem->pool)
 			return false;
 	}
 	return actions[index].run(pmem, &source, words[1], error);

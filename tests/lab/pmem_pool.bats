@@ -22,10 +22,17 @@ pmem() { # ACTION...
 	"$EXOMEM" pmem --config "$pool/conf" --claims /disk/claims "$@"
 }
 
-# A guest on its own, with the tiny guest in it.
-pmem_run() { # NAME SPEC
+# A guest on its own, with the tiny guest in it. Its first NVDIMM is at 4 GiB.
+pmem_run() { # NAME SPEC QEMU-ARGUMENT...
 	"$EXOMEM" run --state-dir "$pool/state" --config "$pool/conf" --claims /disk/claims --name "$1" \
-		--detach --pmem "$2" -accel tcg -M q35 -m 64M -nodefaults -display none -kernel "$GUEST" 3>&-
+		--detach --pmem "$2" -accel tcg -M q35 -m 64M -nodefaults -display none -kernel "$GUEST" "${@:3}" 3>&-
+}
+
+# What a guest finds at the start of its first NVDIMM.
+nvdimm_of() { # NAME
+	"$EXOMEM" qmp --state-dir "$pool/state" "$1" pmemsave \
+		'{"val": 4294967296, "size": 4096, "filename": "/lab/pool/found"}' >/dev/null
+	cat "$pool/found"
 }
 
 stop_guest() { # NAME
@@ -75,7 +82,14 @@ stop_guest() { # NAME
 	stop_guest server-with-1-vpmem
 	run -0 pmem allocations
 	[[ $output = *kept* ]]
+	# One guest writes to its NVDIMM, and the next reads it there.
+	yes lasting | head -c 4096 >"$pool/written"
+	run -0 pmem_run server-with-1-vpmem 6GB \
+		-device "loader,file=$pool/written,addr=0x100000000,force-raw=on"
+	cmp <(nvdimm_of server-with-1-vpmem) "$pool/written"
+	stop_guest server-with-1-vpmem
 	run -0 pmem_run server-with-1-vpmem 6GB
+	cmp <(nvdimm_of server-with-1-vpmem) "$pool/written"
 	run -0 pmem allocations
 	[[ ${lines[1]} =~ ^server-with-1-vpmem\ +ns1\ .*'in use'$ ]]
 	run -5 pmem release server-with-1-vpmem
@@ -84,6 +98,10 @@ stop_guest() { # NAME
 	[[ $output = *'zeroed and verified' ]]
 	run -0 pmem allocations
 	[[ $output != *server-with-1-vpmem* ]]
+	run -0 pmem_run other ns1
+	cmp <(nvdimm_of other) <(head -c 4096 /dev/zero)
+	stop_guest other
+	run -0 pmem release other
 	stop_guest server-with-2-vpmems
 }
 
