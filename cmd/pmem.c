@@ -316,6 +316,8 @@ static bool print_scrubbed(const GPtrArray *done)
 	}
 	if (opt.json)
 		exm_output_json(json);
+	else if (done->len == 0 && !opt.quiet)
+		printf("nothing waits to be scrubbed\n");
 	return true;
 }
 
@@ -356,9 +358,12 @@ static bool find_action(const char *word, size_t *ret_index, GError **error)
 	const ExmEnumTable table = { "thing to do", names, G_N_ELEMENTS(actions) };
 	int index;
 
+	if (!word)
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "name a thing to do: list, inventory, allocations, release or scrub");
 	for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
 		names[i] = actions[i].name;
-	if (!exm_enum_parse(&table, word ? word : "", &index, error))
+	if (!exm_enum_parse(&table, word, &index, error))
 		return false;
 	*ret_index = (size_t)index;
 	return true;
@@ -393,7 +398,7 @@ static bool run(const char *const *words, GError **error)
 	};
 	g_autoptr(ExmConfig) config = NULL;
 	g_autoptr(ExmPmem) pmem = NULL;
-	size_t index;
+	size_t index = 0;
 
 	if (!find_action(words[0], &index, error) || !check_words(words, index, error))
 		return false;

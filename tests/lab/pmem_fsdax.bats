@@ -23,7 +23,7 @@ setup_file() {
 	ndctl init-labels -f all
 	ndctl enable-region all
 	ndctl create-namespace -r region0 -m fsdax -M mem -n files
-	mkfs.ext4 -q /dev/pmem0
+	mkfs.ext4 -q -b 4096 /dev/pmem0
 	mkdir "$mounted"
 	mount -o dax /dev/pmem0 "$mounted"
 }
