@@ -23,6 +23,9 @@ static struct {
 	char *disks;
 	char *state_directory;
 	char *templates;
+	char *config;
+	char *cow_budget;
+	gboolean overcommit;
 	gboolean detach;
 	gboolean attach;
 	gboolean any;
@@ -55,6 +58,10 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("no-kernel", &opt.no_kernel,
 	                "less memory: without the -kernel that a reboot needs"),
 	EXM_OPTION_FLAG("merge", &opt.merge, "let the kernel merge equal pages of all of QEMU (KSM)"),
+	EXM_OPTION_TEXT("cow-budget", &opt.cow_budget,
+	                "hold each child to so much memory (by a control group)", "SIZE"),
+	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "start them even where they do not fit"),
+	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_FLAG("identical", &opt.identical, "children need not know that they are several"),
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
 	EXM_OPTION_FLAG("trust", &opt.trust, "the template is another user's, and you looked at it"),
@@ -108,7 +115,8 @@ static bool read_request(ExmCloneRequest *request, GError **error)
 	request->merge = opt.merge;
 	request->identical = opt.identical;
 	request->same_mac = opt.same_mac;
-	return true;
+	request->overcommit = opt.overcommit;
+	return exm_words_size("--cow-budget", opt.cow_budget, &request->cow_budget, error);
 }
 
 static bool read_order(const ExmCloneRequest *request, ExmCloneOrder *order, GError **error)
@@ -164,6 +172,8 @@ static bool run(const char *const *words, GError **error)
 	const ExmSources sources = { .qemu = opt.qemu, .cache_directory = cache };
 	ExmCloneRequest request = { 0 };
 	ExmCloneOrder order = { 0 };
+	g_autoptr(ExmConfig) config = NULL;
+	g_autoptr(ExmMemoryConfig) store = NULL;
 
 	if (!words[0])
 		return exm_throw(error, EXM_ERROR_USAGE,
@@ -175,6 +185,10 @@ static bool run(const char *const *words, GError **error)
 	    !exm_state_directory(opt.state_directory, &state_directory, error) ||
 	    !exm_template_directory(opt.templates, words[0], &directory, error))
 		return false;
+	config = exm_config_load(opt.config, NULL, error);
+	if (!config || !exm_store_load(config, &store, error))
+		return false;
+	request.store = store;
 	request.state_directory = state_directory;
 	order.directory = directory;
 	if (!opt.dry_run)

@@ -41,7 +41,7 @@ static bool run(const char *const *words, GError **error)
 		                 words[0] ? words[0] : "");
 	if (words[1])
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[1]);
-	config = exm_config_load(opt.config, error);
+	config = exm_config_load(opt.config, NULL, error);
 	if (!config)
 		return false;
 	if (opt.json) {

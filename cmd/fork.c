@@ -20,6 +20,9 @@ static struct {
 	char *disks;
 	char *state_directory;
 	char *templates;
+	char *config;
+	char *cow_budget;
+	gboolean overcommit;
 	gboolean keep;
 	gboolean paused;
 	gboolean no_kernel;
@@ -43,6 +46,10 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("no-kernel", &opt.no_kernel,
 	                "less memory: without the -kernel that a reboot needs"),
 	EXM_OPTION_FLAG("merge", &opt.merge, "let the kernel merge equal pages of all of QEMU (KSM)"),
+	EXM_OPTION_TEXT("cow-budget", &opt.cow_budget,
+	                "hold each child to so much memory (by a control group)", "SIZE"),
+	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "start them even where they do not fit"),
+	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_FLAG("identical", &opt.identical, "children need not know that they are several"),
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
@@ -95,7 +102,8 @@ static bool read_request(const char *const *words, ExmForkRequest *request, ExmC
 	request->clone.merge = opt.merge;
 	request->clone.identical = opt.identical;
 	request->clone.same_mac = opt.same_mac;
-	return true;
+	request->clone.overcommit = opt.overcommit;
+	return exm_words_size("--cow-budget", opt.cow_budget, &request->clone.cow_budget, error);
 }
 
 static void print_plan(const ExmForkPrepared *prepared)
@@ -189,6 +197,8 @@ static bool run(const char *const *words, GError **error)
 	const ExmSources sources = { .cache_directory = cache };
 	ExmForkRequest request = { 0 };
 	ExmCloneOrder order = { 0 };
+	g_autoptr(ExmConfig) config = NULL;
+	g_autoptr(ExmMemoryConfig) store = NULL;
 	g_autoptr(ExmForkPrepared) prepared = NULL;
 
 	if (opt.json && opt.quiet)
@@ -204,6 +214,10 @@ static bool run(const char *const *words, GError **error)
 	if (!exm_state_directory(opt.state_directory, &state_directory, error) ||
 	    !read_request(words, &request, &order, error))
 		return false;
+	config = exm_config_load(opt.config, NULL, error);
+	if (!config || !exm_store_load(config, &store, error))
+		return false;
+	request.clone.store = store;
 	request.clone.state_directory = state_directory;
 	prepared = exm_op_fork_prepare(&request, words[0], &order, &sources, error);
 	g_free(request.freeze.name);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "op/config.h"
 #include "output.h"
+#include "plan/finding.h"
 #include "plan/identity.h"
 #include "plan/qemu_option.h"
 
@@ -226,22 +227,48 @@ bool exm_template_directory(const char *root, const char *word, char **ret_direc
 
 /**
  * exm_config_load() - Read the configuration, and warn of what is not known in it
- * @chosen: --config, or NULL
- * @error:  as for exm_op_config_read()
+ * @chosen:   --config, or NULL
+ * @recorded: --facts, or NULL
+ * @error:    as for exm_op_config_read()
  *
  * Return: the configuration (transfer full), or NULL.
  */
-ExmConfig *exm_config_load(const char *chosen, GError **error)
+ExmConfig *exm_config_load(const char *chosen, const char *const *recorded, GError **error)
 {
 	g_autofree char *own = g_build_filename(g_get_user_config_dir(), "exomem", "exomem.conf",
 	                                        NULL);
 	const char *const files[] = { "/etc/exomem/exomem.conf", own, NULL };
-	const ExmConfigSource source = { chosen, files };
+	const ExmConfigSource source = { chosen, files, recorded };
 	ExmConfig *config = exm_op_config_read(&source, error);
 
 	for (guint i = 0; config && i < config->warnings->len; i++)
 		exm_output_warning(config->warnings->pdata[i]);
 	return config;
+}
+
+/**
+ * exm_store_load() - What the configuration says of guests' memory, where it can be so
+ * @config:    the configuration
+ * @ret_store: what it says (transfer full), or NULL where file backing is off
+ * @error:     USAGE where a value cannot be
+ */
+bool exm_store_load(const ExmConfig *config, ExmMemoryConfig **ret_store, GError **error)
+{
+	g_autofree char *own = g_build_filename(g_get_user_data_dir(), "exomem", "ram", NULL);
+	const char *directory = geteuid() == 0 ? "/var/lib/exomem/ram" : own;
+	g_autoptr(ExmMemoryConfig) store = exm_memory_config_new(config, directory, error);
+	g_autoptr(GPtrArray) findings = exm_findings_new();
+
+	if (!store)
+		return false;
+	*ret_store = NULL;
+	if (store->capacity == 0)
+		return true;
+	exm_memory_config_check(store, findings);
+	if (!exm_findings_throw(findings, error))
+		return false;
+	*ret_store = g_steal_pointer(&store);
+	return true;
 }
 
 /**

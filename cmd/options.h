@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "plan/config.h"
+#include "plan/memory_config.h"
 
 /*
  * GOption writes through untyped pointers: a bool in place of a gboolean would lose its neighbours.
@@ -50,7 +51,8 @@ bool exm_option_takes_argument(const GOptionEntry *option);
 const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
 char *exm_claims_directory(const char *chosen);
-ExmConfig *exm_config_load(const char *chosen, GError **error);
+ExmConfig *exm_config_load(const char *chosen, const char *const *recorded, GError **error);
+bool exm_store_load(const ExmConfig *config, ExmMemoryConfig **ret_store, GError **error);
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);
 bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);

@@ -403,7 +403,7 @@ static bool run(const char *const *words, GError **error)
 	if (!find_action(words[0], &index, error) || !check_words(words, index, error))
 		return false;
 	if (!opt.pool && !opt.facts) {
-		config = exm_config_load(opt.config, error);
+		config = exm_config_load(opt.config, NULL, error);
 		if (!config)
 			return false;
 		source.pool = exm_config_get(config, "pmem", "pmem_namespaces");

@@ -24,7 +24,8 @@ static struct {
 	char **pmem;
 	char *config;
 	char *claims;
-
+	char *backing;
+	gboolean overcommit;
 	char **facts;
 } opt;
 
@@ -40,7 +41,10 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("state-format", &opt.state_format,
 	                "how -incoming's state was saved: auto, qemu or xen", "HOW"),
 	EXM_OPTION_LIST("pmem", &opt.pmem, "give it persistent memory; again for more", "SPEC"),
-	EXM_OPTION_TEXT("config", &opt.config, "--pmem: read this configuration", "FILE"),
+	EXM_OPTION_TEXT("memory-backing", &opt.backing,
+	                "its memory is in a file, as configured, or is not", "on|off"),
+	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "start it even where it does not fit"),
+	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_TEXT("claims", &opt.claims, "--pmem: who has what is remembered there", "DIR"),
 	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
 	EXM_OPTION_END,
@@ -97,6 +101,23 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 	return g_steal_pointer(&request);
 }
 
+static bool read_backing(ExmSwitch *ret_backing, GError **error)
+{
+	static const char *const names[] = { "off", "on" };
+	static const ExmEnumTable table = { "choice", names, G_N_ELEMENTS(names) };
+	int answer;
+
+	*ret_backing = EXM_SWITCH_UNSET;
+	if (!opt.backing)
+		return true;
+	if (!exm_enum_parse(&table, opt.backing, &answer, error)) {
+		g_prefix_error(error, "--memory-backing: ");
+		return false;
+	}
+	*ret_backing = answer ? EXM_SWITCH_ON : EXM_SWITCH_OFF;
+	return true;
+}
+
 static void print_plan(const ExmPlan *plan)
 {
 	g_autofree char *text = NULL;
@@ -125,6 +146,7 @@ static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *cache = exm_cache_directory();
 	g_autoptr(ExmConfig) config = NULL;
+	g_autoptr(ExmMemoryConfig) store = NULL;
 	ExmSources sources = {
 		.qemu = opt.qemu ? opt.qemu : exm_default_qemu(),
 		.cache_directory = cache,
@@ -138,12 +160,15 @@ static bool run(const char *const *words, GError **error)
 	request = read_request(words, error);
 	if (!request)
 		return false;
-	if (opt.pmem && !opt.facts) {
-		config = exm_config_load(opt.config, error);
-		if (!config)
-			return false;
+	config = exm_config_load(opt.config, sources.recorded, error);
+	if (!config || !exm_store_load(config, &store, error))
+		return false;
+	if (!opt.facts)
 		sources.pool = exm_config_get(config, "pmem", "pmem_namespaces");
-	}
+	request->store = store;
+	request->overcommit = opt.overcommit;
+	if (!read_backing(&request->backing, error) || !exm_run_request_use_store(request, error))
+		return false;
 	if (!opt.dry_run)
 		return start(request, &sources, error);
 	plan = exm_op_plan_run(request, &sources, error);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/size.h"
 
 /* 23 days, which an int has milliseconds for. */
 #define SECONDS_MAX 2000000.0
@@ -81,5 +82,28 @@ bool exm_words_count(const char *option, const char *text, uint64_t max, uint64_
 		                 "%s: '%s' is not a number from 1 to %" G_GUINT64_FORMAT, option,
 		                 text, max);
 	*count = number;
+	return true;
+}
+
+/**
+ * exm_words_size() - Read how many bytes
+ * @option: whose argument it is: "--fits"
+ * @text:   as QEMU's -m takes it, MiB without a letter; NULL where the option was not given
+ * @bytes:  more than none; stays as it is where the option was not given
+ * @error:  USAGE
+ */
+bool exm_words_size(const char *option, const char *text, uint64_t *bytes, GError **error)
+{
+	uint64_t size = 0;
+
+	if (!text)
+		return true;
+	if (!exm_size_parse(text, EXM_MIB, &size, error)) {
+		g_prefix_error(error, "%s: ", option);
+		return false;
+	}
+	if (size == 0)
+		return exm_throw(error, EXM_ERROR_USAGE, "%s: '%s' is nothing", option, text);
+	*bytes = size;
 	return true;
 }

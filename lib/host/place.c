@@ -351,6 +351,17 @@ char *exm_place_file_system(const char *path)
 	return g_strdup_printf("0x%x", (unsigned int)info.f_type);
 }
 
+/**
+ * exm_place_is_memory() - Whether the blocks of a file are memory
+ * @path: of a file or directory; links are followed
+ */
+bool exm_place_is_memory(const char *path)
+{
+	const FileSystem *type = file_system_of(path);
+
+	return type && type->in_memory;
+}
+
 /* A group with the number of its owner is the owner's own: root's, and each user's on Debian. */
 static bool others_may_write(const struct stat *info)
 {
@@ -365,6 +376,7 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 	struct statvfs space = { 0 };
 
 	place->kind = EXM_PLACE_DIRECTORY;
+	place->device = info->st_dev;
 	place->writable = faccessat(AT_FDCWD, place->path, W_OK | X_OK, AT_EACCESS) == 0;
 	place->others_write = others_may_write(info) && !sticky;
 	place->shared_sticky = others_may_write(info) && sticky;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/budget.h"
 #include "host/lock.h"
 #include "host/memory_file.h"
 #include "plan/identity.h"
@@ -121,7 +122,8 @@ static bool is_dead(int at, const char *name)
 
 	if (fd < 0)
 		return errno == ENOENT;
-	return exm_lock_take(fd, false, &taken, NULL) && taken;
+	/* Two who ask at once must not take each other for the guest. */
+	return exm_lock_take(fd, true, &taken, NULL) && taken;
 }
 
 static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
@@ -172,8 +174,11 @@ static void bury(int root, const char *root_path, const char *name)
 {
 	g_autoptr(ExmVm) vm = read_record(root, root_path, name, NULL);
 
+	g_autofree char *group = g_build_filename(root_path, name, EXM_VM_CGROUP, NULL);
+
 	if (vm)
 		discard_memory(vm);
+	exm_budget_remove(group);
 	remove_guest(root, name);
 }
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/budget.h"
 #include "host/claim_store.h"
 #include "host/control.h"
 #include "host/hole_guard.h"
@@ -21,6 +22,7 @@
 #include "host/overlay.h"
 #include "host/state.h"
 #include "host/waiting.h"
+#include "op/admission.h"
 #include "op/load.h"
 #include "op/pmem.h"
 
@@ -52,6 +54,11 @@ static void release_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
 {
 	exm_state_release(step->path);
 	close(step->fd);
+}
+
+static bool admit(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, GError **error)
+{
+	return exm_op_admit(actor->plan, actor->state_directory, error);
 }
 
 static bool create_unnamed(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
@@ -267,6 +274,16 @@ static void unclaim_namespace(const Actor *actor, const ExmStep *step)
 		exm_claim_store_remove(directory, claim->claim->uuid, NULL);
 }
 
+static bool limit_memory(const Actor *actor, const ExmStep *step, GError **error)
+{
+	return exm_budget_enter(actor->plan->name, step->bytes, step->path, error);
+}
+
+static void leave_limit(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
+{
+	exm_budget_leave(step->path);
+}
+
 static bool guard_memory(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
                          GError **error)
 {
@@ -335,6 +352,7 @@ static const struct {
 	void (*undo)(const Actor *actor, const ExmStep *step);
 } deeds[] = {
 	[EXM_STEP_CLAIM_NAME] = { claim_name, release_name },
+	[EXM_STEP_ADMIT] = { admit, NULL },
 	[EXM_STEP_CREATE_UNNAMED] = { create_unnamed, close_file },
 	[EXM_STEP_CREATE_FILE] = { create_file, remove_file },
 	[EXM_STEP_OPEN_FILE] = { open_file, close_file },
@@ -353,6 +371,7 @@ static const struct {
 	[EXM_STEP_CLONE_FILE] = { clone_file, empty_file },
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
+	[EXM_STEP_LIMIT_MEMORY] = { limit_memory, leave_limit },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
 	[EXM_STEP_OFFER_CHILD] = { offer_child, NULL },
 	[EXM_STEP_INHERIT] = { inherit_file, NULL },

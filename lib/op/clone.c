@@ -9,6 +9,7 @@
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/state.h"
+#include "op/admission.h"
 #include "op/children.h"
 #include "op/pmem.h"
 #include "op/template.h"
@@ -81,7 +82,8 @@ static bool find_device(const ExmTemplate *template, ExmRunFacts *facts, GError 
 }
 
 /* All memory files are in one directory: they were made by one -mem-path. */
-static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **error)
+static bool read_run_facts(Clone *clone, const ExmCloneRequest *request, const ExmCloneOrder *order,
+                           GError **error)
 {
 	const ExmTemplate *template = clone->use->template;
 	const ExmTemplateMemory *first = template->memory->pdata[0];
@@ -94,6 +96,12 @@ static bool read_run_facts(Clone *clone, const ExmCloneOrder *order, GError **er
 	facts->host = exm_hostinfo_read(error);
 	if (!facts->host)
 		return false;
+	if (request->store) {
+		facts->capacity = exm_op_capacity_read(request->store, request->state_directory,
+		                                       NULL, error);
+		if (!facts->capacity)
+			return false;
+	}
 	if (first->namespace) {
 		if (find_device(template, facts, error))
 			return true;
@@ -132,7 +140,8 @@ static Clone *clone_open(const ExmCloneRequest *request, const ExmCloneOrder *or
 	if (!clone->use ||
 	    !exm_template_check_or_throw(clone->use->template, clone->use->facts, &order->leniency,
 	                                 error) ||
-	    !read_run_facts(clone, order, error) || !check_disk_place(clone->run->disk_place, error) ||
+	    !read_run_facts(clone, request, order, error) ||
+	    !check_disk_place(clone->run->disk_place, error) ||
 	    !exm_state_list(request->state_directory, &clone->guests, error))
 		return NULL;
 	return g_steal_pointer(&clone);
@@ -203,6 +212,8 @@ static bool start_children(Clone *clone, const ExmCloneRequest *request, const E
 			return false;
 		g_ptr_array_add(plans, plan);
 	}
+	if (!exm_op_admit_all(plans, clone->run->capacity, error))
+		return false;
 	if (!request->detach)
 		return exm_act(plans->pdata[0], request->state_directory, warn, error);
 	return exm_children_start(plans, request->state_directory, order, cloned, error);

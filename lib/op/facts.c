@@ -9,6 +9,7 @@
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/stream_head.h"
+#include "op/admission.h"
 #include "op/pmem.h"
 #include "op/probe.h"
 #include "plan/block.h"
@@ -156,6 +157,16 @@ void exm_facts_renew(ExmRunFacts *facts)
 	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));
 }
 
+static bool look_at_capacity(const ExmRunRequest *request, ExmRunFacts *facts, ExmJson *recorded,
+                             GError **error)
+{
+	if (!request->store)
+		return true;
+	facts->capacity = exm_op_capacity_read(request->store, request->state_directory, recorded,
+	                                       error);
+	return facts->capacity;
+}
+
 static bool read_machine(const ExmRunRequest *request, const ExmSources *sources,
                          ExmRunFacts *facts, GError **error)
 {
@@ -168,7 +179,8 @@ static bool read_machine(const ExmRunRequest *request, const ExmSources *sources
 		return false;
 	if (request->guest->is_question)
 		return true;
-	if (!look_at_incoming(request, facts, look_at_state, NULL, error))
+	if (!look_at_incoming(request, facts, look_at_state, NULL, error) ||
+	    !look_at_capacity(request, facts, NULL, error))
 		return false;
 	look_at_pmem_files(request, facts, NULL);
 	if (!request->memory)
@@ -243,7 +255,8 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
 		return false;
 	if (request->guest->is_question)
 		return true;
-	if (!look_at_incoming(request, facts, recall_state, recorded, error))
+	if (!look_at_incoming(request, facts, recall_state, recorded, error) ||
+	    !look_at_capacity(request, facts, recorded, error))
 		return false;
 	look_at_pmem_files(request, facts, recorded);
 	if (!request->memory)

@@ -10,6 +10,7 @@
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/state.h"
+#include "op/admission.h"
 #include "op/forking.h"
 #include "op/save.h"
 
@@ -80,7 +81,8 @@ static void set_identity(ExmRunFacts *facts, const ExmForkPlan *plan, const ExmR
 	facts->generation_id = g_strdup(vm->generation_id);
 }
 
-static bool plan_children(ExmForkPrepared *prepared, const ExmCloneOrder *order, GError **error)
+static bool plan_children(ExmForkPrepared *prepared, const ExmForkRequest *request,
+                          const ExmCloneOrder *order, GError **error)
 {
 	const ExmForkPlan *plan = prepared->plan;
 	const ExmTemplate *template = plan->freeze->template;
@@ -92,9 +94,14 @@ static bool plan_children(ExmForkPrepared *prepared, const ExmCloneOrder *order,
 		.place = facts->place,
 		.files = plan->files,
 	};
-	bool done = true;
+	const ExmMemoryConfig *store = request->clone.store;
+	bool done;
 
 	/* The template's own directory is not there yet. */
+	if (store)
+		run.capacity = exm_op_capacity_read(store, request->clone.state_directory, NULL,
+		                                    error);
+	done = !store || run.capacity;
 	run.disk_place = exm_place_look(order->disk_directory ? order->disk_directory : overlays);
 	prepared->children = g_ptr_array_new_with_free_func(plan_free);
 	for (guint i = 0; done && i < plan->children->len; i++) {
@@ -107,7 +114,9 @@ static bool plan_children(ExmForkPrepared *prepared, const ExmCloneOrder *order,
 		if (planned)
 			g_ptr_array_add(prepared->children, planned);
 	}
+	done = done && exm_op_admit_all(prepared->children, run.capacity, error);
 	exm_place_free(run.disk_place);
+	exm_capacity_facts_free(run.capacity);
 	g_free(run.uuid);
 	g_free(run.generation_id);
 	g_free(run.random);
@@ -132,7 +141,7 @@ ExmForkPrepared *exm_op_fork_prepare(const ExmForkRequest *request, const char *
 
 	prepared->facts = read_facts(request, guest, sources, error);
 	prepared->plan = prepared->facts ? exm_fork_plan(request, prepared->facts, error) : NULL;
-	if (!prepared->plan || !plan_children(prepared, order, error))
+	if (!prepared->plan || !plan_children(prepared, request, order, error))
 		return NULL;
 	return g_steal_pointer(&prepared);
 }

@@ -30,6 +30,7 @@ typedef struct {
 ExmStep *exm_builder_add_step(ExmBuilder *builder, ExmStepKind kind, const char *path, int fd);
 void exm_builder_add_argument(const ExmBuilder *builder, const char *word, const char *value);
 bool exm_builder_add_memory(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
+bool exm_builder_admit(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
 bool exm_builder_add_pmem(ExmBuilder *builder, GError **error);
 void exm_builder_add_pmem_arguments(ExmBuilder *builder);
 void exm_builder_add_origin(ExmBuilder *builder);

@@ -208,9 +208,13 @@ static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const Ex
  */
 char *exm_clone_shape(const ExmCloneRequest *request)
 {
-	return g_strdup_printf("%s%s%s", request->reflink ? "reflink " : "private ",
+	g_autofree char *budget = request->cow_budget ? g_strdup_printf(" budget %" G_GUINT64_FORMAT,
+	                                                                request->cow_budget)
+	                                              : g_strdup("");
+
+	return g_strdup_printf("%s%s%s%s", request->reflink ? "reflink " : "private ",
 	                       request->no_kernel ? "no-kernel " : "kernel ",
-	                       request->merge ? "merge" : "no-merge");
+	                       request->merge ? "merge" : "no-merge", budget);
 }
 
 static char *name_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index)
@@ -255,6 +259,9 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->shape = request->offered ? exm_clone_shape(request) : NULL;
 	child->inheritance = facts->inheritance;
 	child->claims_directory = g_strdup(device ? device->claims : NULL);
+	child->store = request->store;
+	child->overcommit = request->overcommit;
+	child->cow_budget = request->cow_budget;
 	return g_steal_pointer(&child);
 }
 

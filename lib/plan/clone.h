@@ -28,6 +28,9 @@
  * @same_mac:        their network cards may have the same address
  * @waiting:         they are not given their device state when they are started
  * @offered:         they wait for whoever takes them
+ * @store:           what is configured of memory in files (borrowed), or NULL where that is off
+ * @overcommit:      start them even where they do not fit
+ * @cow_budget:      bytes of memory that each may have; 0 for no limit
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -43,6 +46,9 @@ typedef struct {
 	bool same_mac;
 	bool waiting;
 	bool offered;
+	const ExmMemoryConfig *store;
+	bool overcommit;
+	uint64_t cow_budget;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

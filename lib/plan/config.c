@@ -9,10 +9,19 @@
 
 /* Nova's own group is taken too, so that its lines can be copied as they are. */
 static const char *const also_libvirt[] = { "libvirt", NULL };
+static const char *const also_nova[] = { "libvirt", "DEFAULT", NULL };
+static const char *const no_other[] = { NULL };
 
 /* Every key: a row here and an .It in exomem.conf(5). */
 static const ExmConfigKey keys[] = {
 	{ "pmem", "pmem_namespaces", also_libvirt, "labels for namespaces of persistent memory" },
+	{ "memory", "file_backed_memory", also_nova, "MiB of guests' memory in files; 0 is off" },
+	{ "memory", "memory_backing_dir", also_nova, "where these files are" },
+	{ "memory", "ram_allocation_ratio", also_nova, "must be 1.0 with memory in files" },
+	{ "memory", "reserved_host_memory_mb", also_nova, "MiB that no guest gets" },
+	{ "memory", "virt_type", also_libvirt, "must be kvm or qemu with memory in files" },
+	{ "memory", "allow_other_backing", no_other, "guests may have memory elsewhere" },
+	{ "memory", "host_state_dir", no_other, "guests of the whole host are counted there" },
 };
 
 /**

@@ -41,6 +41,7 @@ static const ExmField place_fields[] = {
 	EXM_FIELD(ExmPlace, "in-memory", BOOL, in_memory, false),
 	EXM_FIELD(ExmPlace, "page-size", UINT, page_size, false),
 	EXM_FIELD(ExmPlace, "free", UINT, free, false),
+	EXM_FIELD(ExmPlace, "device", UINT, device, false),
 	EXM_FIELD(ExmPlace, "can-punch", BOOL, can_punch, false),
 	EXM_FIELD(ExmPlace, "can-reserve", BOOL, can_reserve, false),
 	EXM_FIELD(ExmPlace, "unnamed-files", BOOL, unnamed_files, false),

@@ -69,6 +69,7 @@ typedef enum {
  * @in_memory:      its blocks are memory: tmpfs, ramfs, hugetlbfs
  * @page_size:      bytes in which a file on it is mapped; a device's alignment
  * @free:           bytes that can still be written; a device's size
+ * @device:         number of a directory's file system
  * @can_punch:      holes can be punched into files
  * @can_reserve:    blocks can be reserved by fallocate(2)
   * @unnamed_files:  O_TMPFILE works
@@ -87,6 +88,7 @@ typedef struct {
 	bool in_memory;
 	uint64_t page_size;
 	uint64_t free;
+	uint64_t device;
 	bool can_punch;
 	bool can_reserve;
 	bool unnamed_files;

@@ -92,6 +92,7 @@ void exm_plan_free(ExmPlan *plan)
 	g_ptr_array_unref(plan->argv);
 	g_ptr_array_unref(plan->steps);
 	g_ptr_array_unref(plan->warnings);
+	exm_commitment_free(plan->commitment);
 	g_free(plan->name);
 	g_free(plan->directory);
 	g_free(plan->uuid);

@@ -6,6 +6,8 @@
 
 #include "base/json.h"
 #include "plan/claim.h"
+#include "plan/commitment.h"
+#include "plan/memory_config.h"
 #include "plan/namespace.h"
 
 #include "plan/step.h"
@@ -19,6 +21,7 @@
  * @path:      file or device; the directory of a file without name; NULL for anonymous memory
  * @unnamed:   the file has no name
  * @shared:    it is mapped shared
+ * @fd:        descriptor by which it is open when QEMU starts, or -1
  * @backend:   the backend's properties, as object-add takes them
  * @namespace: uuid of the namespace that it is, or NULL
  * @claims:    where it is remembered who has that (borrowed), or NULL
@@ -30,6 +33,7 @@ typedef struct {
 	char *path;
 	bool unnamed;
 	bool shared;
+	int fd;
 	ExmJson *backend;
 	char *namespace;
 	const char *claims;
@@ -119,6 +123,10 @@ typedef struct {
  * @argv:      of char *, QEMU's command line; the last one is NULL
  * @steps:     of ExmStep, in order
  * @warnings:  of char *
+ * @store:      what is configured of memory in files (borrowed), or NULL where nobody counts
+ * @commitment: what the guest takes of the host, before its files are there; or NULL
+ * @overcommit: it is started even where that does not fit
+ * @cow_budget: bytes of memory that its control group leaves it; 0 for no limit
  */
 typedef struct {
 	char *name;
@@ -146,6 +154,10 @@ typedef struct {
 	GPtrArray *argv;
 	GPtrArray *steps;
 	GPtrArray *warnings;
+	const ExmMemoryConfig *store;
+	ExmCommitment *commitment;
+	bool overcommit;
+	uint64_t cow_budget;
 } ExmPlan;
 
 ExmPlan *exm_plan_new(void);

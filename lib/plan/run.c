@@ -47,8 +47,12 @@ static char *expand(const ExmRunRequest *request, const ExmRunFacts *facts, cons
  */
 char *exm_run_memory_path(const ExmRunRequest *request, const ExmRunFacts *facts, GError **error)
 {
-	char *path = expand(request, facts, request->memory->path, error);
+	char *path;
 
+	/* What the configuration names is a path as it stands. */
+	if (!request->guest->memory)
+		return g_strdup(request->memory->path);
+	path = expand(request, facts, request->memory->path, error);
 	if (!path)
 		g_prefix_error(error, "-mem-path: ");
 	return path;
@@ -288,6 +292,14 @@ static const char *origin_of_pmem(const ExmRunRequest *request)
 	return request->template ? "memory" : "-mem-path";
 }
 
+/* Who said where memory goes. */
+static const char *memory_source(const ExmRunRequest *request)
+{
+	if (request->template)
+		return "memory";
+	return request->guest->memory ? "-mem-path" : "memory_backing_dir";
+}
+
 static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **error)
 {
 	const ExmRunRequest *request = builder->request;
@@ -301,9 +313,11 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 		return false;
 	exm_builder_add_origin(builder);
 	if (in && !exm_builder_add_memory(builder, in, error)) {
-		g_prefix_error(error, "%s: ", request->template ? "memory" : "-mem-path");
+		g_prefix_error(error, "%s: ", memory_source(request));
 		return false;
 	}
+	if (!exm_builder_admit(builder, in, error))
+		return false;
 	if (!exm_builder_add_pmem(builder, error)) {
 		g_prefix_error(error, "%s: ", origin_of_pmem(request));
 		return false;
@@ -420,6 +434,9 @@ ExmPlan *exm_run_plan(const ExmRunRequest *request, const ExmRunFacts *facts, GE
 	plan->waiting = request->waiting;
 	plan->shape = request->shape;
 	plan->template = request->template;
+	plan->store = request->store;
+	plan->overcommit = request->overcommit;
+	plan->cow_budget = request->cow_budget;
 	plan->kept = request->template && !request->template->uuid &&
 	             (!request->inheritance || request->inheritance->kept);
 	if (request->guest->is_question)

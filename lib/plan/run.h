@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "plan/capacity.h"
 #include "plan/caps.h"
 #include "plan/guest.h"
 #include "plan/host.h"
@@ -52,6 +53,10 @@ typedef struct {
  *                   (borrowed), or NULL for files without names
  * @pmem:            of ExmPmemOption, in the user's order, or NULL: exm_run_request_pmem()
  * @claims_directory: where it is remembered who has which persistent memory, or NULL
+ * @store:           what is configured of memory in files (borrowed), or NULL where that is off
+ * @backing:         whether the guest's memory is to be in the store (--memory-backing)
+ * @overcommit:      start it even where it does not fit
+ * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
  */
 typedef struct {
 	char *name;
@@ -74,6 +79,10 @@ typedef struct {
 	const char *const *overlays;
 	GPtrArray *pmem;
 	char *claims_directory;
+	const ExmMemoryConfig *store;
+	ExmSwitch backing;
+	bool overcommit;
+	uint64_t cow_budget;
 } ExmRunRequest;
 
 /**
@@ -84,6 +93,7 @@ typedef struct {
  * @files:         of ExmFileFacts, one for each block; empty without -mem-path or for a device
  * @disk_place:    where a child's overlays go; NULL where it needs none
   * @incoming:      what -incoming will load
+ * @capacity:      what guests have of the host; NULL where nobody counts
  * @pmem:          persistent memory of the host; NULL where none is asked for
  * @pmem_files:    of ExmFileFacts, one for each item of the request's pmem; NULL for no file
  * @pmem_places:   of ExmPlace, of the directories of these
@@ -99,6 +109,7 @@ typedef struct {
 	GPtrArray *files;
 	ExmPlace *disk_place;
 	ExmStreamHead incoming;
+	ExmCapacityFacts *capacity;
 	ExmPmem *pmem;
 	GPtrArray *pmem_files;
 	GPtrArray *pmem_places;
@@ -109,6 +120,7 @@ typedef struct {
 } ExmRunFacts;
 
 ExmRunRequest *exm_run_request_new(const char *const *qemu_argv, GError **error);
+bool exm_run_request_use_store(ExmRunRequest *request, GError **error);
 bool exm_run_request_add_pmem(ExmRunRequest *request, const char *text, GError **error);
 const GPtrArray *exm_run_request_pmem(const ExmRunRequest *request);
 void exm_run_request_free(ExmRunRequest *request);

@@ -176,6 +176,14 @@ static bool needs_guard(const ExmBuilder *builder)
 	return false;
 }
 
+static void add_limit_step(ExmBuilder *builder)
+{
+	g_autofree char *path = g_build_filename(builder->plan->directory, EXM_VM_CGROUP, NULL);
+
+	exm_builder_add_step(builder, EXM_STEP_LIMIT_MEMORY, path, -1)->bytes =
+		builder->request->cow_budget;
+}
+
 static void add_offer_step(ExmBuilder *builder)
 {
 	g_autofree char *path = g_build_filename(builder->plan->directory, EXM_VM_WAITING, NULL);
@@ -195,6 +203,8 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 	if (!template)
 		return;
 	devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
+	if (builder->request->cow_budget)
+		add_limit_step(builder);
 	if (builder->request->merge)
 		exm_builder_add_step(builder, EXM_STEP_MERGE_PAGES, builder->plan->qemu, -1);
 	if (needs_guard(builder))

@@ -76,6 +76,7 @@ static bool plan_file_block(ExmBuilder *builder, const ExmMemoryInput *in, guint
 	memory->path = g_strdup(unnamed ? in->place->path : block->path);
 	memory->unnamed = unnamed;
 	memory->shared = exm_memory_is_shared(in);
+	memory->fd = fd;
 	memory->backend = exm_backend_new_file(in, block, path, error);
 	return memory->backend;
 }
@@ -89,6 +90,7 @@ static bool plan_anonymous_block(ExmBuilder *builder, const ExmMemoryInput *in, 
 	memory->id = g_strdup(block->id);
 	memory->offset = block->offset;
 	memory->size = block->size;
+	memory->fd = -1;
 	memory->backend = exm_backend_new_anonymous(in, block, error);
 	return memory->backend;
 }

@@ -131,6 +131,7 @@ void exm_run_facts_free(ExmRunFacts *facts)
 	exm_place_free(facts->place);
 	exm_place_free(facts->disk_place);
 	g_ptr_array_unref(facts->files);
+	exm_capacity_facts_free(facts->capacity);
 	exm_pmem_free(facts->pmem);
 	g_ptr_array_unref(facts->pmem_files);
 	g_ptr_array_unref(facts->pmem_places);

@@ -9,6 +9,7 @@
 
 static const char *const names[] = {
 	[EXM_STEP_CLAIM_NAME] = "claim-name",
+	[EXM_STEP_ADMIT] = "admit",
 	[EXM_STEP_CREATE_UNNAMED] = "create-unnamed",
 	[EXM_STEP_CREATE_FILE] = "create-file",
 	[EXM_STEP_OPEN_FILE] = "open-file",
@@ -27,6 +28,7 @@ static const char *const names[] = {
 	[EXM_STEP_KEEP_LOG] = "keep-log",
 	[EXM_STEP_LEAVE_TERMINAL] = "leave-terminal",
 	[EXM_STEP_GUARD_MEMORY] = "guard-memory",
+	[EXM_STEP_LIMIT_MEMORY] = "limit-memory",
 	[EXM_STEP_MERGE_PAGES] = "merge-pages",
 	[EXM_STEP_ENTER_DIRECTORY] = "chdir",
 	[EXM_STEP_LOAD_DEVICES] = "load-devices",

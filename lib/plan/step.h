@@ -10,6 +10,7 @@
 /**
  * enum ExmStepKind - What a step does
  * @EXM_STEP_CLAIM_NAME:     make the guest's state directory and lock its name
+ * @EXM_STEP_ADMIT:          make sure that the guest fits beside all others, and count it
  * @EXM_STEP_CREATE_UNNAMED: make a file without a name in a directory
  * @EXM_STEP_CREATE_FILE:    make a file that must not be there
  * @EXM_STEP_OPEN_FILE:      open a file or device that must be there
@@ -28,6 +29,7 @@
  * @EXM_STEP_KEEP_LOG:       start what keeps the log of a detached guest
  * @EXM_STEP_LEAVE_TERMINAL: begin a session without a terminal
  * @EXM_STEP_GUARD_MEMORY:  keep QEMU from punching holes into a template's memory
+ * @EXM_STEP_LIMIT_MEMORY:  enter a control group that limits memory
  * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process
  * @EXM_STEP_ENTER_DIRECTORY: make QEMU's working directory the parent's
  * @EXM_STEP_LOAD_DEVICES:  have the device state loaded as soon as QEMU is there
@@ -70,6 +72,7 @@
  */
 typedef enum {
 	EXM_STEP_CLAIM_NAME,
+	EXM_STEP_ADMIT,
 	EXM_STEP_CREATE_UNNAMED,
 	EXM_STEP_CREATE_FILE,
 	EXM_STEP_OPEN_FILE,
@@ -89,6 +92,7 @@ typedef enum {
 	EXM_STEP_KEEP_LOG,
 	EXM_STEP_LEAVE_TERMINAL,
 	EXM_STEP_GUARD_MEMORY,
+	EXM_STEP_LIMIT_MEMORY,
 	EXM_STEP_MERGE_PAGES,
 	EXM_STEP_ENTER_DIRECTORY,
 	EXM_STEP_LOAD_DEVICES,

@@ -16,7 +16,10 @@
 #define EXM_VM_MONITOR "monitor.sock" /* what was -monitor stdio of a detached guest */
 #define EXM_VM_QMP     "qmp.sock"     /* what was -qmp stdio of a detached guest */
 #define EXM_VM_WAITING "waiting" /* of a child that waits: of which shape; its taker locks it */
-#define EXM_VM_LOG     "log"     /* output of a detached guest's QEMU and of its console */
+#define EXM_VM_CGROUP  "cgroup"  /* path of the control group that limits its memory */
+#define EXM_VM_COMMITMENT \
+	"commitment"     /* an ExmCommitment, where the host counts what guests have */
+#define EXM_VM_LOG "log" /* output of a detached guest's QEMU and of its console */
 
 /**
  * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)

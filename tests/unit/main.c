@@ -46,6 +46,7 @@ static Suite *(*const suites[])(void) = {
 	state_suite,
 	config_suite,
 	scrub_suite,
+	capacity_suite,
 };
 
 int main(void)

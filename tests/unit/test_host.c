@@ -129,10 +129,10 @@ START_TEST(host_there_and_back)
 }
 END_TEST
 
-#define PLACE_JSON                                                                               \
-	"{\"path\": \"/mem\", \"kind\": \"directory\", \"detail\": \"why\", \"writable\": true," \
-	" \"others-write\": false, \"shared-sticky\": true, \"file-system\": \"hugetlbfs\","     \
-	" \"in-memory\": true, \"page-size\": 2097152, \"free\": 7, \"can-punch\": true,"        \
+#define PLACE_JSON                                                                                       \
+	"{\"path\": \"/mem\", \"kind\": \"directory\", \"detail\": \"why\", \"writable\": true,"         \
+	" \"others-write\": false, \"shared-sticky\": true, \"file-system\": \"hugetlbfs\","             \
+	" \"in-memory\": true, \"page-size\": 2097152, \"free\": 7, \"device\": 8, \"can-punch\": true," \
 	" \"can-reserve\": false, \"unnamed-files\": true, \"maps-sync\": true}"
 
 START_TEST(place_there_and_back)

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* commitments.c - What each living guest has committed to it, in its directory */
+
+#include "host/commitments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/trace.h"
+#include "host/lock.h"
+#include "host/place.h"
+#include "host/state.h"
+#include "plan/vm.h"
+
+/* In a state directory, beside guests, whose names never begin with a dot. */
+#define LOCK_FILE   ".capacity"
+#define LOG_FILE    ".overcommit"
+#define LINK_PREFIX ".guests-"
+
+/* Longer than a hundred exomems that start guests at once have to wait for each other. */
+#define LOCK_PATIENCE_US 60000000L
+#define LOCK_PAUSE_US    500UL
+
+static bool is_ours(const char *directory)
+{
+	return access(directory, R_OK | W_OK | X_OK) == 0;
+}
+
+/* Where all who may look into it meet. */
+static const char *meeting_place(const ExmCommitmentPlaces *places)
+{
+	mkdir(places->host, 0700);
+	return is_ours(places->host) ? places->host : places->own;
+}
+
+static bool wait_for(int fd, const char *path, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + LOCK_PATIENCE_US;
+	bool taken;
+
+	while (exm_lock_take(fd, false, &taken, error)) {
+		if (taken)
+			return true;
+		if (g_get_monotonic_time() > deadline)
+			return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", path,
+			                 (int)exm_lock_holder(fd));
+		g_usleep(LOCK_PAUSE_US);
+	}
+	return false;
+}
+
+/**
+ * exm_commitments_lock() - Keep other exomems from admitting a guest
+ * @places: where it is to be found who has what
+ * @ret_fd: until it is closed
+ * @error:  STATE where another one does not let go
+ */
+bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError **error)
+{
+	g_autofree char *path = g_build_filename(meeting_place(places), LOCK_FILE, NULL);
+	exm_autofd int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	if (!wait_for(fd, path, error))
+		return false;
+	*ret_fd = g_steal_fd(&fd);
+	return true;
+}
+
+static ExmCommitment *read_written(const char *guest)
+{
+	g_autofree char *path = g_build_filename(guest, EXM_VM_COMMITMENT, NULL);
+	g_autofree char *text = NULL;
+	g_autoptr(ExmJson) json = NULL;
+	size_t length;
+
+	if (!exm_file_read(path, &text, &length, NULL))
+		return NULL;
+	json = exm_json_parse(text, length, NULL);
+	return json ? exm_commitment_from_json(json, NULL) : NULL;
+}
+
+/* QEMU has a file without a name by a number; its own is the same one for us. */
+static char *path_of(const ExmVm *vm, ExmJson *memory)
+{
+	const char *path = exm_json_get_string(memory, "path");
+	const char *opened = exm_json_get_string(exm_json_member(memory, "backend"), "mem-path");
+
+	if (path && exm_json_get_bool(memory, "unnamed") && opened && strrchr(opened, '/'))
+		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, strrchr(opened, '/'));
+	return g_strdup(path);
+}
+
+static ExmMemoryUse use_of(const ExmVm *vm, ExmJson *memory)
+{
+	g_autofree char *path = path_of(vm, memory);
+	ExmMemoryUse use = {
+		.size = exm_json_get_uint(memory, "size"),
+		.in_file = path,
+		.shared = exm_json_get_bool(memory, "shared"),
+	};
+	struct stat info;
+
+	if (path && stat(path, &info) == 0) {
+		use.device = info.st_dev;
+		use.inode = info.st_ino;
+		use.in_ram = exm_place_is_memory(path);
+	}
+	return use;
+}
+
+/* One who was started while nothing was configured has no commitment, but has its memory. */
+static ExmCommitment *conclude(const char *guest, uint64_t store_device)
+{
+	g_autofree char *root = g_path_get_dirname(guest);
+	g_autofree char *name = g_path_get_basename(guest);
+	g_autoptr(ExmVm) vm = exm_state_find(root, name, NULL);
+	ExmCommitment *commitment = vm ? exm_commitment_new(vm->name, 0) : NULL;
+
+	for (size_t i = 0; commitment && i < json_object_array_length(vm->memory); i++) {
+		const ExmMemoryUse use = use_of(vm, json_object_array_get_idx(vm->memory, i));
+
+		exm_commitment_add(commitment, &use, store_device);
+	}
+	return commitment;
+}
+
+static void read_guest(char *guest, ExmCapacityFacts *facts)
+{
+	const ExmVm vm = { .directory = guest };
+	ExmCommitment *commitment;
+
+	if (!exm_state_is_alive(&vm))
+		return;
+	commitment = read_written(guest);
+	if (!commitment)
+		commitment = conclude(guest, facts->store_device);
+	if (commitment)
+		g_ptr_array_add(facts->commitments, commitment);
+}
+
+static void read_directory(const char *root, const char *except, ExmCapacityFacts *facts)
+{
+	g_autoptr(GDir) directory = g_dir_open(root, 0, NULL);
+	const char *name;
+
+	while (directory && (name = g_dir_read_name(directory))) {
+		g_autofree char *guest = g_build_filename(root, name, NULL);
+
+		if (*name != '.' && g_strcmp0(guest, except) != 0)
+			read_guest(guest, facts);
+	}
+}
+
+/* State directories that somebody chose by --state-dir. */
+static void read_linked(const ExmCommitmentPlaces *places, const char *except, ExmCapacityFacts *facts)
+{
+	g_autoptr(GDir) directory = g_dir_open(places->host, 0, NULL);
+	const char *name;
+
+	while (directory && (name = g_dir_read_name(directory))) {
+		g_autofree char *link = g_build_filename(places->host, name, NULL);
+		g_autofree char *root = NULL;
+
+		if (!g_str_has_prefix(name, LINK_PREFIX))
+			continue;
+		root = g_file_read_link(link, NULL);
+		if (root && access(root, F_OK) < 0)
+			unlink(link);
+		else if (root && g_strcmp0(root, places->own) != 0)
+			read_directory(root, except, facts);
+	}
+}
+
+/**
+ * exm_commitments_read() - What guests have
+ * @places: where it is to be found
+ * @except: directory of a guest that is passed over, or NULL
+ * @facts:  grows; with the store's device
+ *
+ * A guest has what it has as long as its own lock is held, which is as long as it lives.
+ */
+void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
+                          ExmCapacityFacts *facts)
+{
+	const bool same = g_strcmp0(places->host, places->own) == 0;
+
+	read_directory(places->own, except, facts);
+	if (same || access(places->host, F_OK) < 0) {
+		if (same)
+			read_linked(places, except, facts);
+		return;
+	}
+	if (!is_ours(places->host)) {
+		facts->unseen = g_strdup(places->host);
+		return;
+	}
+	read_directory(places->host, except, facts);
+	read_linked(places, except, facts);
+}
+
+/* So that others who count the host's guests find those of this directory. */
+static void link_own(const ExmCommitmentPlaces *places)
+{
+	g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, places->own, -1);
+	g_autofree char *name = g_strdup_printf(LINK_PREFIX "%.16s", hash);
+	g_autofree char *link = g_build_filename(places->host, name, NULL);
+
+	if (g_strcmp0(places->host, places->own) != 0 && is_ours(places->host) &&
+	    symlink(places->own, link) < 0 && errno != EEXIST)
+		exm_trace("capacity", "link '%s': %s", link, g_strerror(errno));
+}
+
+/**
+ * exm_commitments_write() - Write down what a guest has from now on
+ * @places:     where it is to be found
+ * @directory:  of the guest
+ * @commitment: what it has
+ * @error:      SYSTEM or NO_ROOM
+ */
+bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *directory,
+                           const ExmCommitment *commitment, GError **error)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_VM_COMMITMENT, NULL);
+	g_autoptr(ExmJson) json = exm_commitment_to_json(commitment);
+	g_autofree char *text = exm_json_print(json, true);
+
+	link_own(places);
+	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
+}
+
+/**
+ * exm_commitments_log() - Remember that somebody wanted more than there is
+ * @places: where it is to be found who has what
+ * @text:   one line
+ */
+void exm_commitments_log(const ExmCommitmentPlaces *places, const char *text)
+{
+	g_autofree char *path = g_build_filename(meeting_place(places), LOG_FILE, NULL);
+	exm_autofd int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	g_autoptr(GDateTime) now = g_date_time_new_now_local();
+	g_autofree char *time = g_date_time_format_iso8601(now);
+
+	if (fd >= 0)
+		dprintf(fd, "%s uid %u: %s\n", time, (unsigned int)getuid(), text);
+}

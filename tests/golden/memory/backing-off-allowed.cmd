@@ -1,0 +1,17 @@
+# facts: qemu-7.2.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-other.json
+--memory-backing
+off
+-m
+1g

@@ -1,0 +1,15 @@
+# facts: qemu-7.2.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-negative.json
+-m
+1g

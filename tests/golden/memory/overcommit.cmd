@@ -1,0 +1,18 @@
+# facts: qemu-7.2.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-16384.json
+--facts
+../data/facts/guests.json
+--overcommit
+-m
+8g

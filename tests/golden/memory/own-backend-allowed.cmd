@@ -1,0 +1,19 @@
+# facts: qemu-7.2.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-other.json
+-m
+1g
+-object
+memory-backend-ram,id=m,size=1g
+-machine
+memory-backend=m

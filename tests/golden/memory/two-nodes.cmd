@@ -1,0 +1,21 @@
+# facts: qemu-7.2.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-16384.json
+-m
+2g
+-smp
+2
+-numa
+node,mem=1g
+-numa
+node,mem=1g

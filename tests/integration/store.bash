@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# store.bash - a store for guests' memory: a configuration, and what is used of it.
+#
+# Loaded behind helper.bash, which sets the other variables.
+
+# shellcheck disable=SC2154
+
+# Makes $T/conf the configuration: so many MiB in $memory, counted over $state.
+configure() { # MIB LINE...
+	{
+		printf '[memory]\nfile_backed_memory = %s\nmemory_backing_dir = %s\nhost_state_dir = %s\n' \
+			"$1" "$memory" "$state"
+		[ $# -lt 2 ] || printf '%s\n' "${@:2}"
+	} >"$T/conf"
+	chmod 0600 "$T/conf"
+}
+
+# KiB that are used on the file system of the store.
+blocks_used() {
+	df --output=used "$memory" | tail -n 1
+}
