@@ -8,12 +8,31 @@
 #include "command.h"
 
 const ExmCommand *const exm_commands[] = {
-	&exm_command_run,     &exm_command_list,     &exm_command_show,     &exm_command_wait,
-	&exm_command_stop,    &exm_command_console,  &exm_command_logs,     &exm_command_qmp,
-	&exm_command_events,  &exm_command_save,     &exm_command_clone,    &exm_command_fork,
-	&exm_command_migrate, &exm_command_receive,  &exm_command_template, &exm_command_usage,
-	&exm_command_pmem,    &exm_command_config,   &exm_command_probe,    &exm_command_completion,
-	&exm_command_help,    &exm_command_complete, &exm_command_options,  NULL,
+	&exm_command_run,
+	&exm_command_list,
+	&exm_command_show,
+	&exm_command_wait,
+	&exm_command_stop,
+	&exm_command_console,
+	&exm_command_logs,
+	&exm_command_qmp,
+	&exm_command_events,
+	&exm_command_save,
+	&exm_command_clone,
+	&exm_command_fork,
+	&exm_command_migrate,
+	&exm_command_receive,
+	&exm_command_template,
+	&exm_command_usage,
+	&exm_command_capacity,
+	&exm_command_pmem,
+	&exm_command_config,
+	&exm_command_probe,
+	&exm_command_completion,
+	&exm_command_help,
+	&exm_command_complete,
+	&exm_command_options,
+	NULL,
 };
 
 /**

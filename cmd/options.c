@@ -247,6 +247,20 @@ ExmConfig *exm_config_load(const char *chosen, const char *const *recorded, GErr
 }
 
 /**
+ * exm_store_read() - What the configuration says of guests' memory
+ * @config: the configuration
+ * @error:  USAGE where a value cannot be
+ *
+ * Return: what it says (transfer full), or NULL.
+ */
+ExmMemoryConfig *exm_store_read(const ExmConfig *config, GError **error)
+{
+	g_autofree char *own = g_build_filename(g_get_user_data_dir(), "exomem", "ram", NULL);
+
+	return exm_memory_config_new(config, geteuid() == 0 ? "/var/lib/exomem/ram" : own, error);
+}
+
+/**
  * exm_store_load() - What the configuration says of guests' memory, where it can be so
  * @config:    the configuration
  * @ret_store: what it says (transfer full), or NULL where file backing is off
@@ -254,9 +268,7 @@ ExmConfig *exm_config_load(const char *chosen, const char *const *recorded, GErr
  */
 bool exm_store_load(const ExmConfig *config, ExmMemoryConfig **ret_store, GError **error)
 {
-	g_autofree char *own = g_build_filename(g_get_user_data_dir(), "exomem", "ram", NULL);
-	const char *directory = geteuid() == 0 ? "/var/lib/exomem/ram" : own;
-	g_autoptr(ExmMemoryConfig) store = exm_memory_config_new(config, directory, error);
+	g_autoptr(ExmMemoryConfig) store = exm_store_read(config, error);
 	g_autoptr(GPtrArray) findings = exm_findings_new();
 
 	if (!store)

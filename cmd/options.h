@@ -52,6 +52,7 @@ const char *exm_default_qemu(void);
 char *exm_cache_directory(void);
 char *exm_claims_directory(const char *chosen);
 ExmConfig *exm_config_load(const char *chosen, const char *const *recorded, GError **error);
+ExmMemoryConfig *exm_store_read(const ExmConfig *config, GError **error);
 bool exm_store_load(const ExmConfig *config, ExmMemoryConfig **ret_store, GError **error);
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);

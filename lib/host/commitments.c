@@ -159,7 +159,7 @@ static void read_directory(const char *root, const char *except, ExmCapacityFact
 }
 
 /* State directories that somebody chose by --state-dir. */
-static void read_linked(const ExmCommitmentPlaces *places, const char *except, ExmCapacityFacts *facts)
+static void add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories)
 {
 	g_autoptr(GDir) directory = g_dir_open(places->host, 0, NULL);
 	const char *name;
@@ -174,8 +174,32 @@ static void read_linked(const ExmCommitmentPlaces *places, const char *except, E
 		if (root && access(root, F_OK) < 0)
 			unlink(link);
 		else if (root && g_strcmp0(root, places->own) != 0)
-			read_directory(root, except, facts);
+			g_ptr_array_add(directories, g_steal_pointer(&root));
 	}
+}
+
+/**
+ * exm_commitments_directories() - The state directories whose guests count
+ * @places:     where it is to be found who has what
+ * @ret_unseen: the host's, where this user cannot look into it (transfer full); else NULL
+ *
+ * Return: of char * (transfer full).
+ */
+GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen)
+{
+	GPtrArray *directories = g_ptr_array_new_with_free_func(g_free);
+	const bool there = access(places->host, F_OK) == 0;
+
+	*ret_unseen = NULL;
+	g_ptr_array_add(directories, g_strdup(places->own));
+	if (there && !is_ours(places->host)) {
+		*ret_unseen = g_strdup(places->host);
+		return directories;
+	}
+	if (g_strcmp0(places->host, places->own) != 0)
+		g_ptr_array_add(directories, g_strdup(places->host));
+	add_linked(places, directories);
+	return directories;
 }
 
 /**
@@ -189,20 +213,10 @@ static void read_linked(const ExmCommitmentPlaces *places, const char *except, E
 void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
                           ExmCapacityFacts *facts)
 {
-	const bool same = g_strcmp0(places->host, places->own) == 0;
+	g_autoptr(GPtrArray) directories = exm_commitments_directories(places, &facts->unseen);
 
-	read_directory(places->own, except, facts);
-	if (same || access(places->host, F_OK) < 0) {
-		if (same)
-			read_linked(places, except, facts);
-		return;
-	}
-	if (!is_ours(places->host)) {
-		facts->unseen = g_strdup(places->host);
-		return;
-	}
-	read_directory(places->host, except, facts);
-	read_linked(places, except, facts);
+	for (guint i = 0; i < directories->len; i++)
+		read_directory(directories->pdata[i], except, facts);
 }
 
 /* So that others who count the host's guests find those of this directory. */

@@ -17,6 +17,7 @@ typedef struct {
 } ExmCommitmentPlaces;
 
 bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError **error);
+GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen);
 void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
                           ExmCapacityFacts *facts);
 bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *directory,

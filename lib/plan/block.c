@@ -31,7 +31,7 @@ static void block_free(gpointer data)
  */
 char *exm_block_file_name(uint64_t offset, uint64_t size, const char *id)
 {
-	char *name = g_strdup_printf("qemu_back_mem.%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER
+	char *name = g_strdup_printf(EXM_BLOCK_PREFIX "%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER
 	                             "x.%s",
 	                             offset, size, id);
 

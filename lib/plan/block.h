@@ -9,6 +9,9 @@
 #include "plan/memory_option.h"
 #include "plan/template.h"
 
+/* With it the name of each memory file begins, as the 2012 patch has it. */
+#define EXM_BLOCK_PREFIX "qemu_back_mem."
+
 /**
  * struct ExmBlock - One block of guest memory that exomem backs
  * @id:        id of its memory backend: the machine's own RAM id, or "ram-node0"

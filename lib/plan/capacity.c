@@ -188,3 +188,75 @@ bool exm_capacity_admit(const ExmMemoryConfig *config, const ExmCapacityFacts *f
 	}
 	return true;
 }
+
+/**
+ * exm_capacity_used() - What guests use, as Nova's driver reports it
+ * @memories: bytes that each has by its balloon
+ * @count:    of them
+ *
+ * The sum is rounded down to MiB, not each of them (nova/virt/libvirt/host.py,
+ * _sum_domain_memory_mb()).
+ *
+ * Return: MiB.
+ */
+uint64_t exm_capacity_used(const uint64_t *memories, size_t count)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += memories[i];
+	return bytes / EXM_MIB;
+}
+
+/**
+ * exm_capacity_fit() - How many more of a size fit
+ * @config:        with file backing on
+ * @facts:         what guests have
+ * @store_free:    bytes that can be written to the store's file system
+ * @ram_available: bytes of memory that can be had without swapping
+ * @size:          bytes of each
+ */
+ExmFit exm_capacity_fit(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
+                        uint64_t store_free, uint64_t ram_available, uint64_t size)
+{
+	const ExmBalance store = exm_capacity_balance(config, facts, EXM_ACCOUNT_STORE);
+	const ExmBalance ram = exm_capacity_balance(config, facts, EXM_ACCOUNT_RAM);
+	const uint64_t store_left = exm_balance_free(&store);
+	const uint64_t ram_left = exm_balance_free(&ram);
+
+	return (ExmFit){
+		.size = size,
+		.guests = MIN(store_left, store_free) / size,
+		.children = MIN(ram_left, ram_available) / size,
+		.guest_stop = store_left / size <= store_free / size
+		                      ? "file_backed_memory"
+		                      : "room on the store's file system",
+		.child_stop = ram_left / size <= ram_available / size
+		                      ? "memory of the host that is not committed"
+		                      : "memory of the host that is not in use",
+	};
+}
+
+/**
+ * exm_capacity_inventory() - What Nova would tell placement
+ * @config: the configuration
+ *
+ * Return: an object (transfer full) as in nova/virt/libvirt/driver.py, update_provider_tree(), in
+ * MiB; NULL where there is nothing to tell.
+ */
+ExmJson *exm_capacity_inventory(const ExmMemoryConfig *config)
+{
+	ExmJson *json;
+
+	if (config->capacity == 0)
+		return NULL;
+	json = json_object_new_object();
+	exm_json_set_uint(json, "total", config->capacity / EXM_MIB);
+	exm_json_set_uint(json, "max_unit", config->capacity / EXM_MIB);
+	exm_json_set_uint(json, "min_unit", 1);
+	exm_json_set_uint(json, "step_size", 1);
+	json_object_object_add(json, "allocation_ratio",
+	                       json_object_new_double_s(config->ratio, "1.0"));
+	exm_json_set_uint(json, "reserved", config->reserved / EXM_MIB);
+	return json;
+}

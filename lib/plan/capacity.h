@@ -36,12 +36,32 @@ typedef struct {
 	guint guests;
 } ExmBalance;
 
+/**
+ * struct ExmFit - How many more of a size fit
+ * @size:     bytes of each
+ * @guests:   with memory of their own in the store
+ * @children: of a template, that may copy all of it
+ * @guest_stop: what stops the guest after these (static)
+ * @child_stop: what stops the child after these (static)
+ */
+typedef struct {
+	uint64_t size;
+	uint64_t guests;
+	uint64_t children;
+	const char *guest_stop;
+	const char *child_stop;
+} ExmFit;
+
 ExmCapacityFacts *exm_capacity_facts_new(void);
 void exm_capacity_facts_free(ExmCapacityFacts *facts);
 ExmCapacityFacts *exm_capacity_facts_from_json(ExmJson *json, uint64_t ram_total, GError **error);
 ExmBalance exm_capacity_balance(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
                                 ExmAccount account);
 uint64_t exm_balance_free(const ExmBalance *balance);
+uint64_t exm_capacity_used(const uint64_t *memories, size_t count);
+ExmFit exm_capacity_fit(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
+                        uint64_t store_free, uint64_t ram_available, uint64_t size);
+ExmJson *exm_capacity_inventory(const ExmMemoryConfig *config);
 bool exm_capacity_admit(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
                         const ExmCommitment *commitment, GError **error);
 

@@ -19,3 +19,21 @@ configure() { # MIB LINE...
 blocks_used() {
 	df --output=used "$memory" | tail -n 1
 }
+
+# A control group below this process's own that has so many MiB of memory; prints its path.
+new_group() { # MIB
+	local own group
+	own=$(awk -F: '$2 ~ /(^|,)memory(,|$)/ { print $3 }' /proc/self/cgroup)
+	if [ -n "$own" ]; then
+		group=/sys/fs/cgroup/memory$own/exomem-test.$$
+		mkdir "$group" && echo $(($1 << 20)) >"$group/memory.limit_in_bytes" || return 1
+	else
+		group=/sys/fs/cgroup/exomem-test.$$
+		mkdir "$group" && echo $(($1 << 20)) >"$group/memory.max" || return 1
+	fi
+	echo "$group"
+}
+
+group_peak() { # GROUP
+	cat "$1/memory.max_usage_in_bytes" 2>/dev/null || cat "$1/memory.peak"
+}

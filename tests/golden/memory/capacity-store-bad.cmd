@@ -1,0 +1,16 @@
+# facts: qemu-7.2.json
+capacity
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+--facts
+../data/facts/store.json
+--facts
+../data/facts/conf-12288.json
+--facts
+../data/facts/guests.json
+--facts
+../data/facts/store-bad.json
