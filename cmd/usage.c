@@ -5,19 +5,29 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/error.h"
+#include "base/fd.h"
 #include "base/size.h"
 #include "command.h"
 #include "options.h"
 #include "output.h"
+#include "words.h"
 
 static struct {
 	char *state_directory;
+	char *svg;
+	gboolean map;
+	gboolean watch;
 	gboolean json;
 } opt;
 
 static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON, in bytes"),
+	EXM_OPTION_FLAG("watch", &opt.watch, "again each second, until it is interrupted"),
+	EXM_OPTION_FLAG("map", &opt.map, "draw a guest's memory: untouched, shared, copied"),
+	EXM_OPTION_TEXT("svg", &opt.svg, "draw it as a picture, into this file", "FILE"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "guests' state is there", "DIR"),
 	EXM_OPTION_END,
 };
@@ -38,6 +48,7 @@ static ExmJson *guest_to_json(const ExmUsage *usage)
 	exm_json_set_uint(json, "copied", usage->smaps.copied);
 	exm_json_set_uint(json, "swapped", usage->smaps.swapped);
 	exm_json_set_uint(json, "qemu", usage->smaps.rest);
+	exm_json_set_uint(json, "merged", usage->smaps.merged);
 	exm_json_set_uint(json, "rss", usage->smaps.rss);
 	exm_json_set_uint(json, "pss", usage->smaps.pss);
 	return json;
@@ -55,7 +66,11 @@ static void print_json(const GPtrArray *usages, const ExmUsageSum *sum)
 	exm_json_set_uint(json, "copied", sum->copied);
 	exm_json_set_uint(json, "swapped", sum->swapped);
 	exm_json_set_uint(json, "qemu", sum->qemu);
+	exm_json_set_uint(json, "merged", sum->merged);
+	exm_json_set_uint(json, "blocks", sum->blocks);
+	exm_json_set_uint(json, "dirty", sum->dirty);
 	exm_json_set_uint(json, "all", all_of(sum));
+	exm_json_set_uint(json, "alone", sum->alone);
 	exm_output_json(json);
 }
 
@@ -71,6 +86,19 @@ static void print_row(int width, const char *name, uint64_t memory, uint64_t map
 		printf("  %9s", text);
 	}
 	printf("\n");
+}
+
+static void print_rest(const ExmUsageSum *sum)
+{
+	g_autofree char *alone = exm_size_human(sum->alone);
+	g_autofree char *blocks = exm_size_human(sum->blocks);
+	g_autofree char *dirty = exm_size_human(sum->dirty);
+	g_autofree char *merged = exm_size_human(sum->merged);
+	g_autofree char *swapped = exm_size_human(sum->swapped);
+
+	printf("%s if none of them shared anything\n", alone);
+	printf("files: %s of blocks, %s not written yet; merged (KSM): %s; in swap: %s\n", blocks,
+	       dirty, merged, swapped);
 }
 
 static void print_table(const GPtrArray *usages, const ExmUsageSum *sum)
@@ -90,22 +118,75 @@ static void print_table(const GPtrArray *usages, const ExmUsageSum *sum)
 		          usage->smaps.copied, usage->smaps.rest);
 	}
 	printf("%s in all, of which %s are memory files, each counted once\n", all, files);
+	print_rest(sum);
 }
 
-static bool run(const char *const *words, GError **error)
+static bool print_usage(const char *directory, const char *const *words, GError **error)
 {
-	g_autofree char *directory = NULL;
 	g_autoptr(GPtrArray) usages = NULL;
 	ExmUsageSum sum;
 
-	if (!exm_state_directory(opt.state_directory, &directory, error) ||
-	    !exm_op_usage(directory, words, &usages, &sum, error))
+	if (!exm_op_usage(directory, words, &usages, &sum, error))
 		return false;
 	if (opt.json)
 		print_json(usages, &sum);
 	else
 		print_table(usages, &sum);
 	return true;
+}
+
+static bool print_again(const char *directory, const char *const *words, GError **error)
+{
+	const bool is_screen = isatty(STDOUT_FILENO);
+
+	for (;;) {
+		/* ECMA-48: to the top, and all below away. */
+		if (is_screen)
+			printf("\033[H\033[J");
+		if (!print_usage(directory, words, error) || !exm_output_finish(error))
+			return false;
+		g_usleep(G_USEC_PER_SEC);
+	}
+}
+
+static bool draw(const char *directory, const char *const *words, GError **error)
+{
+	ExmStripCell cells[EXM_STRIP_CELLS] = { 0 };
+	g_autofree char *text = NULL;
+	g_autofree char *svg = NULL;
+	const char *name;
+	uint64_t size;
+
+	if (!exm_words_guest(words, &name, error) ||
+	    !exm_op_usage_map(directory, name, cells, &size, error))
+		return false;
+	text = exm_strip_to_text(cells, size, isatty(STDOUT_FILENO) && !g_getenv("NO_COLOR"));
+	svg = exm_strip_to_svg(cells, name, size);
+	if (opt.map)
+		printf("%s", text);
+	return !opt.svg || exm_file_write_atomic(opt.svg, svg, strlen(svg), 0644, error);
+}
+
+static bool check_options(GError **error)
+{
+	const bool draws = opt.map || opt.svg;
+
+	if (draws && (opt.watch || opt.json))
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' and '%s' exclude each other",
+		                 opt.map ? "--map" : "--svg", opt.watch ? "--watch" : "--json");
+	return true;
+}
+
+static bool run(const char *const *words, GError **error)
+{
+	g_autofree char *directory = NULL;
+
+	if (!check_options(error) || !exm_state_directory(opt.state_directory, &directory, error))
+		return false;
+	if (opt.map || opt.svg)
+		return draw(directory, words, error);
+	return opt.watch ? print_again(directory, words, error)
+	                 : print_usage(directory, words, error);
 }
 
 const ExmCommand exm_command_usage = {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -24,6 +25,7 @@
  * @pss:       the same, shared pages in part
  * @anonymous: bytes of pages that no file has
  * @swap:      bytes in swap
+ * @merged:    bytes of pages that are merged with equal ones
  */
 typedef struct {
 	bool chosen;
@@ -31,6 +33,7 @@ typedef struct {
 	uint64_t pss;
 	uint64_t anonymous;
 	uint64_t swap;
+	uint64_t merged;
 } Mapping;
 
 static const struct {
@@ -41,6 +44,7 @@ static const struct {
 	{ "Pss:", G_STRUCT_OFFSET(Mapping, pss) },
 	{ "Anonymous:", G_STRUCT_OFFSET(Mapping, anonymous) },
 	{ "Swap:", G_STRUCT_OFFSET(Mapping, swap) },
+	{ "KSM:", G_STRUCT_OFFSET(Mapping, merged) },
 };
 
 static bool is_chosen(const char *line, const ExmMappedFile *files, size_t count)
@@ -73,6 +77,7 @@ static void add_mapping(const Mapping *mapping, ExmSmaps *smaps)
 {
 	smaps->rss += mapping->rss;
 	smaps->pss += mapping->pss;
+	smaps->merged += mapping->merged;
 	if (!mapping->chosen) {
 		smaps->rest += mapping->pss;
 		return;
@@ -144,21 +149,42 @@ static uint64_t count_resident(int fd, uint64_t offset, uint64_t length)
 	return count * page;
 }
 
+/* Linux 6.5, include/uapi/linux/mman.h; older headers have it not. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+static uint64_t count_dirty(int fd)
+{
+	/* To the end of the file. */
+	uint64_t range[2] = { 0, 0 };
+	/* In the page cache, dirty, being written, evicted, evicted lately. */
+	uint64_t pages[5] = { 0 };
+
+	if (syscall(SYS_cachestat, fd, range, pages, 0) < 0)
+		return 0;
+	return (pages[1] + pages[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /**
- * exm_resident_bytes() - How much of a file is in memory, whoever maps it
+ * exm_file_use() - What a memory file takes, whoever maps it
  * @path: the file, or /proc/PID/fd/N
  *
- * Return: bytes in the page cache (mincore(2)); 0 where it cannot be opened.
+ * Return: what is in the page cache (mincore(2)), dirty there, and on the file system; nothing
+ * where it cannot be opened.
  */
-uint64_t exm_resident_bytes(const char *path)
+ExmFileUse exm_file_use(const char *path)
 {
 	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	uint64_t bytes = 0;
+	ExmFileUse use = { 0 };
 	struct stat info;
 
 	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
-		return 0;
+		return use;
 	for (uint64_t offset = 0; offset < (uint64_t)info.st_size; offset += WINDOW)
-		bytes += count_resident(fd, offset, MIN(WINDOW, (uint64_t)info.st_size - offset));
-	return bytes;
+		use.resident += count_resident(fd, offset,
+		                               MIN(WINDOW, (uint64_t)info.st_size - offset));
+	use.dirty = count_dirty(fd);
+	use.blocks = (uint64_t)info.st_blocks * 512;
+	return use;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "host/page_map.h"
 #include "host/place.h"
 #include "host/state.h"
 
@@ -49,9 +50,15 @@ static char *path_of(const ExmVm *vm, ExmJson *memory)
 
 static void count_file(const Ledger *ledger, const ExmFileFacts *file)
 {
-	if (g_hash_table_add(ledger->seen, g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
-	                                                   file->device, file->inode)))
-		ledger->sum->files += exm_resident_bytes(file->path);
+	ExmFileUse use;
+
+	if (!g_hash_table_add(ledger->seen, g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+	                                                    file->device, file->inode)))
+		return;
+	use = exm_file_use(file->path);
+	ledger->sum->files += use.resident;
+	ledger->sum->dirty += use.dirty;
+	ledger->sum->blocks += use.blocks;
 }
 
 static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
@@ -92,6 +99,8 @@ static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
 	ledger->sum->copied += usage->smaps.copied;
 	ledger->sum->swapped += usage->smaps.swapped;
 	ledger->sum->qemu += usage->smaps.rest;
+	ledger->sum->merged += usage->smaps.merged;
+	ledger->sum->alone += usage->smaps.mapped + usage->smaps.copied + usage->smaps.rest;
 	return true;
 }
 
@@ -136,5 +145,40 @@ bool exm_op_usage(const char *state_directory, const char *const *names, GPtrArr
 			return false;
 	*ret_usages = g_steal_pointer(&usages);
 	*ret_sum = sum;
+	return true;
+}
+
+/**
+ * exm_op_usage_map() - Which pages of its memory a guest has touched
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ * @cells:           EXM_STRIP_CELLS of them, empty
+ * @ret_size:        bytes of its memory
+ * @error:           STATE where there is no such guest, or its memory is not exomem's
+ */
+bool exm_op_usage_map(const char *state_directory, const char *name, ExmStripCell *cells,
+                      uint64_t *ret_size, GError **error)
+{
+	g_autoptr(ExmVm) vm = exm_state_find(state_directory, name, error);
+
+	if (!vm)
+		return false;
+	if (json_object_array_length(vm->memory) == 0)
+		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has no -mem-path", name);
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
+		g_autofree char *path = path_of(vm, memory);
+		g_autoptr(ExmFileFacts) file = path ? exm_file_look_through(path) : NULL;
+		const ExmPageSpan span = {
+			.file = { .inode = file ? file->inode : 0,
+			          .directory = "",
+			          .size = file ? 0 : exm_json_get_uint(memory, "size") },
+			.offset = exm_json_get_uint(memory, "offset"),
+		};
+
+		if (!exm_page_map_read((pid_t)vm->pid, &span, vm->ram_size, cells, error))
+			return false;
+	}
+	*ret_size = vm->ram_size;
 	return true;
 }

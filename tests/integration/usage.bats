@@ -65,6 +65,56 @@ check_sums() { # COUNT
 	check_sums 10
 }
 
+@test "fifty children: what is said is what smaps_rollup says" {
+	need_qemu
+	check_sums 50
+	[ "$(jq .alone <<<"$usage")" -gt "$(jq '.copied + .qemu' <<<"$usage")" ]
+}
+
+@test "a file's blocks and dirty pages are those of the file" {
+	need_qemu
+	use_file_system ext4 200M
+	memory=$reflink
+	boot web -mem-path "$memory,mode=create,anyfs"
+	fill web 16M 7
+	[ "$(vm usage --json | jq .blocks)" = $(($(stat -c %b "$memory/$file") * 512)) ]
+	vm qmp web stop
+	sync -f "$memory"
+	[ "$(vm usage --json | jq .dirty)" = 0 ]
+}
+
+@test "--map tells what a child has copied from what it shares" {
+	need_qemu
+	boot_and_save web
+	vm clone --detach web
+	dirty web-1 4M 3
+	map=$(vm usage --map web-1)
+	echo "$map"
+	# 64 MiB are 256 cells: 4 MiB from 2 MiB on are copied, and what lies behind is not.
+	[[ $(head -n 1 <<<"$map") = *'████████████████'* ]]
+	[ "$(sed -n 2,3p <<<"$map" | grep -c '█')" = 0 ]
+	vm usage --svg "$T/map.svg" web-1
+	grep -q '<svg xmlns' "$T/map.svg"
+	[ "$(grep -c '#c0504d' "$T/map.svg")" -ge 16 ]
+	run vm usage --map gone
+	assert_refused 5 'gone'
+}
+
+@test "--watch prints again and again, and --map does not" {
+	need_qemu
+	boot web -mem-path "$memory,anyfs"
+	vm usage --watch >"$T/watched" &
+	watcher=$!
+	deadline=$((SECONDS + 20))
+	until [ "$(grep -c '^NAME' "$T/watched")" -ge 2 ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.1
+	done
+	kill "$watcher"
+	run vm usage --watch --map web
+	assert_refused 2 'exclude each other'
+}
+
 @test "children of a fork: their memory file has no name, and counts once" {
 	need_qemu
 	boot web -mem-path "$memory,anyfs"

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* page_map.c - Which pages of its memory a guest has touched, and which are its own */
+
+#include "host/page_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+/* Linux, Documentation/admin-guide/mm/pagemap.rst. */
+#define PAGE_PRESENT (UINT64_C(1) << 63)
+#define PAGE_SWAPPED (UINT64_C(1) << 62)
+#define PAGE_OF_FILE (UINT64_C(1) << 61)
+
+#define AT_ONCE 4096
+
+/* One line of /proc/PID/maps: "START-END MODE OFFSET DEVICE INODE PATH". */
+typedef struct {
+	uint64_t start;
+	uint64_t end;
+	uint64_t offset;
+	uint64_t inode;
+} Mapping;
+
+static bool read_mapping(const char *line, Mapping *mapping)
+{
+	g_auto(GStrv) fields = g_strsplit(line, " ", 6);
+	const char *minus = strchr(line, '-');
+
+	if (!minus || g_strv_length(fields) < 5)
+		return false;
+	mapping->start = g_ascii_strtoull(line, NULL, 16);
+	mapping->end = g_ascii_strtoull(minus + 1, NULL, 16);
+	mapping->offset = g_ascii_strtoull(fields[2], NULL, 16);
+	mapping->inode = g_ascii_strtoull(fields[4], NULL, 10);
+	return true;
+}
+
+static bool is_of(const Mapping *mapping, const ExmMappedFile *file)
+{
+	return mapping->inode ? mapping->inode == file->inode
+	                      : file->size && mapping->end - mapping->start == file->size;
+}
+
+static void count(uint64_t entry, ExmStripCell *cell)
+{
+	if ((entry & PAGE_PRESENT) && (entry & PAGE_OF_FILE))
+		cell->shared++;
+	else if (entry & (PAGE_PRESENT | PAGE_SWAPPED))
+		cell->copied++;
+	cell->pages++;
+}
+
+static void read_pages(int fd, const Mapping *mapping, uint64_t offset, uint64_t memory,
+                       ExmStripCell *cells)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t cell_size = MAX(memory / EXM_STRIP_CELLS, page);
+	const uint64_t pages = (mapping->end - mapping->start) / page;
+	g_autofree uint64_t *entries = g_new(uint64_t, AT_ONCE);
+
+	for (uint64_t done = 0; done < pages;) {
+		const size_t wanted = MIN(AT_ONCE, pages - done) * sizeof(uint64_t);
+		const off_t at = (off_t)((mapping->start / page + done) * sizeof(uint64_t));
+		const ssize_t got = pread(fd, entries, wanted, at);
+
+		if (got < (ssize_t)sizeof(uint64_t))
+			return;
+		for (size_t i = 0; i < (size_t)got / sizeof(uint64_t); i++, done++) {
+			const uint64_t address = offset + mapping->offset + done * page;
+
+			count(entries[i], &cells[MIN(address / cell_size, EXM_STRIP_CELLS - 1)]);
+		}
+	}
+}
+
+/**
+ * exm_page_map_read() - Which pages of a block of memory a guest has touched
+ * @pid:    of its QEMU
+ * @span:   the block
+ * @memory: bytes of all of its memory
+ * @cells:  EXM_STRIP_CELLS of them; grow
+ * @error:  SYSTEM where it is gone or another user's
+ */
+bool exm_page_map_read(pid_t pid, const ExmPageSpan *span, uint64_t memory, ExmStripCell *cells,
+                       GError **error)
+{
+	g_autofree char *maps_path = g_strdup_printf("/proc/%d/maps", (int)pid);
+	g_autofree char *path = g_strdup_printf("/proc/%d/pagemap", (int)pid);
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	Mapping mapping;
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	if (!exm_file_read(maps_path, &text, NULL, error))
+		return false;
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines; *line; line++)
+		if (read_mapping(*line, &mapping) && is_of(&mapping, &span->file))
+			read_pages(fd, &mapping, span->offset, memory, cells);
+	return true;
+}
