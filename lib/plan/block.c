@@ -32,7 +32,7 @@ static void block_free(gpointer data)
 char *exm_block_file_name(uint64_t offset, uint64_t size, const char *id)
 {
 	char *name = g_strdup_printf(EXM_BLOCK_PREFIX "%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER
-	                             "x.%s",
+	                                              "x.%s",
 	                             offset, size, id);
 
 	/* QEMU writes a region's name into a file name so too (system/physmem.c, file_ram_open()). */

@@ -114,6 +114,11 @@ guest() { # NAME ARGUMENT...
 	vm clone --detach --config "$T/conf" -n 2 --cow-budget 36M web
 	jq -e '.budget == 37748736' "$state/web-4/commitment"
 	[ "$(jq -s '[.[].charges[] | select(.inode > 0).inode] | unique | length' "$state"/web-*/commitment)" = 1 ]
+	group=$(cat "$state/web-4/cgroup")
+	[ -d "$group" ]
+	vm stop --kill --all
+	vm list -q
+	[ ! -e "$group" ]
 }
 
 @test "a fork that does not fit leaves the guest as it was" {

@@ -3,7 +3,7 @@
 # exomem usage against what the kernel says of the same processes.
 
 # helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2030,SC2031,SC2154
 
 load helper
 load template

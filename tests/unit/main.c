@@ -47,6 +47,7 @@ static Suite *(*const suites[])(void) = {
 	config_suite,
 	scrub_suite,
 	capacity_suite,
+	strip_suite,
 };
 
 int main(void)

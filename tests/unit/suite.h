@@ -34,6 +34,7 @@ Suite *memory_file_suite(void);
 Suite *checksum_suite(void);
 Suite *qemu_keys_suite(void);
 Suite *capacity_suite(void);
+Suite *strip_suite(void);
 Suite *clash_suite(void);
 Suite *disk_suite(void);
 Suite *stream_suite(void);
