@@ -48,6 +48,8 @@ static Suite *(*const suites[])(void) = {
 	scrub_suite,
 	capacity_suite,
 	strip_suite,
+	policy_suite,
+	balance_suite,
 };
 
 int main(void)

@@ -52,6 +52,8 @@ Suite *fork_suite(void);
 Suite *state_suite(void);
 Suite *config_suite(void);
 Suite *scrub_suite(void);
+Suite *policy_suite(void);
+Suite *balance_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 
