@@ -35,6 +35,7 @@ const ExmCommand *exm_command_find(const char *name);
 bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command, GError **error);
 
 extern const ExmCommand exm_command_capacity;
+extern const ExmCommand exm_command_balance;
 extern const ExmCommand exm_command_clone;
 extern const ExmCommand exm_command_fork;
 extern const ExmCommand exm_command_complete;

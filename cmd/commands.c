@@ -25,6 +25,7 @@ const ExmCommand *const exm_commands[] = {
 	&exm_command_template,
 	&exm_command_usage,
 	&exm_command_capacity,
+	&exm_command_balance,
 	&exm_command_pmem,
 	&exm_command_config,
 	&exm_command_probe,

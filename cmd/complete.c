@@ -52,6 +52,7 @@ static const char *const pmem_actions[] = {
 };
 static const char *const memories[] = { "private", "reflink", NULL };
 static const char *const state_formats[] = { "auto", "qemu", "xen", NULL };
+static const char *const policies[] = { "default", "density", "latency", NULL };
 static const char *const shells[] = { "bash", "fish", "zsh", NULL };
 
 static const struct {
@@ -59,6 +60,7 @@ static const struct {
 	const char *option;
 	const char *const *words;
 } values[] = {
+	{ "balance", "policy", policies },
 	{ "clone", "memory", memories },
 	{ "run", "state-format", state_formats },
 	{ "wait", "for", wait_events },

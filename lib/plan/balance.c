@@ -93,6 +93,7 @@ ExmDecision *exm_round_decide(ExmRound *round, ExmAction action, const char *gue
 	ExmDecision *decision = g_new0(ExmDecision, 1);
 
 	decision->action = action;
+	decision->state = exm_balance_state(round->balance);
 	decision->guest = g_strdup(guest);
 	decision->why = g_strdup(why);
 	decision->line = g_strdup_printf("state %s (%s)%s%s%s%s", exm_balance_state(round->balance),
@@ -293,6 +294,7 @@ GPtrArray *exm_balance_decide(ExmBalance *balance, const ExmSample *sample)
 	look_at_guests(&round);
 	if (round.state)
 		round.need = need_of(&round);
+	round.lacking = round.need > 0;
 	exm_round_give(&round);
 	pull_levers(&round);
 	g_free(round.reason);
@@ -309,6 +311,7 @@ ExmJson *exm_decision_to_json(const ExmDecision *decision)
 {
 	ExmJson *json = json_object_new_object();
 
+	exm_json_set_string(json, "state", decision->state);
 	exm_json_set_string(json, "action", exm_enum_name(&action_table, (int)decision->action));
 	if (decision->guest)
 		exm_json_set_string(json, "guest", decision->guest);

@@ -40,6 +40,7 @@ typedef enum {
 /**
  * struct ExmDecision - One thing to do, and why
  * @action: what
+ * @state:  the host's state (the policy's)
  * @guest:  whom, or NULL for the host
  * @from:   bytes before; pages for KSM
  * @to:     bytes after; pages for KSM
@@ -49,6 +50,7 @@ typedef enum {
  */
 typedef struct {
 	ExmAction action;
+	const char *state;
 	char *guest;
 	uint64_t from;
 	uint64_t to;

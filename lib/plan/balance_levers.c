@@ -240,7 +240,8 @@ static void drop_cache(ExmRound *round)
 {
 	ExmBalance *balance = round->balance;
 
-	if (balance->dropped && balance->round - balance->dropped < round->policy->window)
+	if (!round->lacking ||
+	    (balance->dropped && balance->round - balance->dropped < round->policy->window))
 		return;
 	balance->dropped = balance->round;
 	exm_round_decide(round, EXM_ACTION_DROP_CACHE, NULL, "drop cache of memory files",
@@ -270,7 +271,7 @@ static void scan_faster(ExmRound *round)
 {
 	const ExmPolicy *policy = round->policy;
 
-	if (round->sample->ksm)
+	if (round->sample->ksm && round->lacking)
 		set_pages(round,
 		          CLAMP(round->balance->pages + PAGES_MORE, policy->pages_min,
 		                policy->pages_max),

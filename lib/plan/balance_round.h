@@ -45,6 +45,7 @@ struct ExmBalance {
  * @reason:    why it is this state
  * @guests:    of ExmGuestRound, by rank
  * @need:      bytes that are still to be freed
+ * @lacking:   something was, when the round began
  * @decisions: of ExmDecision
  */
 typedef struct {
@@ -55,6 +56,7 @@ typedef struct {
 	char *reason;
 	GArray *guests;
 	uint64_t need;
+	bool lacking;
 	GPtrArray *decisions;
 } ExmRound;
 

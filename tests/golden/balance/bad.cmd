@@ -1,0 +1,4 @@
+# A line that is no sample is named.
+balance
+--replay
+balance/bad.samples

@@ -1,0 +1,5 @@
+# Decisions as JSON.
+balance
+--json
+--replay
+balance/pressure.samples

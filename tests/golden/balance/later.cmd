@@ -1,0 +1,4 @@
+# Samples of a later exomem.
+balance
+--replay
+balance/later.samples

@@ -1,0 +1,4 @@
+# A file that is not there.
+balance
+--replay
+balance/none.samples

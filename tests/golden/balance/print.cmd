@@ -1,0 +1,3 @@
+# The policy that is the default.
+balance
+--print-policy

@@ -1,0 +1,4 @@
+# A guest that goes and comes again.
+balance
+--replay
+balance/vanish.samples
