@@ -282,7 +282,7 @@ lint-shell:
 	$(Q)shellcheck $(SH)
 # nd: mdoc's .Nd; hda, hax, passt: QEMU's words; mdoe, nmae, opne, flie: typing errors to be caught.
 # Recorded answers in tests/data are as QEMU spelled them; fuzz corpora are misspelt on purpose.
-WORDS := nd,hda,hax,passt,mdoe,nmae,opne,flie
+WORDS := nd,hda,hax,passt,baloon,mdoe,nmae,opne,flie
 lint-words:
 	$(call say,LINT,words)
 	$(Q){ git ls-files -co --exclude-standard 2>/dev/null || \

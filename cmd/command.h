@@ -36,6 +36,7 @@ bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command,
 
 extern const ExmCommand exm_command_capacity;
 extern const ExmCommand exm_command_balance;
+extern const ExmCommand exm_command_balloon;
 extern const ExmCommand exm_command_clone;
 extern const ExmCommand exm_command_fork;
 extern const ExmCommand exm_command_complete;
@@ -52,6 +53,7 @@ extern const ExmCommand exm_command_pmem;
 extern const ExmCommand exm_command_probe;
 extern const ExmCommand exm_command_qmp;
 extern const ExmCommand exm_command_receive;
+extern const ExmCommand exm_command_reclaim;
 extern const ExmCommand exm_command_run;
 extern const ExmCommand exm_command_save;
 extern const ExmCommand exm_command_show;
@@ -59,3 +61,4 @@ extern const ExmCommand exm_command_stop;
 extern const ExmCommand exm_command_template;
 extern const ExmCommand exm_command_usage;
 extern const ExmCommand exm_command_wait;
+extern const ExmCommand exm_command_wake;

@@ -89,6 +89,28 @@ static char **copy_words(const char *first, char *const *words, size_t count)
 	return (char **)g_ptr_array_free(g_steal_pointer(&copy), FALSE);
 }
 
+/* "-64M" is a number, not an option, and so is nothing behind it. */
+static size_t count_before_numbers(char *const *words)
+{
+	size_t count = 0;
+
+	while (words[count] && !(words[count][0] == '-' && g_ascii_isdigit(words[count][1])))
+		count++;
+	return count;
+}
+
+static char **join(char *const *first, char *const *second)
+{
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+	for (; *first; first++)
+		g_ptr_array_add(all, g_strdup(*first));
+	for (; *second; second++)
+		g_ptr_array_add(all, g_strdup(*second));
+	g_ptr_array_add(all, NULL);
+	return (char **)g_ptr_array_free(g_steal_pointer(&all), FALSE);
+}
+
 /**
  * exm_options_parse() - Read a verb's options into its storage
  * @command:  the verb
@@ -102,7 +124,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 	g_autoptr(GError) reason = NULL;
 	g_auto(GStrv) own = NULL;
-	size_t count = g_strv_length(words);
+	size_t count = count_before_numbers(words);
 	char **rest;
 
 	if (command->takes_line && !count_own(command, words, &count, error))
@@ -117,7 +139,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 	if (!g_option_context_parse_strv(context, &own, &reason))
 		return exm_throw(error, EXM_ERROR_USAGE, "%c%s", g_ascii_tolower(*reason->message),
 		                 reason->message + 1);
-	*ret_rest = command->takes_line ? g_strdupv(rest) : g_strdupv(own + 1);
+	*ret_rest = command->takes_line ? g_strdupv(rest) : join(own + 1, rest);
 	return true;
 }
 

@@ -27,11 +27,27 @@ struct ExmListener {
 	GString *received;
 };
 
+static char *opening(const char *command, ExmJson *arguments)
+{
+	g_autoptr(ExmJson) said = json_object_new_object();
+	g_autofree char *text = NULL;
+
+	if (!command)
+		return g_strdup("{\"execute\":\"qmp_capabilities\"}\n");
+	exm_json_set_string(said, "execute", command);
+	if (arguments)
+		json_object_object_add(said, "arguments", json_object_get(arguments));
+	exm_json_set_uint(said, "id", 1);
+	text = exm_json_print(said, false);
+	return g_strdup_printf("{\"execute\":\"qmp_capabilities\"}\n%s\n", text);
+}
+
 /**
  * exm_listener_new() - Connect to a monitor of a guest, and say all that is to be said
  * @vm:          the guest
  * @socket_name: EXM_VM_CONTROL or EXM_VM_EVENTS
- * @command:     a command without arguments, whose answer will have the id 1; NULL for none
+ * @command:     a command, whose answer will have the id 1; NULL for none
+ * @arguments:   of the command (borrowed), or NULL
  * @error:       STATE where the guest does not take a connection at this moment
  *
  * QEMU takes commands in the order they came, so nobody has to wait for its greeting.
@@ -39,7 +55,7 @@ struct ExmListener {
  * Return: the conversation (transfer full), or NULL.
  */
 ExmListener *exm_listener_new(const ExmVm *vm, const char *socket_name, const char *command,
-                              GError **error)
+                              ExmJson *arguments, GError **error)
 {
 	g_autoptr(ExmListener) listener = NULL;
 	g_autofree char *text = NULL;
@@ -50,10 +66,7 @@ ExmListener *exm_listener_new(const ExmVm *vm, const char *socket_name, const ch
 	listener = g_new0(ExmListener, 1);
 	listener->fd = fd;
 	listener->received = g_string_new(NULL);
-	text = command ? g_strdup_printf("{\"execute\":\"qmp_capabilities\"}\n"
-	                                 "{\"execute\":\"%s\",\"id\":1}\n",
-	                                 command)
-	               : g_strdup("{\"execute\":\"qmp_capabilities\"}\n");
+	text = opening(command, arguments);
 	exm_trace("qmp", "to %s: %s", vm->name, text);
 	/* So little fits into the buffer of a new socket at once. */
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(text)) {

@@ -11,7 +11,7 @@
 typedef struct ExmListener ExmListener;
 
 ExmListener *exm_listener_new(const ExmVm *vm, const char *socket_name, const char *command,
-                              GError **error);
+                              ExmJson *arguments, GError **error);
 void exm_listener_free(ExmListener *listener);
 int exm_listener_fd(const ExmListener *listener);
 bool exm_listener_receive(ExmListener *listener);

@@ -19,6 +19,7 @@ static void question_free(gpointer data)
 	ExmQuestion *question = data;
 
 	hang_up(question);
+	exm_json_put(question->arguments);
 	exm_json_put(question->answer);
 	g_free(question);
 }
@@ -81,7 +82,8 @@ static guint prepare(GPtrArray *questions, struct pollfd *polled, bool *ret_all_
 		open++;
 		if (!question->listener)
 			question->listener = exm_listener_new(question->vm, EXM_VM_CONTROL,
-			                                      question->command, NULL);
+			                                      question->command,
+			                                      question->arguments, NULL);
 		if (question->listener)
 			polled[i].fd = exm_listener_fd(question->listener);
 		else

@@ -11,7 +11,8 @@
 /**
  * struct ExmQuestion - One command for the QEMU of one guest
  * @vm:       the guest (borrowed)
- * @command:  a QMP command without arguments (borrowed); NULL to leave it in peace
+ * @command:  a QMP command (borrowed); NULL to leave it in peace
+ * @arguments: of it (owned), or NULL
  * @answer:   what it returned; NULL where it did not, or refused
  * @done:     it answered, refused or hung up: nothing more will come
  * @listener: while it is asked
@@ -19,6 +20,7 @@
 typedef struct {
 	const ExmVm *vm;
 	const char *command;
+	ExmJson *arguments;
 	ExmJson *answer;
 	bool done;
 	ExmListener *listener;

@@ -17,6 +17,7 @@
 #include "host/log_reader.h"
 #include "host/state.h"
 #include "host/terminal.h"
+#include "op/reclaim.h"
 #include "plan/console.h"
 
 #define CONSOLE_LOCK "console.lock"
@@ -290,6 +291,8 @@ static bool show_scrollback(const ExmVm *vm, int output, GError **error)
  * @ret_end: why it was left
  * @error:   STATE where there is no such guest, it has no console, or somebody else is there
  *
+ * A guest that was paused to disk is woken.
+ *
  * Whatever happens, the terminal has its modes back when this returns.
  *
  * An input that is no terminal is typed into the guest to its end, whatever characters it has, and
@@ -309,7 +312,9 @@ bool exm_op_console(const ExmConsoleRequest *request, ExmConsoleEnd *ret_end, GE
 	if (!vm || !check_console(vm, error) || !lock_console(vm, &lock, error))
 		return false;
 	guest = exm_control_connect(vm, EXM_VM_CONSOLE, error);
-	if (guest < 0 || (session.key_counts && !show_scrollback(vm, request->output, error)))
+	if (guest < 0 || (exm_guest_is_asleep(vm) && !exm_wake_up(vm, error)))
+		return false;
+	if (session.key_counts && !show_scrollback(vm, request->output, error))
 		return false;
 	request->attached(session.key_counts);
 	terminal = exm_terminal_new(request->input, error);

@@ -126,7 +126,7 @@ bool exm_op_events(const char *state_directory, const char *name, ExmEventSink s
 
 	if (!vm)
 		return false;
-	listener = exm_listener_new(vm, EXM_VM_EVENTS, NULL, error);
+	listener = exm_listener_new(vm, EXM_VM_EVENTS, NULL, NULL, error);
 	if (!listener || !wait_for_greeting(vm, listener, error))
 		return false;
 	polled[0].fd = exm_listener_fd(listener);

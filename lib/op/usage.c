@@ -3,9 +3,8 @@
 
 #include "op/usage.h"
 
-#include <string.h>
-
 #include "base/error.h"
+#include "host/guest_memory.h"
 #include "host/page_map.h"
 #include "host/place.h"
 #include "host/state.h"
@@ -35,19 +34,6 @@ static void vm_free(gpointer vm)
 	exm_vm_free(vm);
 }
 
-/* Where QEMU has the file open, which need not have a name; NULL for memory without a file. */
-static char *path_of(const ExmVm *vm, ExmJson *memory)
-{
-	const char *opened = exm_json_get_string(exm_json_member(memory, "backend"), "mem-path");
-	const char *number = opened ? strrchr(opened, '/') : NULL;
-
-	if (!exm_json_get_string(memory, "path"))
-		return NULL;
-	if (exm_json_get_bool(memory, "unnamed") && number)
-		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, number);
-	return g_strdup(exm_json_get_string(memory, "path"));
-}
-
 static void count_file(const Ledger *ledger, const ExmFileFacts *file)
 {
 	ExmFileUse use;
@@ -67,7 +53,7 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 
 	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
-		g_autofree char *path = path_of(vm, memory);
+		g_autofree char *path = exm_guest_memory_path(vm, memory);
 		ExmMappedFile mapped = { .directory = "" };
 
 		if (path) {
@@ -167,7 +153,7 @@ bool exm_op_usage_map(const char *state_directory, const char *name, ExmStripCel
 		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has no -mem-path", name);
 	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
-		g_autofree char *path = path_of(vm, memory);
+		g_autofree char *path = exm_guest_memory_path(vm, memory);
 		g_autoptr(ExmFileFacts) file = path ? exm_file_look_through(path) : NULL;
 		const ExmPageSpan span = {
 			.file = { .inode = file ? file->inode : 0,

@@ -50,6 +50,8 @@ static Suite *(*const suites[])(void) = {
 	strip_suite,
 	policy_suite,
 	balance_suite,
+	balloon_suite,
+	pressure_suite,
 };
 
 int main(void)

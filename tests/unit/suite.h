@@ -54,6 +54,8 @@ Suite *config_suite(void);
 Suite *scrub_suite(void);
 Suite *policy_suite(void);
 Suite *balance_suite(void);
+Suite *balloon_suite(void);
+Suite *pressure_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 
