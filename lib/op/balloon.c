@@ -98,7 +98,7 @@ static uint64_t held_by(const ExmVm *vm)
 		g_autofree char *path = exm_guest_memory_path(
 			vm, json_object_array_get_idx(vm->memory, i));
 
-		bytes += path ? exm_resident_bytes(path) : 0;
+		bytes += path ? exm_file_use(path).resident : 0;
 	}
 	if (bytes == 0)
 		exm_process_read((pid_t)vm->pid, &process);

@@ -403,19 +403,19 @@ static void give(ExmRound *round, ExmGuestRound *guest, uint64_t wanted, uint64_
 	round->need += round->state ? amount : 0;
 }
 
+/* A whole step: one that lacks memory will not stop at what it lacks now. */
 static void give_to_wanting(ExmRound *round, uint64_t *budget)
 {
 	for (guint i = round->guests->len; i > 0; i--) {
 		ExmGuestRound *guest = &g_array_index(round->guests, ExmGuestRound, i - 1);
-		const uint64_t want = exm_guest_round_want(guest, round->policy);
 		g_autofree char *why = NULL;
 		g_autofree char *has = NULL;
 
-		if (want == 0 || !can_get(round, guest))
+		if (exm_guest_round_want(guest, round->policy) == 0 || !can_get(round, guest))
 			continue;
 		has = exm_fraction_print(guest->idle);
 		why = g_strdup_printf("it has %s %% free, rank %u", has, guest->rank);
-		give(round, guest, MAX(want, EXM_MIB), budget, why);
+		give(round, guest, guest->step, budget, why);
 	}
 }
 
