@@ -242,6 +242,10 @@ bench: ## figures as ratios to a hand-written QEMU command
 	@tests/deps.sh build bench
 	$(Q)+$(sub) all guests
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) LINUX=$(LINUX) tests/bench/bench.sh $(ARGS)
+	$(Q)tests/bench/planner.sh $(O)
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/round.sh
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/ksm.sh
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem LINUX=$(LINUX) tests/bench/balance.sh
 
 # --- static checks ---
 

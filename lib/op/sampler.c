@@ -282,7 +282,9 @@ ExmSample *exm_sampler_take(ExmSampler *sampler, GError **error)
 	g_autoptr(ExmSample) sample = exm_sample_new();
 	ExmKsm ksm;
 
-	g_clear_pointer(&sampler->vms, g_ptr_array_unref);
+	if (sampler->vms)
+		g_ptr_array_unref(sampler->vms);
+	sampler->vms = NULL;
 	if (!exm_state_list(sampler->state_directory, &sampler->vms, error) ||
 	    !exm_pressure_read(sampler->group, sample, error))
 		return NULL;

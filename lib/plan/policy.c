@@ -55,6 +55,16 @@ typedef struct {
 	uint64_t max;
 } Key;
 
+/**
+ * struct Keys - The keys that a kind of group has
+ * @rows:  of them
+ * @count: of rows
+ */
+typedef struct {
+	const Key *rows;
+	size_t count;
+} Keys;
+
 /* "12.8%" in hundredths of a percent. */
 static bool read_fraction(const char *text, void *value, GError **error)
 {
@@ -158,17 +168,21 @@ static const Key rule_keys[] = {
 	RULE_KEY("pause", read_switch, pause),
 };
 
-static const Key *find_key(const Key *keys, size_t count, const char *name, GError **error)
+static const Keys of_policy = { policy_keys, G_N_ELEMENTS(policy_keys) };
+static const Keys of_state = { state_keys, G_N_ELEMENTS(state_keys) };
+static const Keys of_rule = { rule_keys, G_N_ELEMENTS(rule_keys) };
+
+static const Key *find_key(const Keys *keys, const char *name, GError **error)
 {
-	g_autofree const char **names = g_new0(const char *, count);
+	g_autofree const char **names = g_new0(const char *, keys->count);
 	const char *near;
 
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-		names[i] = keys[i].name;
+	for (size_t i = 0; i < keys->count; i++) {
+		if (strcmp(keys->rows[i].name, name) == 0)
+			return &keys->rows[i];
+		names[i] = keys->rows[i].name;
 	}
-	near = exm_nearest(name, names, count);
+	near = exm_nearest(name, names, keys->count);
 	if (near)
 		exm_throw(error, EXM_ERROR_USAGE, "'%s' is not a key (did you mean '%s'?)", name,
 		          near);
@@ -188,14 +202,14 @@ static bool check_range(const Key *key, const void *value, const char *text, GEr
 }
 
 /* Reads all keys of a group into a struct; @said gets a bit for each row that was there. */
-static bool read_group(GKeyFile *file, const char *group, const Key *keys, size_t count, void *into,
+static bool read_group(GKeyFile *file, const char *group, const Keys *keys, void *into,
                        uint32_t *said, GError **error)
 {
 	g_auto(GStrv) names = g_key_file_get_keys(file, group, NULL, NULL);
 
 	for (char **name = names; names && *name; name++) {
 		g_autofree char *text = g_key_file_get_value(file, group, *name, NULL);
-		const Key *key = find_key(keys, count, *name, error);
+		const Key *key = find_key(keys, *name, error);
 		void *value = key ? (char *)into + key->offset : NULL;
 
 		if (!key || !key->read(g_strstrip(text), value, error) ||
@@ -203,7 +217,7 @@ static bool read_group(GKeyFile *file, const char *group, const Key *keys, size_
 			g_prefix_error(error, "[%s]: %s%s", group, key ? *name : "", key ? ": " : "");
 			return false;
 		}
-		*said |= 1U << (key - keys);
+		*said |= 1U << (key - keys->rows);
 	}
 	return true;
 }
@@ -235,7 +249,7 @@ static bool add_state(ExmPolicy *policy, GKeyFile *file, const char *group, cons
 	if (strcmp(name, EXM_STATE_PLENTY) == 0)
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "[%s]: that is the state in which none of the others is", group);
-	if (!read_group(file, group, state_keys, G_N_ELEMENTS(state_keys), state, &said, error))
+	if (!read_group(file, group, &of_state, state, &said, error))
 		return false;
 	return state->free || state->pressure ||
 	       exm_throw(error, EXM_ERROR_USAGE, "[%s]: say 'free' or 'pressure', when it begins",
@@ -249,8 +263,7 @@ static bool add_rule(ExmPolicy *policy, GKeyFile *file, const char *group, const
 
 	rule->pattern = g_pattern_spec_new(pattern);
 	g_ptr_array_add(policy->guests, rule);
-	if (!read_group(file, group, rule_keys, G_N_ELEMENTS(rule_keys), &rule->rule, &rule->said,
-	                error))
+	if (!read_group(file, group, &of_rule, &rule->rule, &rule->said, error))
 		return false;
 	return !(rule->said & 1U) || rule->rule.shares ||
 	       exm_throw(error, EXM_ERROR_USAGE, "[%s]: shares: '0' is too small", group);
@@ -261,8 +274,7 @@ static bool add_group(ExmPolicy *policy, GKeyFile *file, const char *group, GErr
 	uint32_t said = 0;
 
 	if (strcmp(group, "policy") == 0)
-		return read_group(file, group, policy_keys, G_N_ELEMENTS(policy_keys), policy,
-		                  &said, error);
+		return read_group(file, group, &of_policy, policy, &said, error);
 	if (g_str_has_prefix(group, "state ") && group[strlen("state ")])
 		return add_state(policy, file, group, group + strlen("state "), error);
 	if (g_str_has_prefix(group, "guest ") && group[strlen("guest ")])
