@@ -36,15 +36,15 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_END,
 };
 
-static ExmJson *balance_to_json(const ExmBalance *balance)
+static ExmJson *standing_to_json(const ExmStanding *standing)
 {
 	ExmJson *json = json_object_new_object();
 
-	exm_json_set_uint(json, "total", balance->total);
-	exm_json_set_uint(json, "reserved", balance->reserved);
-	exm_json_set_uint(json, "committed", balance->committed);
-	exm_json_set_uint(json, "free", exm_balance_free(balance));
-	exm_json_set_uint(json, "guests", balance->guests);
+	exm_json_set_uint(json, "total", standing->total);
+	exm_json_set_uint(json, "reserved", standing->reserved);
+	exm_json_set_uint(json, "committed", standing->committed);
+	exm_json_set_uint(json, "free", exm_standing_free(standing));
+	exm_json_set_uint(json, "guests", standing->guests);
 	return json;
 }
 
@@ -71,14 +71,14 @@ static ExmJson *fit_to_json(const ExmFit *fit)
 
 static void print_json(const ExmMemoryConfig *store, const ExmCapacity *capacity, const ExmFit *fit)
 {
-	const ExmBalance balance = exm_capacity_balance(store, capacity->facts, EXM_ACCOUNT_STORE);
-	const ExmBalance ram = exm_capacity_balance(store, capacity->facts, EXM_ACCOUNT_RAM);
+	const ExmStanding standing = exm_capacity_standing(store, capacity->facts, EXM_ACCOUNT_STORE);
+	const ExmStanding ram = exm_capacity_standing(store, capacity->facts, EXM_ACCOUNT_RAM);
 	g_autoptr(ExmJson) json = json_object_new_object();
 
 	exm_json_set_uint(json, "schema", 1);
 	exm_json_set_string(json, "directory", store->directory);
-	json_object_object_add(json, "store", balance_to_json(&balance));
-	json_object_object_add(json, "ram", balance_to_json(&ram));
+	json_object_object_add(json, "store", standing_to_json(&standing));
+	json_object_object_add(json, "ram", standing_to_json(&ram));
 	exm_json_set_uint(json, "used", capacity->used * EXM_MIB);
 	json_object_object_add(json, "inventory", exm_capacity_inventory(store));
 	json_object_object_add(json, "guests", guests_to_json(capacity->facts));
@@ -89,14 +89,14 @@ static void print_json(const ExmMemoryConfig *store, const ExmCapacity *capacity
 	exm_output_json(json);
 }
 
-static void add_balance(GPtrArray *table, const char *name, const ExmBalance *balance,
-                        const char *used)
+static void add_standing(GPtrArray *table, const char *name, const ExmStanding *standing,
+                         const char *used)
 {
-	g_autofree char *total = exm_size_human(balance->total);
-	g_autofree char *reserved = exm_size_human(balance->reserved);
-	g_autofree char *committed = exm_size_human(balance->committed);
-	g_autofree char *left = exm_size_human(exm_balance_free(balance));
-	g_autofree char *guests = g_strdup_printf("%u", balance->guests);
+	g_autofree char *total = exm_size_human(standing->total);
+	g_autofree char *reserved = exm_size_human(standing->reserved);
+	g_autofree char *committed = exm_size_human(standing->committed);
+	g_autofree char *left = exm_size_human(exm_standing_free(standing));
+	g_autofree char *guests = g_strdup_printf("%u", standing->guests);
 
 	exm_table_add(table, name, total, reserved, used, committed, left, guests, (char *)NULL);
 }
@@ -113,16 +113,16 @@ static void print_findings(const ExmCapacity *capacity)
 
 static void print_text(const ExmMemoryConfig *store, const ExmCapacity *capacity, const ExmFit *fit)
 {
-	const ExmBalance balance = exm_capacity_balance(store, capacity->facts, EXM_ACCOUNT_STORE);
-	const ExmBalance ram = exm_capacity_balance(store, capacity->facts, EXM_ACCOUNT_RAM);
+	const ExmStanding standing = exm_capacity_standing(store, capacity->facts, EXM_ACCOUNT_STORE);
+	const ExmStanding ram = exm_capacity_standing(store, capacity->facts, EXM_ACCOUNT_RAM);
 	g_autofree char *used = exm_size_human(capacity->used * EXM_MIB);
 	g_autoptr(ExmJson) inventory = exm_capacity_inventory(store);
 	g_autoptr(GPtrArray) table = exm_table_new();
 
 	exm_table_add(table, "", "TOTAL", "RESERVED", "USED", "COMMITTED", "FREE", "GUESTS",
 	              (char *)NULL);
-	add_balance(table, "store", &balance, used);
-	add_balance(table, "memory", &ram, "-");
+	add_standing(table, "store", &standing, used);
+	add_standing(table, "memory", &ram, "-");
 	exm_table_print(table);
 	if (fit) {
 		g_autofree char *size = exm_size_human(fit->size);

@@ -19,7 +19,8 @@ static const char *const behind[] = {
 static ExmPmem *read_pmem(const ExmCompletePmem *wanted)
 {
 	g_autofree char *directory = exm_claims_directory(wanted->claims);
-	g_autoptr(ExmConfig) config = wanted->pool ? NULL : exm_config_load(wanted->config, NULL, NULL);
+	g_autoptr(ExmConfig) config = wanted->pool ? NULL
+	                                           : exm_config_load(wanted->config, NULL, NULL);
 	const ExmPmemSource source = {
 		.pool = config ? exm_config_get(config, "pmem", "pmem_namespaces") : wanted->pool,
 		.directory = directory,

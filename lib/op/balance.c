@@ -59,14 +59,14 @@ static bool do_nothing(G_GNUC_UNUSED Loop *loop, G_GNUC_UNUSED const ExmDecision
 
 static uint64_t drop_file(const char *path)
 {
-	const uint64_t before = exm_resident_bytes(path);
+	const uint64_t before = exm_file_use(path).resident;
 	exm_autofd int fd = before ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
 	uint64_t after;
 
 	/* Pages that somebody maps, and those not yet written, stay (Linux, mm/fadvise.c). */
 	if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
 		return 0;
-	after = exm_resident_bytes(path);
+	after = exm_file_use(path).resident;
 	return before > after ? before - after : 0;
 }
 

@@ -101,12 +101,13 @@ static bool recall(ExmCapacity *capacity, const ExmMemoryConfig *config, ExmJson
 
 static void check(ExmCapacity *capacity, const ExmMemoryConfig *config, bool can_discard)
 {
-	const ExmBalance balance = exm_capacity_balance(config, capacity->facts, EXM_ACCOUNT_STORE);
+	const ExmStanding standing = exm_capacity_standing(config, capacity->facts,
+	                                                   EXM_ACCOUNT_STORE);
 	const ExmStoreInput in = {
 		.config = config,
 		.place = capacity->place,
 		.store = capacity->store,
-		.committed = balance.committed,
+		.committed = standing.committed,
 		.can_discard = can_discard,
 	};
 

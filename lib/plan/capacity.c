@@ -105,43 +105,43 @@ static uint64_t count(const ExmCapacityFacts *facts, ExmAccount account, GHashTa
 	return bytes;
 }
 
-static ExmBalance balance_of(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
-                             ExmAccount account, GHashTable *seen)
+static ExmStanding standing_of(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
+                               ExmAccount account, GHashTable *seen)
 {
-	ExmBalance balance = { .reserved = config->reserved };
+	ExmStanding standing = { .reserved = config->reserved };
 
-	balance.total = account == EXM_ACCOUNT_STORE ? config->capacity : facts->ram_total;
-	balance.committed = count(facts, account, seen, &balance.guests);
-	return balance;
+	standing.total = account == EXM_ACCOUNT_STORE ? config->capacity : facts->ram_total;
+	standing.committed = count(facts, account, seen, &standing.guests);
+	return standing;
 }
 
 /**
- * exm_capacity_balance() - How an account stands
+ * exm_capacity_standing() - How an account stands
  * @config:  with file backing on
  * @facts:   what guests have
  * @account: which
  *
  * A file that several guests map counts once.
  */
-ExmBalance exm_capacity_balance(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
-                                ExmAccount account)
+ExmStanding exm_capacity_standing(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
+                                  ExmAccount account)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-	return balance_of(config, facts, account, seen);
+	return standing_of(config, facts, account, seen);
 }
 
 /**
- * exm_balance_free() - What is left of an account
- * @balance: how it stands
+ * exm_standing_free() - What is left of an account
+ * @standing: how it stands
  *
  * Return: bytes; 0 where more is committed than there is.
  */
-uint64_t exm_balance_free(const ExmBalance *balance)
+uint64_t exm_standing_free(const ExmStanding *standing)
 {
-	const uint64_t used = balance->reserved + balance->committed;
+	const uint64_t used = standing->reserved + standing->committed;
 
-	return balance->total > used ? balance->total - used : 0;
+	return standing->total > used ? standing->total - used : 0;
 }
 
 /* Up: what does not fit must not look as if it did. */
@@ -150,7 +150,8 @@ static uint64_t mib_up(uint64_t bytes)
 	return bytes / EXM_MIB + (bytes % EXM_MIB ? 1 : 0);
 }
 
-static bool throw_no_room(const ExmBalance *balance, ExmAccount account, uint64_t need, GError **error)
+static bool throw_no_room(const ExmStanding *standing, ExmAccount account, uint64_t need,
+                          GError **error)
 {
 	const bool ram = account == EXM_ACCOUNT_RAM;
 
@@ -159,9 +160,9 @@ static bool throw_no_room(const ExmBalance *balance, ExmAccount account, uint64_
 	                 ", reserved %" G_GUINT64_FORMAT ", committed %" G_GUINT64_FORMAT
 	                 " (%u guest%s), free %" G_GUINT64_FORMAT,
 	                 mib_up(need), ram ? " of RAM" : "", ram ? "the host has" : "configured",
-	                 balance->total / EXM_MIB, mib_up(balance->reserved),
-	                 mib_up(balance->committed), balance->guests,
-	                 balance->guests == 1 ? "" : "s", exm_balance_free(balance) / EXM_MIB);
+	                 standing->total / EXM_MIB, mib_up(standing->reserved),
+	                 mib_up(standing->committed), standing->guests,
+	                 standing->guests == 1 ? "" : "s", exm_standing_free(standing) / EXM_MIB);
 }
 
 /**
@@ -179,12 +180,12 @@ bool exm_capacity_admit(const ExmMemoryConfig *config, const ExmCapacityFacts *f
 	for (size_t i = 0; i < G_N_ELEMENTS(accounts); i++) {
 		g_autoptr(GHashTable)
 			seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-		const ExmBalance balance = balance_of(config, facts, accounts[i], seen);
+		const ExmStanding standing = standing_of(config, facts, accounts[i], seen);
 		bool has;
 		const uint64_t need = add_up(commitment, accounts[i], seen, &has);
 
-		if (need > exm_balance_free(&balance))
-			return throw_no_room(&balance, accounts[i], need, error);
+		if (need > exm_standing_free(&standing))
+			return throw_no_room(&standing, accounts[i], need, error);
 	}
 	return true;
 }
@@ -219,10 +220,10 @@ uint64_t exm_capacity_used(const uint64_t *memories, size_t count)
 ExmFit exm_capacity_fit(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
                         uint64_t store_free, uint64_t ram_available, uint64_t size)
 {
-	const ExmBalance store = exm_capacity_balance(config, facts, EXM_ACCOUNT_STORE);
-	const ExmBalance ram = exm_capacity_balance(config, facts, EXM_ACCOUNT_RAM);
-	const uint64_t store_left = exm_balance_free(&store);
-	const uint64_t ram_left = exm_balance_free(&ram);
+	const ExmStanding store = exm_capacity_standing(config, facts, EXM_ACCOUNT_STORE);
+	const ExmStanding ram = exm_capacity_standing(config, facts, EXM_ACCOUNT_RAM);
+	const uint64_t store_left = exm_standing_free(&store);
+	const uint64_t ram_left = exm_standing_free(&ram);
 
 	return (ExmFit){
 		.size = size,

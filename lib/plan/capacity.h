@@ -23,7 +23,7 @@ typedef struct {
 } ExmCapacityFacts;
 
 /**
- * struct ExmBalance - How an account stands
+ * struct ExmStanding - How an account stands
  * @total:     bytes that there are
  * @reserved:  of these, for no guest
  * @committed: to guests; more than there are where somebody said --overcommit
@@ -34,7 +34,7 @@ typedef struct {
 	uint64_t reserved;
 	uint64_t committed;
 	guint guests;
-} ExmBalance;
+} ExmStanding;
 
 /**
  * struct ExmFit - How many more of a size fit
@@ -55,9 +55,9 @@ typedef struct {
 ExmCapacityFacts *exm_capacity_facts_new(void);
 void exm_capacity_facts_free(ExmCapacityFacts *facts);
 ExmCapacityFacts *exm_capacity_facts_from_json(ExmJson *json, uint64_t ram_total, GError **error);
-ExmBalance exm_capacity_balance(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
-                                ExmAccount account);
-uint64_t exm_balance_free(const ExmBalance *balance);
+ExmStanding exm_capacity_standing(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
+                                  ExmAccount account);
+uint64_t exm_standing_free(const ExmStanding *standing);
 uint64_t exm_capacity_used(const uint64_t *memories, size_t count);
 ExmFit exm_capacity_fit(const ExmMemoryConfig *config, const ExmCapacityFacts *facts,
                         uint64_t store_free, uint64_t ram_available, uint64_t size);

@@ -59,12 +59,12 @@ static bool check_memory(const ExmSavePlan *plan, GError **error)
 	if (!directory)
 		return false;
 	if (exm_template_device(plan->template))
-		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		                 "the memory of guest '%s' is a device of this host ('%s'), which no "
-		                 "other one has",
-		                 plan->vm->name,
-		                 exm_json_get_string(json_object_array_get_idx(plan->vm->memory, 0),
-		                                     "path"));
+		return exm_throw(
+			error, EXM_ERROR_UNSUPPORTED,
+			"the memory of guest '%s' is a device of this host ('%s'), which no "
+			"other one has",
+			plan->vm->name,
+			exm_json_get_string(json_object_array_get_idx(plan->vm->memory, 0), "path"));
 	for (guint i = 0; i < plan->memory->len; i++)
 		if (((const ExmSaveFile *)plan->memory->pdata[i])->how != EXM_SAVE_KEEP)
 			return exm_throw(

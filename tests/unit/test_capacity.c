@@ -44,9 +44,9 @@ static ExmCapacityFacts *new_facts(void)
 
 static uint64_t free_mib(const ExmCapacityFacts *facts, ExmAccount account)
 {
-	const ExmBalance balance = exm_capacity_balance(&config, facts, account);
+	const ExmStanding standing = exm_capacity_standing(&config, facts, account);
 
-	return exm_balance_free(&balance) / EXM_MIB;
+	return exm_standing_free(&standing) / EXM_MIB;
 }
 
 START_TEST(shared_memory_counts_against_the_store_alone)
