@@ -111,7 +111,7 @@ on_templates() { # VERB ARGUMENT...
 	on_templates save --checksum -q web base
 	manifest=$T/templates/base/manifest.json
 	assert_as_promised exomem-template.5 schema host-cpu <"$manifest"
-	jq '.memory[]' "$manifest" | assert_as_promised exomem-template.5 id
+	jq '.memory[]' "$manifest" | assert_as_promised exomem-template.5 id namespace claims
 	jq '.disks[]' "$manifest" | assert_as_promised exomem-template.5 word
 	on_templates template show --json base >"$T/shown"
 	[ "$(jq -r .directory "$T/shown")" = "$T/templates/base" ]
