@@ -213,20 +213,23 @@ static bool read_more(ExmConversation *conversation, gint64 deadline, GError **e
 	return true;
 }
 
-static bool read_line(ExmConversation *conversation, gint64 deadline, char **ret_line, GError **error)
+static char *read_line(ExmConversation *conversation, gint64 deadline, GError **error)
 {
 	const GByteArray *heard = conversation->heard;
 	const guint8 *end;
+	char *line;
 
 	while (!(end = heard->len ? memchr(heard->data, '\n', heard->len) : NULL)) {
-		if (heard->len > LINE_MAX_LENGTH)
-			return exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
+		if (heard->len > LINE_MAX_LENGTH) {
+			exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
+			return NULL;
+		}
 		if (!read_more(conversation, deadline, error))
-			return false;
+			return NULL;
 	}
-	*ret_line = g_strndup((const char *)heard->data, (gsize)(end - heard->data));
+	line = g_strndup((const char *)heard->data, (gsize)(end - heard->data));
 	g_byte_array_remove_range(conversation->heard, 0, (guint)(end - heard->data) + 1);
-	return true;
+	return line;
 }
 
 static bool read_data(ExmConversation *conversation, gint64 deadline, size_t length,
@@ -256,10 +259,10 @@ bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJso
 {
 	const gint64 deadline = timeout_ms < 0 ? G_MAXINT64 / 2
 	                                       : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-	g_autofree char *line = NULL;
+	g_autofree char *line = read_line(conversation, deadline, error);
 	g_autoptr(ExmJson) message = NULL;
 
-	if (!read_line(conversation, deadline, &line, error))
+	if (!line)
 		return false;
 	message = exm_json_parse(line, strlen(line), NULL);
 	if (!message || !json_object_is_type(message, json_type_object))
@@ -270,32 +273,37 @@ bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJso
 	return true;
 }
 
+/* As the other one has said it, with the status that it has there. */
+static bool throw_refusal(ExmJson *answer, GError **error)
+{
+	const uint64_t code = exm_json_get_uint(answer, "code");
+	const bool known = code >= EXM_ERROR_SYSTEM && code <= EXM_ERROR_STATE;
+
+	return exm_throw(error, known ? (ExmErrorCode)code : EXM_ERROR_SYSTEM, "%s",
+	                 exm_json_get_string(answer, "error"));
+}
+
 /**
  * exm_conversation_ask() - Say something, and hear the answer
  * @conversation: with whom
  * @question:     an object (transfer full)
  * @data:         bytes behind it, or NULL
- * @length:       of them
  * @timeout_ms:   until then
  * @ret_answer:   an object (transfer full), or NULL for one that nobody wants
  * @error:        what the other one has refused, with its code; else SYSTEM
  */
-bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const void *data,
-                          size_t length, int timeout_ms, ExmJson **ret_answer, GError **error)
+bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const GByteArray *data,
+                          int timeout_ms, ExmJson **ret_answer, GError **error)
 {
 	g_autoptr(ExmJson) answer = NULL;
 	g_autoptr(GBytes) bytes = NULL;
-	const char *refusal;
 
-	if (!exm_conversation_say(conversation, question, data, length, error) ||
+	if (!exm_conversation_say(conversation, question, data ? data->data : NULL,
+	                          data ? data->len : 0, error) ||
 	    !exm_conversation_hear(conversation, timeout_ms, &answer, &bytes, error))
 		return false;
-	refusal = exm_json_get_string(answer, "error");
-	if (refusal)
-		return exm_throw(error,
-		                 (ExmErrorCode)CLAMP(exm_json_get_uint(answer, "code"),
-		                                     EXM_ERROR_SYSTEM, EXM_ERROR_STATE),
-		                 "%s", refusal);
+	if (exm_json_get_string(answer, "error"))
+		return throw_refusal(answer, error);
 	if (ret_answer)
 		*ret_answer = g_steal_pointer(&answer);
 	return true;

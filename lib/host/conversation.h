@@ -16,8 +16,8 @@ bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const
                           size_t length, GError **error);
 bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
                            GBytes **ret_data, GError **error);
-bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const void *data,
-                          size_t length, int timeout_ms, ExmJson **ret_answer, GError **error);
+bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const GByteArray *data,
+                          int timeout_ms, ExmJson **ret_answer, GError **error);
 bool exm_conversation_answer(ExmConversation *conversation, ExmJson *answer, const GError *refusal,
                              GError **error);
 

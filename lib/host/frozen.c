@@ -30,7 +30,7 @@ static char state_of(const char *directory, const char *thread)
 	if (!exm_file_read(path, &text, NULL, NULL))
 		return 'X';
 	behind = strrchr(text, ')');
-	return behind && behind[1] ? behind[2] : 'X';
+	return (char)(behind && behind[1] ? behind[2] : 'X');
 }
 
 static bool is_stopped(const char *directory)

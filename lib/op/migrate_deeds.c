@@ -39,15 +39,14 @@ static ExmJson *question(const char *verb)
 
 static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
 {
-	return exm_conversation_ask(freeze->move->peer, question(verb), NULL, 0, ANSWER_MS, NULL,
-	                            error);
+	return exm_conversation_ask(freeze->move->peer, question(verb), NULL, ANSWER_MS, NULL, error);
 }
 
 /* With the device state as it is now. */
 static bool ask_with_state(const ExmFreeze *freeze, const char *verb, GError **error)
 {
-	return exm_conversation_ask(freeze->move->peer, question(verb), freeze->state->data,
-	                            freeze->state->len, ANSWER_MS, NULL, error);
+	return exm_conversation_ask(freeze->move->peer, question(verb), freeze->state, ANSWER_MS,
+	                            NULL, error);
 }
 
 static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -87,7 +86,7 @@ static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 		return false;
 	}
 	asked_us = g_get_monotonic_time();
-	if (!exm_conversation_ask(move->peer, message, NULL, 0, ANSWER_MS, &answer, error))
+	if (!exm_conversation_ask(move->peer, message, NULL, ANSWER_MS, &answer, error))
 		return false;
 	take_answer(freeze, answer, asked_us);
 	return true;
@@ -294,7 +293,7 @@ static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (freeze->move->order->keep)
 		return true;
 	g_usleep((gulong)MAX(end - g_get_monotonic_time(), 0));
-	if (!exm_conversation_ask(freeze->move->peer, question("look"), NULL, 0, ANSWER_MS, &answer,
+	if (!exm_conversation_ask(freeze->move->peer, question("look"), NULL, ANSWER_MS, &answer,
 	                          error))
 		return false;
 	if (!exm_json_get_bool(answer, "lives"))
