@@ -100,5 +100,6 @@ const ExmCommand exm_command_balloon = {
 	.usage = "[OPTION]... GUEST [SIZE|+SIZE|-SIZE]",
 	.options = options,
 	.takes_guest = true,
+	.takes_number = true,
 	.run = run,
 };

@@ -14,6 +14,7 @@
  * @takes_line: the first word that is none of its options starts QEMU's own command line
  * @takes_guest: its first word is the name of a guest, which completion offers
  * @takes_template: its first word is the name of a template
+ * @takes_number: a word may be a negative number
  * @run:        does it; @words is NULL-terminated and holds what is left beside the options. False
  *              with an error where it failed.
  */
@@ -25,6 +26,7 @@ typedef struct {
 	bool takes_line;
 	bool takes_guest;
 	bool takes_template;
+	bool takes_number;
 	bool (*run)(const char *const *words, GError **error);
 } ExmCommand;
 

@@ -89,12 +89,18 @@ static char **copy_words(const char *first, char *const *words, size_t count)
 	return (char **)g_ptr_array_free(g_steal_pointer(&copy), FALSE);
 }
 
-/* "-64M" is a number, not an option, and so is nothing behind it. */
-static size_t count_before_numbers(char *const *words)
+/* "-64M" is a number and no option, unless an option's argument; nothing behind it is an option. */
+static bool is_number(char *const *words, size_t index)
+{
+	return words[index][0] == '-' && g_ascii_isdigit(words[index][1]) &&
+	       (index == 0 || words[index - 1][0] != '-');
+}
+
+static size_t count_before_numbers(const ExmCommand *command, char *const *words)
 {
 	size_t count = 0;
 
-	while (words[count] && !(words[count][0] == '-' && g_ascii_isdigit(words[count][1])))
+	while (words[count] && !(command->takes_number && is_number(words, count)))
 		count++;
 	return count;
 }
@@ -124,7 +130,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 	g_autoptr(GError) reason = NULL;
 	g_auto(GStrv) own = NULL;
-	size_t count = count_before_numbers(words);
+	size_t count = count_before_numbers(command, words);
 	char **rest;
 
 	if (command->takes_line && !count_own(command, words, &count, error))

@@ -70,7 +70,7 @@ static bool receive(const ExmReceiveRequest *request, const char *word, const Ex
 	g_autofree char *directory = g_canonicalize_filename(word, NULL);
 	g_autofree char *name = NULL;
 
-	if (!exm_op_receive(request, directory, opt.trust, sources, exm_output_warning, &name, error))
+	if (!exm_op_receive(request, directory, sources, exm_output_warning, &name, error))
 		return false;
 	if (!opt.quiet)
 		printf("%s\n", name);
@@ -91,6 +91,7 @@ static bool run(const char *const *words, GError **error)
 	ExmReceiveRequest request = {
 		.is_private = opt.private,
 		.paused = opt.paused,
+		.trust = opt.trust,
 		.path_maps = maps,
 	};
 

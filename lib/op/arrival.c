@@ -216,12 +216,11 @@ char **exm_arrival_warnings(const ExmArrival *arrival)
 /**
  * exm_arrival_check_files() - Whether the files of a guest's state are what was left of it
  * @arrival: the guest
- * @trust:   they are another user's
  * @error:   STATE where they are not: its memory changed since, so that it has run
  */
-bool exm_arrival_check_files(const ExmArrival *arrival, bool trust, GError **error)
+bool exm_arrival_check_files(const ExmArrival *arrival, GError **error)
 {
-	const ExmTemplateLeniency leniency = { .trust = trust, .other_qemu = true };
+	const ExmTemplateLeniency leniency = { .trust = arrival->request->trust, .other_qemu = true };
 	g_auto(GStrv) paths = exm_template_files(arrival->handover);
 
 	g_ptr_array_set_size(arrival->here->files, 0);

@@ -92,7 +92,6 @@ static void warn_all(const ExmArrival *arrival, ExmWarn warn)
  * exm_op_receive() - Take a guest from what another host has left of it
  * @request:   what the user said
  * @directory: of its state
- * @trust:     that is another user's
  * @sources:   where facts are to be had
  * @warn:      called for each warning
  * @ret_name:  name of the guest, which runs (transfer full)
@@ -100,7 +99,7 @@ static void warn_all(const ExmArrival *arrival, ExmWarn warn)
  *
  * When the guest has run for a moment its state is removed, unless its memory is private to it.
  */
-bool exm_op_receive(const ExmReceiveRequest *request, const char *directory, bool trust,
+bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
                     const ExmSources *sources, ExmWarn warn, char **ret_name, GError **error)
 {
 	ExmTemplate *handover = read_handover(request, directory, error);
@@ -109,7 +108,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory, boo
 	g_autofree char *state = NULL;
 	size_t length = 0;
 
-	if (!arrival || !exm_arrival_check_files(arrival, trust, error))
+	if (!arrival || !exm_arrival_check_files(arrival, error))
 		return false;
 	end_leftover(request, handover);
 	if (!exm_arrival_check(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
@@ -141,6 +140,13 @@ typedef struct {
 	ExmArrival *arrival;
 	GBytes *state;
 } Server;
+
+static void forget_state(Server *server)
+{
+	if (server->state)
+		g_bytes_unref(server->state);
+	server->state = NULL;
+}
 
 /* The other host has just written it: who reads it sees what that one sees, whatever it is called. */
 static bool check_token(const ExmTemplate *handover, const char *token, GError **error)
@@ -238,7 +244,7 @@ static bool obey(Server *server, ExmJson *message, GBytes *data, ExmJson *answer
 		if (g_strcmp0(verb, verbs[i].name) != 0)
 			continue;
 		if (verbs[i].brings_state) {
-			g_clear_pointer(&server->state, g_bytes_unref);
+			forget_state(server);
 			server->state = g_bytes_ref(data);
 		}
 		return verbs[i].act(server, answer, error);
@@ -286,6 +292,6 @@ bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *so
 	served = serve(&server, conversation, error);
 
 	exm_arrival_free(server.arrival);
-	g_clear_pointer(&server.state, g_bytes_unref);
+	forget_state(&server);
 	return served;
 }

@@ -8,7 +8,7 @@
 #include "op/facts.h"
 #include "plan/receive.h"
 
-bool exm_op_receive(const ExmReceiveRequest *request, const char *directory, bool trust,
+bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
                     const ExmSources *sources, ExmWarn warn, char **ret_name, GError **error);
 bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources, int input,
                           int output, GError **error);

@@ -4,7 +4,7 @@
 #include "plan/balance_guest.h"
 
 /* What a major fault brings back, at least. */
-#define FAULT_BYTES 4096
+#define FAULT_BYTES G_GUINT64_CONSTANT(4096)
 
 /* Rounds in which a balloon has to do something. */
 #define PATIENCE 3

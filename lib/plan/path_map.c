@@ -51,7 +51,7 @@ void exm_path_map_free(ExmPathMap *map)
 /* A path begins a word, or stands behind one of these; and ends where a name in it ends. */
 static bool is_path_at(const char *text, const char *found, size_t length)
 {
-	const char before = found == text ? '\0' : found[-1];
+	const char before = (char)(found == text ? '\0' : found[-1]);
 	const char behind = found[length];
 
 	return (before == '\0' || strchr("=:,\"", before)) &&

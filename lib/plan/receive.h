@@ -15,12 +15,14 @@
  * @state_directory: where guests' directories are
  * @is_private:      what the guest writes goes to memory of its own, and its files stay as they are
  * @paused:          it does not run until it is told to
+ * @trust:           its state may be another user's
  * @path_maps:       of ExmPathMap
  */
 typedef struct {
 	char *state_directory;
 	bool is_private;
 	bool paused;
+	bool trust;
 	GPtrArray *path_maps;
 } ExmReceiveRequest;
 
