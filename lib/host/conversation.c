@@ -182,13 +182,13 @@ static bool write_all(ExmConversation *conversation, const char *bytes, size_t l
 bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const void *data,
                           size_t length, GError **error)
 {
-	g_autoptr(ExmJson) owned = message;
 	g_autofree char *text = NULL;
 	g_autofree char *line = NULL;
 
 	if (length > 0)
 		exm_json_set_uint(message, "data", length);
 	text = exm_json_print(message, false);
+	exm_json_put(message);
 	line = g_strconcat(text, "\n", NULL);
 	return write_all(conversation, line, strlen(line), error) &&
 	       write_all(conversation, data, length, error);

@@ -242,10 +242,10 @@ static GPtrArray *ask_devices(const ExmSampler *sampler, const ExmSample *sample
 /* A guest tells of its memory only when it is asked to, every so many seconds. */
 static void begin_polling(const ExmSampler *sampler, const ExmSample *sample)
 {
-	const bool any = find_devices(sampler, sample, "/machine/peripheral") |
-	                 find_devices(sampler, sample, "/machine/peripheral-anon");
+	const bool named = find_devices(sampler, sample, "/machine/peripheral");
+	const bool unnamed = find_devices(sampler, sample, "/machine/peripheral-anon");
 
-	if (any)
+	if (named || unnamed)
 		g_ptr_array_unref(ask_devices(sampler, sample, "qom-set",
 		                              "guest-stats-polling-interval",
 		                              (int64_t)MAX(sampler->interval / 2, 1), true));

@@ -581,6 +581,9 @@ Suite *stream_suite(void)
 	Suite *suite = suite_create("stream");
 	TCase *tcase = tcase_create("stream");
 
+	/* Under a sanitizer on a busy machine. */
+	tcase_set_timeout(tcase, 60);
+
 	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, whole_stream);
 	tcase_add_test(tcase, blocks_alternate);
