@@ -133,16 +133,6 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 	exm_save_deed(EXM_STEP_SAVE_DEVICES)->undo(freeze, step);
 }
 
-static bool keep_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	return exm_save_deed(step->kind)->act(freeze, step, error);
-}
-
-static void discard_memory_again(const ExmFreeze *freeze, const ExmStep *step)
-{
-	exm_save_deed(step->kind)->undo(freeze, step);
-}
-
 static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
@@ -206,30 +196,10 @@ static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return sync_file(devices, error);
 }
 
-static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	return exm_save_deed(step->kind)->act(freeze, step, error);
-}
-
 static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
 	return ask_with_state(freeze, "state", error);
-}
-
-static bool make_directory(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	return exm_save_deed(step->kind)->act(freeze, step, error);
-}
-
-static void remove_directory(const ExmFreeze *freeze, const ExmStep *step)
-{
-	exm_save_deed(step->kind)->undo(freeze, step);
-}
-
-static bool commit(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	return exm_save_deed(step->kind)->act(freeze, step, error);
 }
 
 /*
@@ -302,21 +272,17 @@ static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return true;
 }
 
-/* What each kind of step does, and how it is undone where that is not nothing. */
+/* What a migration's own steps do, and how they are undone; the others are those of a save. */
 static const ExmDeed deeds[] = {
-	[EXM_STEP_MAKE_TEMPLATE] = { make_directory, remove_directory, true },
 	[EXM_STEP_WRITE_TOKEN] = { write_token, NULL },
 	[EXM_STEP_CHECK] = { check, NULL },
 	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },
-	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
 	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },
 	[EXM_STEP_PREPARE] = { prepare, NULL },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
 	[EXM_STEP_FREEZE_GUEST] = { freeze_guest, thaw_guest },
 	[EXM_STEP_FLUSH_MEMORY] = { flush_memory, NULL },
-	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },
 	[EXM_STEP_SEND_STATE] = { send_state, NULL },
-	[EXM_STEP_COMMIT] = { commit, NULL },
 	[EXM_STEP_RELEASE_GUEST] = { release_guest, NULL },
 	[EXM_STEP_TAKE_OVER] = { take_over, NULL },
 	[EXM_STEP_CLEAN_UP] = { clean_up, NULL },
@@ -328,7 +294,8 @@ static const ExmDeed deeds[] = {
  */
 const ExmDeed *exm_migrate_deed(ExmStepKind kind)
 {
-	return &deeds[kind];
+	return (size_t)kind < G_N_ELEMENTS(deeds) && deeds[kind].act ? &deeds[kind]
+	                                                             : exm_save_deed(kind);
 }
 
 /**
