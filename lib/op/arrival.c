@@ -127,9 +127,14 @@ static void end_guard(Guest *guest, bool stays)
 	guest->guard = 0;
 }
 
-static void guest_clear(Guest *guest, bool stays)
+static void guest_clear(Guest *guest, bool stays, const char *state_directory)
 {
 	exm_expectant_clear(&guest->child);
+	/* One that came to have no guard is ours to end. */
+	if (!stays && guest->guard <= 0 && guest->vm && guest->process >= 0) {
+		exm_pidfd_end(guest->vm, END_MS, NULL);
+		exm_state_sweep(state_directory);
+	}
 	end_guard(guest, stays);
 	exm_fd_clear(&guest->process);
 	exm_vm_free(guest->vm);
@@ -179,7 +184,7 @@ void exm_arrival_free(ExmArrival *arrival)
 {
 	if (!arrival)
 		return;
-	guest_clear(&arrival->guest, arrival->is_taken);
+	guest_clear(&arrival->guest, arrival->is_taken, arrival->request->state_directory);
 	exm_template_facts_free(arrival->here);
 	exm_template_free(arrival->handover);
 	exm_caps_free(arrival->caps);
@@ -345,7 +350,7 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
 	arrival->is_pure = done && left_memory_alone(guest);
 	done = done && exm_load_pour(&guest->child, state, length, error) &&
 	       exm_qmp_migration_wait(guest->child.qmp, error);
-	guest_clear(guest, false);
+	guest_clear(guest, false, arrival->request->state_directory);
 	return done;
 }
 
