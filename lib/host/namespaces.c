@@ -245,11 +245,30 @@ static void look_at_lock(ExmNamespace *namespace)
 	}
 }
 
-static void note_user(const GPtrArray *namespaces, const char *target, const char *pid)
+/* A device by its number: what has its path may be another one in a mount namespace of its own. */
+static bool is_same_device(const struct stat *one, const struct stat *other)
+{
+	if (S_ISCHR(one->st_mode) && S_ISCHR(other->st_mode))
+		return one->st_rdev == other->st_rdev;
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+static bool is_open_as(const char *link, const char *path)
+{
+	struct stat opened;
+	struct stat device;
+
+	return stat(link, &opened) == 0 && stat(path, &device) == 0 &&
+	       is_same_device(&opened, &device);
+}
+
+static void note_user(const GPtrArray *namespaces, const char *link, const char *target,
+                      const char *pid)
 {
 	ExmNamespace *namespace = exm_namespaces_find_path(namespaces, target);
 
-	if (namespace && !namespace->used_by && !namespace->locked_by) {
+	if (namespace && !namespace->used_by && !namespace->locked_by &&
+	    is_open_as(link, namespace->path)) {
 		namespace->used_by = g_strdup_printf("pid %s has it open", pid);
 	}
 }
@@ -267,7 +286,7 @@ static void look_at_process(const GPtrArray *namespaces, const char *pid)
 		/* A device's path is short; what is cut off is none. */
 		if (readlink(link, target, sizeof(target) - 1) > 0 &&
 		    g_str_has_prefix(target, "/dev/dax"))
-			note_user(namespaces, target, pid);
+			note_user(namespaces, link, target, pid);
 	}
 }
 

@@ -114,6 +114,22 @@ field() { # NAME MEMBER: of one namespace
 	[[ $output = *'has it open'* ]]
 }
 
+# A container's /dev/dax0.0 may be any device.
+@test "another device of the same path, in another mount namespace, is not this one" {
+	use_example
+	truncate -s 16M "$T/other"
+	# shellcheck disable=SC2016 # the script expands it
+	printf '#!/bin/sh\nset -e\nmount --bind "%s" /dev/dax0.0\nexec 7<>/dev/dax0.0\nexec sleep 60\n' \
+		"$T/other" >"$T/hold"
+	chmod +x "$T/hold"
+	"$T/fake" "$T/hold" 3>&- &
+	pid=$!
+	until [ "$(readlink "/proc/$pid/fd/7")" = /dev/dax0.0 ]; do sleep 0.05; done
+	run -0 pmem --json list
+	kill "$pid"
+	[ "$(field ns0 '"used-by"')" = null ]
+}
+
 @test "list --check prints a row for each thing that is needed" {
 	use_example
 	run -3 pmem list --check
