@@ -11,6 +11,10 @@
 #include "command.h"
 #include "options.h"
 #include "output.h"
+#include "words.h"
+
+/* A QEMU may have to be started there, and memory be read over a slow network. */
+#define TIMEOUT_MS 120000
 
 /* Nobody is there to type a password: better to be refused at once. */
 #define DEFAULT_RSH "ssh -o BatchMode=yes"
@@ -23,6 +27,7 @@ static struct {
 	char *qemu;
 	char **path_maps;
 	char *state_directory;
+	char *timeout;
 	gboolean no_rehearsal;
 	gboolean private;
 	gboolean dry_run;
@@ -40,6 +45,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_LIST("path-map", &opt.path_maps, "what is called so here is called so there",
 	                "HERE=THERE"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run it in this QEMU there", "PATH"),
+	EXM_OPTION_TEXT("timeout", &opt.timeout, "it may take so long to answer (default: 120)",
+	                "SECONDS"),
 	EXM_OPTION_FLAG("no-rehearsal", &opt.no_rehearsal, "do not try it there before"),
 	EXM_OPTION_FLAG("private", &opt.private,
 	                "its files stay as they are, and what it writes is its own"),
@@ -152,8 +159,9 @@ static bool migrate(const ExmSavePlan *plan, const char *state_directory, const 
                     GError **error)
 {
 	g_autoptr(GPtrArray) peer = host ? peer_command(host, error) : NULL;
-	const ExmMigrateOrder order = {
+	ExmMigrateOrder order = {
 		.peer = peer ? (char *const *)peer->pdata : NULL,
+		.timeout_ms = TIMEOUT_MS,
 		.keep = opt.private,
 		.warn = exm_output_warning,
 		.stepped = tell_step,
@@ -162,7 +170,7 @@ static bool migrate(const ExmSavePlan *plan, const char *state_directory, const 
 	ExmMoved moved;
 	bool done;
 
-	if (host && !peer)
+	if ((host && !peer) || !exm_words_seconds("--timeout", opt.timeout, &order.timeout_ms, error))
 		return false;
 	steps = json_object_new_array();
 	if (!opt.json && !opt.quiet)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -158,11 +159,31 @@ static bool throw_end(ExmConversation *conversation, GError **error)
 	                 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-static bool write_all(ExmConversation *conversation, const char *bytes, size_t length, GError **error)
+static gint64 deadline_of(int timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 / 2 : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+}
+
+static bool wait_until_ready(int fd, short events, gint64 deadline, GError **error)
+{
+	struct pollfd polled = { .fd = fd, .events = events };
+	const gint64 left = (deadline - g_get_monotonic_time() + 999) / 1000;
+
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, (int)CLAMP(left, 0, G_MAXINT))) != 0 ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
+}
+
+/* Linux, pipe(7): a pipe that poll(2) calls writable takes so much of a write without waiting. */
+static bool write_all(ExmConversation *conversation, const char *bytes, size_t length,
+                      gint64 deadline, GError **error)
 {
 	while (length > 0) {
-		const ssize_t count = TEMP_FAILURE_RETRY(write(conversation->output, bytes, length));
+		ssize_t count;
 
+		if (!wait_until_ready(conversation->output, POLLOUT, deadline, error))
+			return false;
+		count = TEMP_FAILURE_RETRY(
+			write(conversation->output, bytes, MIN(length, (size_t)PIPE_BUF)));
 		if (count < 0)
 			return throw_end(conversation, error);
 		bytes += count;
@@ -174,14 +195,17 @@ static bool write_all(ExmConversation *conversation, const char *bytes, size_t l
 /**
  * exm_conversation_say() - Say something
  * @conversation: with whom
+ * @timeout_ms:   until then it is to be taken; -1 for no end
  * @message:      an object (transfer full)
  * @data:         bytes behind it, or NULL
- * @length:       of them
  * @error:        SYSTEM
  */
-bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const void *data,
-                          size_t length, GError **error)
+bool exm_conversation_say(ExmConversation *conversation, int timeout_ms, ExmJson *message,
+                          GBytes *data, GError **error)
 {
+	const gint64 deadline = deadline_of(timeout_ms);
+	gsize length = 0;
+	const char *bytes = data ? g_bytes_get_data(data, &length) : NULL;
 	g_autofree char *text = NULL;
 	g_autofree char *line = NULL;
 
@@ -190,20 +214,18 @@ bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const
 	text = exm_json_print(message, false);
 	exm_json_put(message);
 	line = g_strconcat(text, "\n", NULL);
-	return write_all(conversation, line, strlen(line), error) &&
-	       write_all(conversation, data, length, error);
+	return write_all(conversation, line, strlen(line), deadline, error) &&
+	       write_all(conversation, bytes, length, deadline, error);
 }
 
 /* What comes next, until there is so much of it. */
 static bool read_more(ExmConversation *conversation, gint64 deadline, GError **error)
 {
-	struct pollfd polled = { .fd = conversation->input, .events = POLLIN };
-	const gint64 left = (deadline - g_get_monotonic_time() + 999) / 1000;
 	guint8 piece[65536];
 	ssize_t got;
 
-	if (TEMP_FAILURE_RETRY(poll(&polled, 1, (int)CLAMP(left, 0, G_MAXINT))) == 0)
-		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
+	if (!wait_until_ready(conversation->input, POLLIN, deadline, error))
+		return false;
 	got = TEMP_FAILURE_RETRY(read(conversation->input, piece, sizeof(piece)));
 	if (got < 0)
 		return exm_throw_errno(error, errno, "hear the other host");
@@ -257,8 +279,7 @@ static bool read_data(ExmConversation *conversation, gint64 deadline, size_t len
 bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
                            GBytes **ret_data, GError **error)
 {
-	const gint64 deadline = timeout_ms < 0 ? G_MAXINT64 / 2
-	                                       : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	const gint64 deadline = deadline_of(timeout_ms);
 	g_autofree char *line = read_line(conversation, deadline, error);
 	g_autoptr(ExmJson) message = NULL;
 
@@ -286,20 +307,19 @@ static bool throw_refusal(ExmJson *answer, GError **error)
 /**
  * exm_conversation_ask() - Say something, and hear the answer
  * @conversation: with whom
+ * @timeout_ms:   until it is taken, and from then until the answer
  * @question:     an object (transfer full)
  * @data:         bytes behind it, or NULL
- * @timeout_ms:   until then
  * @ret_answer:   an object (transfer full), or NULL for one that nobody wants
  * @error:        what the other one has refused, with its code; else SYSTEM
  */
-bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const GByteArray *data,
-                          int timeout_ms, ExmJson **ret_answer, GError **error)
+bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson *question,
+                          GBytes *data, ExmJson **ret_answer, GError **error)
 {
 	g_autoptr(ExmJson) answer = NULL;
 	g_autoptr(GBytes) bytes = NULL;
 
-	if (!exm_conversation_say(conversation, question, data ? data->data : NULL,
-	                          data ? data->len : 0, error) ||
+	if (!exm_conversation_say(conversation, timeout_ms, question, data, error) ||
 	    !exm_conversation_hear(conversation, timeout_ms, &answer, &bytes, error))
 		return false;
 	if (exm_json_get_string(answer, "error"))
@@ -312,12 +332,13 @@ bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, cons
 /**
  * exm_conversation_answer() - Answer a question
  * @conversation: with whom
+ * @timeout_ms:   until then it is to be taken
  * @answer:       an object (transfer full), or NULL
  * @refusal:      why not, or NULL
  * @error:        SYSTEM
  */
-bool exm_conversation_answer(ExmConversation *conversation, ExmJson *answer, const GError *refusal,
-                             GError **error)
+bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJson *answer,
+                             const GError *refusal, GError **error)
 {
 	ExmJson *message = answer ? answer : json_object_new_object();
 
@@ -325,5 +346,5 @@ bool exm_conversation_answer(ExmConversation *conversation, ExmJson *answer, con
 		exm_json_set_string(message, "error", refusal->message);
 		exm_json_set_uint(message, "code", (uint64_t)refusal->code);
 	}
-	return exm_conversation_say(conversation, message, NULL, 0, error);
+	return exm_conversation_say(conversation, timeout_ms, message, NULL, error);
 }

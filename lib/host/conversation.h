@@ -12,13 +12,13 @@ typedef struct ExmConversation ExmConversation;
 ExmConversation *exm_conversation_new(int input, int output);
 ExmConversation *exm_conversation_start(char *const *argv, GError **error);
 void exm_conversation_free(ExmConversation *conversation);
-bool exm_conversation_say(ExmConversation *conversation, ExmJson *message, const void *data,
-                          size_t length, GError **error);
+bool exm_conversation_say(ExmConversation *conversation, int timeout_ms, ExmJson *message,
+                          GBytes *data, GError **error);
 bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
                            GBytes **ret_data, GError **error);
-bool exm_conversation_ask(ExmConversation *conversation, ExmJson *question, const GByteArray *data,
-                          int timeout_ms, ExmJson **ret_answer, GError **error);
-bool exm_conversation_answer(ExmConversation *conversation, ExmJson *answer, const GError *refusal,
-                             GError **error);
+bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson *question,
+                          GBytes *data, ExmJson **ret_answer, GError **error);
+bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJson *answer,
+                             const GError *refusal, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmConversation, exm_conversation_free)

@@ -219,13 +219,25 @@ char **exm_arrival_warnings(const ExmArrival *arrival)
 }
 
 /**
- * exm_arrival_check_files() - Whether the files of a guest's state are what was left of it
+ * exm_arrival_settle() - What is known of a guest when it has stopped on the other host
+ * @arrival:  the guest
+ * @handover: what it is (transfer full), with this host's paths
+ */
+void exm_arrival_settle(ExmArrival *arrival, ExmTemplate *handover)
+{
+	exm_template_free(arrival->handover);
+	arrival->handover = handover;
+}
+
+/**
+ * exm_arrival_check_state() - Whether the files of a guest's state are what was left of it
  * @arrival: the guest
+ * @trust:   they may be another user's
  * @error:   STATE where they are not: its memory changed since, so that it has run
  */
-bool exm_arrival_check_files(const ExmArrival *arrival, GError **error)
+bool exm_arrival_check_state(const ExmArrival *arrival, bool trust, GError **error)
 {
-	const ExmTemplateLeniency leniency = { .trust = arrival->request->trust, .other_qemu = true };
+	const ExmTemplateLeniency leniency = { .trust = trust, .other_qemu = true };
 	g_auto(GStrv) paths = exm_template_files(arrival->handover);
 
 	g_ptr_array_set_size(arrival->here->files, 0);
@@ -420,7 +432,8 @@ static bool lock_memory(const ExmArrival *arrival, GError **error)
  * @arrival: the guest
  * @state:   its device state
  * @length:  bytes of it
- * @error:   STATE where somebody else has its memory; SYSTEM where it cannot be loaded
+ * @error:   STATE where somebody else has its memory, or had it since; SYSTEM where it cannot be
+ *           loaded
  */
 bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length, GError **error)
 {
@@ -430,7 +443,8 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 
 	if (!guest->vm && !start(arrival, false, error))
 		return false;
-	if (!lock_memory(arrival, error) || !exm_load_pour(&guest->child, state, length, error) ||
+	if (!lock_memory(arrival, error) || !exm_arrival_check_state(arrival, true, error) ||
+	    !exm_load_pour(&guest->child, state, length, error) ||
 	    !exm_qmp_migration_wait(guest->child.qmp, error))
 		return false;
 	/* From here on it may have run: it is not ended any more, and its state is of no use. */

@@ -16,7 +16,8 @@ ExmArrival *exm_arrival_new(ExmTemplate *handover, const ExmReceiveRequest *requ
 void exm_arrival_free(ExmArrival *arrival);
 const ExmTemplate *exm_arrival_guest(const ExmArrival *arrival);
 char **exm_arrival_warnings(const ExmArrival *arrival);
-bool exm_arrival_check_files(const ExmArrival *arrival, GError **error);
+void exm_arrival_settle(ExmArrival *arrival, ExmTemplate *handover);
+bool exm_arrival_check_state(const ExmArrival *arrival, bool trust, GError **error);
 bool exm_arrival_check(ExmArrival *arrival, GError **error);
 bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error);
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error);

@@ -21,6 +21,7 @@ typedef void (*ExmStepped)(const char *name, uint64_t time_us);
  * struct ExmMigrateOrder - How a guest is moved; nothing in it is owned
  * @peer:     command that reaches the destination's `exomem receive -`, NULL-terminated; NULL where
  *            the state is only left on disk
+ * @timeout_ms: how long the destination may take for an answer; while the guest rests, less
  * @keep:     the state stays when the guest runs
  * @warn:     called for each warning
  * @stepped:  called for each step
@@ -28,6 +29,7 @@ typedef void (*ExmStepped)(const char *name, uint64_t time_us);
  */
 typedef struct {
 	char *const *peer;
+	int timeout_ms;
 	bool keep;
 	ExmWarn warn;
 	ExmStepped stepped;

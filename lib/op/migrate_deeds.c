@@ -17,8 +17,8 @@
 #include "host/template_store.h"
 #include "op/moving.h"
 
-/* A QEMU may have to be started there, and memory be read over a slow network. */
-#define ANSWER_MS 120000
+/* The guest rests for as long as that, at the most, when the other host falls silent. */
+#define PAUSE_ANSWER_MS 10000
 
 /* A QEMU that is killed gives back its memory first. */
 #define END_MS 30000
@@ -37,16 +37,28 @@ static ExmJson *question(const char *verb)
 	return json;
 }
 
-static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
+/* The guest as it is known by now: what is asked for is done with that one. */
+static ExmJson *question_of_guest(const ExmFreeze *freeze, const char *verb, const char *directory)
 {
-	return exm_conversation_ask(freeze->move->peer, question(verb), NULL, ANSWER_MS, NULL, error);
+	ExmJson *json = question(verb);
+
+	json_object_object_add(json, "guest", exm_template_to_json(freeze->plan->template));
+	exm_json_set_string(json, "directory", directory);
+	return json;
 }
 
 /* With the device state as it is now. */
-static bool ask_with_state(const ExmFreeze *freeze, const char *verb, GError **error)
+static bool ask_with_state(const ExmFreeze *freeze, const char *verb, int timeout_ms, GError **error)
 {
-	return exm_conversation_ask(freeze->move->peer, question(verb), freeze->state, ANSWER_MS,
-	                            NULL, error);
+	g_autoptr(GBytes) state = g_bytes_new_static(freeze->state->data, freeze->state->len);
+
+	return exm_conversation_ask(freeze->move->peer, timeout_ms, question(verb), state, NULL,
+	                            error);
+}
+
+static int pause_patience(const ExmFreeze *freeze)
+{
+	return MIN(freeze->move->order->timeout_ms, PAUSE_ANSWER_MS);
 }
 
 static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -72,21 +84,18 @@ static void take_answer(const ExmFreeze *freeze, ExmJson *answer, gint64 asked_u
 static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	ExmMoving *move = freeze->move;
-	ExmJson *message = question("check");
 	g_autoptr(ExmJson) answer = NULL;
+	ExmJson *message;
 	gint64 asked_us;
 
 	(void)step;
-	json_object_object_add(message, "guest", exm_template_to_json(freeze->plan->template));
-	exm_json_set_string(message, "directory", freeze->plan->temporary);
-	exm_json_set_string(message, "token", move->token);
 	move->peer = exm_conversation_start(move->order->peer, error);
-	if (!move->peer) {
-		exm_json_put(message);
+	if (!move->peer)
 		return false;
-	}
+	message = question_of_guest(freeze, "check", freeze->plan->temporary);
+	exm_json_set_string(message, "token", move->token);
 	asked_us = g_get_monotonic_time();
-	if (!exm_conversation_ask(move->peer, message, NULL, ANSWER_MS, &answer, error))
+	if (!exm_conversation_ask(move->peer, move->order->timeout_ms, message, NULL, &answer, error))
 		return false;
 	take_answer(freeze, answer, asked_us);
 	return true;
@@ -122,9 +131,10 @@ static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	(void)step;
 	if (!take_state(freeze, error) || !go_on(freeze, error))
 		return false;
-	if (ask_with_state(freeze, "rehearse", NULL))
+	if (ask_with_state(freeze, "rehearse", freeze->move->order->timeout_ms, NULL))
 		return true;
-	return take_state(freeze, error) && ask_with_state(freeze, "rehearse", error) &&
+	return take_state(freeze, error) &&
+	       ask_with_state(freeze, "rehearse", pause_patience(freeze), error) &&
 	       go_on(freeze, error);
 }
 
@@ -145,8 +155,11 @@ static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 static bool prepare(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
+	const ExmMoving *move = freeze->move;
+
 	(void)step;
-	return ask(freeze, "prepare", error);
+	return exm_conversation_ask(move->peer, move->order->timeout_ms, question("prepare"), NULL,
+	                            NULL, error);
 }
 
 static bool save_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -199,7 +212,7 @@ static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
-	return ask_with_state(freeze, "state", error);
+	return ask_with_state(freeze, "state", pause_patience(freeze), error);
 }
 
 /*
@@ -247,10 +260,15 @@ static bool release_guest(ExmFreeze *freeze, const ExmStep *step, GError **error
 
 static bool take_over(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
+	const ExmMoving *move = freeze->move;
+
 	(void)step;
-	if (!ask(freeze, "take-over", error))
+	if (!exm_conversation_ask(
+		    move->peer, move->order->timeout_ms,
+		    question_of_guest(freeze, "take-over", freeze->plan->template->directory), NULL,
+		    NULL, error))
 		return false;
-	freeze->move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
+	move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
 	return true;
 }
 
@@ -263,8 +281,8 @@ static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (freeze->move->order->keep)
 		return true;
 	g_usleep((gulong)MAX(end - g_get_monotonic_time(), 0));
-	if (!exm_conversation_ask(freeze->move->peer, question("look"), NULL, ANSWER_MS, &answer,
-	                          error))
+	if (!exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
+	                          question("look"), NULL, &answer, error))
 		return false;
 	if (!exm_json_get_bool(answer, "lives"))
 		return exm_throw(error, EXM_ERROR_SYSTEM, "it ran there, and has ended");

@@ -108,7 +108,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	g_autofree char *state = NULL;
 	size_t length = 0;
 
-	if (!arrival || !exm_arrival_check_files(arrival, error))
+	if (!arrival || !exm_arrival_check_state(arrival, request->trust, error))
 		return false;
 	end_leftover(request, handover);
 	if (!exm_arrival_check(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
@@ -162,22 +162,31 @@ static bool check_token(const ExmTemplate *handover, const char *token, GError *
 	                 handover->directory);
 }
 
-static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
+/* The guest that a message is about, as it is called here. */
+static ExmTemplate *guest_in(ExmJson *message, const GPtrArray *path_maps, GError **error)
 {
 	const char *there = exm_json_get_string(message, "directory");
-	g_autofree char *directory = exm_path_map_apply(server->request->path_maps,
-	                                                there ? there : "");
-	ExmTemplate *handover = exm_template_from_json(exm_json_member(message, "guest"), directory,
-	                                               error);
+	g_autofree char *directory = exm_path_map_apply(path_maps, there ? there : "");
+	g_autoptr(ExmTemplate) handover = exm_template_from_json(exm_json_member(message, "guest"),
+	                                                         directory, error);
+
+	if (!handover)
+		return NULL;
+	if (!handover->uuid) {
+		exm_throw(error, EXM_ERROR_STATE, "it is a template, and no guest");
+		return NULL;
+	}
+	exm_receive_map_paths(handover, path_maps);
+	return g_steal_pointer(&handover);
+}
+
+static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
+{
+	ExmTemplate *handover = guest_in(message, server->request->path_maps, error);
 	g_auto(GStrv) warnings = NULL;
 
 	if (!handover)
 		return false;
-	if (!handover->uuid) {
-		exm_template_free(handover);
-		return exm_throw(error, EXM_ERROR_STATE, "it is a template, and no guest");
-	}
-	exm_receive_map_paths(handover, server->request->path_maps);
 	server->arrival = exm_arrival_new(handover, server->request, server->sources, error);
 	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error) ||
 	    !exm_arrival_check(server->arrival, error))
@@ -188,7 +197,8 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	return true;
 }
 
-static bool rehearse(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+static bool rehearse(Server *server, G_GNUC_UNUSED ExmJson *message, G_GNUC_UNUSED ExmJson *answer,
+                     GError **error)
 {
 	size_t length;
 	const char *state = g_bytes_get_data(server->state, &length);
@@ -196,28 +206,37 @@ static bool rehearse(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **err
 	return exm_arrival_rehearse(server->arrival, state, length, error);
 }
 
-static bool prepare(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+static bool prepare(Server *server, G_GNUC_UNUSED ExmJson *message, G_GNUC_UNUSED ExmJson *answer,
+                    GError **error)
 {
 	return exm_arrival_prepare(server->arrival, error);
 }
 
 /* The last word before the guest is given up there: whoever would run it has to be here still. */
-static bool keep_state(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+static bool keep_state(Server *server, G_GNUC_UNUSED ExmJson *message,
+                       G_GNUC_UNUSED ExmJson *answer, GError **error)
 {
 	return exm_arrival_is_ready(server->arrival, error);
 }
 
-static bool take_over(Server *server, G_GNUC_UNUSED ExmJson *answer, GError **error)
+/* The word may come late, when the guest has been resumed elsewhere: its memory tells. */
+static bool take_over(Server *server, ExmJson *message, G_GNUC_UNUSED ExmJson *answer, GError **error)
 {
 	size_t length;
 	const char *state = server->state ? g_bytes_get_data(server->state, &length) : NULL;
+	ExmTemplate *handover;
 
 	if (!state)
 		return exm_throw(error, EXM_ERROR_STATE, "its state has not come");
+	handover = guest_in(message, server->request->path_maps, error);
+	if (!handover)
+		return false;
+	exm_arrival_settle(server->arrival, handover);
 	return exm_arrival_take_over(server->arrival, state, length, error);
 }
 
-static bool look(Server *server, ExmJson *answer, G_GNUC_UNUSED GError **error)
+static bool look(Server *server, G_GNUC_UNUSED ExmJson *message, ExmJson *answer,
+                 G_GNUC_UNUSED GError **error)
 {
 	exm_json_set_bool(answer, "lives", exm_arrival_lives(server->arrival));
 	return true;
@@ -226,7 +245,7 @@ static bool look(Server *server, ExmJson *answer, G_GNUC_UNUSED GError **error)
 /* What the other host may ask, each once the guest is known. */
 static const struct {
 	const char *name;
-	bool (*act)(Server *server, ExmJson *answer, GError **error);
+	bool (*act)(Server *server, ExmJson *message, ExmJson *answer, GError **error);
 	bool brings_state;
 } verbs[] = {
 	{ "rehearse", rehearse, true }, { "prepare", prepare, false },
@@ -247,7 +266,7 @@ static bool obey(Server *server, ExmJson *message, GBytes *data, ExmJson *answer
 			forget_state(server);
 			server->state = g_bytes_ref(data);
 		}
-		return verbs[i].act(server, answer, error);
+		return verbs[i].act(server, message, answer, error);
 	}
 	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' is nothing that can be asked now",
 	                 verb ? verb : "");
@@ -266,7 +285,7 @@ static bool serve(Server *server, ExmConversation *conversation, GError **error)
 			return true;
 		answer = json_object_new_object();
 		obey(server, message, data, answer, &refusal);
-		if (!exm_conversation_answer(conversation, answer, refusal, error))
+		if (!exm_conversation_answer(conversation, PATIENCE_MS, answer, refusal, error))
 			return false;
 	}
 }

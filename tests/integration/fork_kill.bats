@@ -11,42 +11,11 @@ load template
 
 # Starts a fork, and stops it as soon as it says that it begins a step.
 fork_until() { # STEP FORK-ARGUMENT...
-	local step=$1 line
-	shift
-	rm -f "$T/trace"
-	mkfifo "$T/trace"
-	EXOMEM_DEBUG=act "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" "$@" \
-		>"$T/out" 2>"$T/trace" 3>&- </dev/null &
-	main=$!
-	exec 7<"$T/trace"
-	while read -r line <&7; do
-		case $line in *" $step "*)
-			kill -STOP "$main" 2>/dev/null || true
-			break
-			;;
-		esac
-	done
-	cat <&7 >"$T/err" 3>&- 7>&- &
-	exec 7<&-
+	stop_at "$1" "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" "${@:2}"
 }
 
-# The fork and what belongs to it; not those that keep the logs of children.
-forks() {
-	for pid in $(pgrep -f -- "fork --state-dir $state"); do
-		case $(cat "/proc/$pid/comm" 2>/dev/null) in exomem) echo "$pid" ;; esac
-	done
-}
-
-# Lets it go on, to its end and that of the process which watches it.
-go_on() {
-	kill -CONT "$main" 2>/dev/null || true
-	rc=0
-	wait "$main" || rc=$?
-	deadline=$((SECONDS + 20))
-	while [ -n "$(forks)" ]; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.02
-	done
+go_on_forking() {
+	go_on "fork --state-dir $state"
 }
 
 # The guest runs, is there once, and has its memory.
@@ -91,7 +60,7 @@ kill_fork_at_each_step() { # WHOM EXOMEM-RUN-ARGUMENT...
 		guard) kill -KILL $(pgrep -P "$main" -x exomem) 2>/dev/null || true ;;
 		child) kill -KILL "$(jq .pid "$state"/web-*/vm.json 2>/dev/null | head -n 1)" 2>/dev/null || true ;;
 		esac
-		go_on
+		go_on_forking
 		ran=$((ran + 1))
 		assert_one_parent || {
 			echo "after SIGKILL of $1 at $step"
@@ -157,7 +126,7 @@ kill_fork_at_each_step() { # WHOM EXOMEM-RUN-ARGUMENT...
 		old=$(pid_of web)
 		fork_until "$step" -n 2 web
 		kill -KILL "$old"
-		go_on
+		go_on_forking
 		for name in $(vm list -q); do [ "$(status_of "$name")" = running ]; done
 		[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ]
 		vm stop --kill --all
@@ -172,7 +141,7 @@ kill_fork_at_each_step() { # WHOM EXOMEM-RUN-ARGUMENT...
 	old=$(pid_of web)
 	fork_until start-children -n 20 web
 	kill -INT "$main"
-	go_on
+	go_on_forking
 	[ "$rc" != 0 ]
 	[ "$(vm list -q)" = web ]
 	[ "$(pid_of web)" = "$old" ]
@@ -222,7 +191,7 @@ fork_until_children_run() { # FORK-ARGUMENT...
 		sleep 0.05
 	done
 	kill -KILL "$main"
-	go_on
+	go_on_forking
 	[ ! -e "$T/templates/twin/manifest.json" ]
 	qemu-img info -U --backing-chain "$(jq -r '.disks[0].path' "$state/web/vm.json")"
 	vm fork -q -n 2 web

@@ -22,6 +22,14 @@ there() { # FUNCTION [ARGUMENT]...
 	"$@"
 }
 
+# What follows is done on one of them; the lab has other hosts (tests/lab/moves.bash).
+on_side() { # source|destination FUNCTION [ARGUMENT]...
+	case $1 in
+	source) "${@:2}" ;;
+	destination) there "${@:2}" ;;
+	esac
+}
+
 kill_all() {
 	vm stop --kill --all >/dev/null 2>&1 || true
 	there vm stop --kill --all >/dev/null 2>&1 || true
@@ -50,4 +58,95 @@ assert_moved() { # NAME
 	there assert_unharmed "$1"
 	[ "$(vm list -q)" = '' ]
 	assert_memory_alone
+}
+
+# --- what goes wrong on the way ---
+#
+# $state, $there and $served are where guests' directories and their memory are.
+
+# Starts a migration of guest web, and stops it as soon as it says that it begins a step.
+move_until() { # STEP EXOMEM-MIGRATE-ARGUMENT...
+	stop_at "$1" "$EXOMEM" migrate --state-dir "$state" --rsh "$T/rsh" --remote "$EXOMEM" \
+		--remote-state-dir "$T/there" -q "${@:2}" web other
+}
+
+# To its end, and that of all who watch over it.
+go_on_moving() {
+	go_on "(migrate|receive) --state-dir $T/"
+}
+
+# Whose processes a fault meets.
+whose() { # WHOM
+	case $1 in
+	exomem) echo "$main" ;;
+	receiver) exomems "receive --state-dir $T/.* -$" ;;
+	new-qemu) pgrep -f -- "readconfig $there/" ;;
+	old-qemu) pgrep -f -- "readconfig $state/web/" ;;
+	esac
+}
+
+kill_whom() { # WHOM
+	local pids
+	pids=$(whose "$1")
+	[ -n "$pids" ] || return 1
+	# shellcheck disable=SC2086 # one word each
+	kill -KILL $pids 2>/dev/null || true
+}
+
+runs() { # source|destination
+	[ "$(on_side "$1" vm list -q 2>/dev/null)" = web ] &&
+		[ "$(on_side "$1" status_of web 2>/dev/null)" = running ]
+}
+
+# How many of the two hosts run it, once both have come to rest.
+count_running() {
+	local count=0
+	if runs source; then count=$((count + 1)); fi
+	if runs destination; then count=$((count + 1)); fi
+	echo "$count"
+}
+
+# The command that is printed, on either host by turns: it resumes the guest, or says that the guest
+# has run since.
+resume() {
+	local side=source
+	if [ $((resumed % 2)) = 0 ]; then side=destination; fi
+	run on_side "$side" vm receive -q "$memory/web.handover"
+	if [ "$status" = 0 ]; then
+		resumed=$((resumed + 1))
+	else
+		echo "$output"
+		assert_refused 5 "'"
+		case $output in *'was changed after it was saved') has_run=yes ;; esac
+		rm -r "$served/web.handover"
+	fi
+}
+
+# Counts in $resumed and $lost.
+assert_one_guest() { # VICTIM STEP
+	local count has_run=no
+	count=$(count_running)
+	echo "$1 at $2: $count run"
+	[ "$count" -le 1 ]
+	if [ -e "$served/web.handover" ]; then
+		# One that runs, or has run, cannot be resumed a second time.
+		resume
+		[ "$count" = 0 ] || [ "$status" = 5 ]
+		count=$(count_running)
+	fi
+	if [ "$count" = 0 ]; then
+		# A guest that is killed before its state is on disk is gone, as any; and so is one that
+		# ran there when it was killed, or whose state was removed because it did.
+		case $1 in
+		old-qemu) ;;
+		new-qemu) [ "$has_run" = yes ] || [ "$2" = clean-up ] ;;
+		*) false ;;
+		esac
+		lost=$((lost + 1))
+	elif runs source; then
+		on_side source assert_filled web 8M 7
+	else
+		on_side destination assert_filled web 8M 7
+	fi
+	[ ! -e "$served/web.handover" ]
 }

@@ -63,6 +63,19 @@ send-state commit release-guest take-over clean-up" ]
 	kill_all
 }
 
+@test "by hand, on tmpfs: it is received once" {
+	need_qemu
+	need_root 'mounts tmpfs'
+	mount -t tmpfs none "$memory"
+	boot_movable web
+	vm migrate -q --to "$memory/state" web
+	cp -a "$memory/state" "$T/copy"
+	vm receive -q "$memory/state"
+	vm stop --kill web
+	run vm receive "$T/copy"
+	assert_refused 5 'was changed after it was saved'
+}
+
 @test "a guest that rests, rests there too; --paused" {
 	need_qemu
 	boot_movable web

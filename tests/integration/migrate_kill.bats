@@ -10,117 +10,12 @@ load helper
 load template
 load migrate
 
-# Starts a migration, and stops it as soon as it says that it begins a step.
-move_until() { # STEP
-	local line
-	rm -f "$T/trace"
-	mkfifo "$T/trace"
-	EXOMEM_DEBUG=act "$EXOMEM" migrate --state-dir "$state" --rsh "$T/rsh" --remote "$EXOMEM" \
-		--remote-state-dir "$T/there" -q web other >"$T/out" 2>"$T/trace" 3>&- </dev/null &
-	main=$!
-	exec 7<"$T/trace"
-	while read -r line <&7; do
-		case $line in *" $1 "*)
-			kill -STOP "$main" 2>/dev/null || true
-			break
-			;;
-		esac
-	done
-	cat <&7 >"$T/err" 3>&- 7>&- &
-	exec 7<&-
-}
-
-# Lets it go on, to its end and that of whoever watches it.
-go_on() {
-	kill -CONT "$main" 2>/dev/null || true
-	wait "$main" 2>/dev/null || true
-	deadline=$((SECONDS + 30))
-	while pgrep -f -- "(migrate|receive) --state-dir $T/" >/dev/null; do
-		# One that leads a guest's log is none of them.
-		[ -n "$(movers)" ] || break
-		[ "$SECONDS" -lt "$deadline" ] || {
-			ps -ef
-			return 1
-		}
-		sleep 0.05
-	done
-}
-
-# Who speaks of the guest's move; not those that keep the log of one that has moved.
-movers() {
-	for pid in $(pgrep -f -- "(migrate|receive) --state-dir $T/"); do
-		case $(cat "/proc/$pid/comm" 2>/dev/null) in exomem) echo "$pid" ;; esac
-	done
-}
-
-kill_whom() { # exomem|guard|receiver|connection|new-qemu|old-qemu
-	local pids=''
-	case $1 in
-	exomem) pids=$main ;;
-	both) pids="$(pgrep -P "$main" -f "migrate --state-dir") $main" ;;
-	receiver) pids=$(pgrep -f -- "receive --state-dir $T/there -$") ;;
-	new-qemu) pids=$(pgrep -f -- "readconfig $T/there/") ;;
-	old-qemu) pids=$(pgrep -f -- "readconfig $state/web/") ;;
-	esac
-	[ -n "$pids" ] || return 1
-	kill -KILL $pids 2>/dev/null || true
-}
-
-runs() { # STATE-DIRECTORY
-	local state=$1
-	[ "$(vm list -q 2>/dev/null)" = web ] && [ "$(status_of web 2>/dev/null)" = running ]
-}
-
-# How many of the two hosts run it, once both have come to rest.
-count_running() {
-	local count=0
-	if runs "$state"; then count=$((count + 1)); fi
-	if runs "$T/there"; then count=$((count + 1)); fi
-	echo "$count"
-}
-
-# The command that is printed: it resumes the guest, or says that the guest has run since.
-resume() { # STATE-DIRECTORY
-	local state=$1
-	run vm receive -q "$memory/web.handover"
-	if [ "$status" = 0 ]; then
-		resumed=$((resumed + 1))
-	else
-		echo "$output"
-		assert_refused 5 "'"
-		case $output in *'was changed after it was saved') has_run=yes ;; esac
-		rm -r "$memory/web.handover"
-	fi
-}
-
-assert_one_guest() { # VICTIM STEP
-	local count has_run=no
-	count=$(count_running)
-	echo "$1 killed at $2: $count run"
-	[ "$count" -le 1 ]
-	if [ -e "$memory/web.handover" ]; then
-		# One that runs, or has run, cannot be resumed a second time.
-		where=$state
-		if [ $((resumed % 2)) = 0 ]; then where=$T/there; fi
-		resume "$where"
-		[ "$count" = 0 ] || [ "$status" = 5 ]
-		count=$(count_running)
-	fi
-	if [ "$count" = 0 ]; then
-		# A guest that is killed before its state is on disk is gone, as any; and so is one that
-		# ran there when it was killed, or whose state was removed because it did.
-		case $1 in
-		old-qemu) ;;
-		new-qemu) [ "$has_run" = yes ] || [ "$2" = clean-up ] ;;
-		*) false ;;
-		esac
-		lost=$((lost + 1))
-	elif runs "$state"; then
-		assert_filled web 8M 7
-	else
-		there assert_filled web 8M 7
-	fi
-	[ ! -e "$memory/web.handover" ]
+setup_two_hosts() {
+	need_qemu
+	elsewhere
+	served=$memory
+	there=$T/there
+	hits=0 resumed=0 lost=0
 }
 
 start_anew() {
@@ -134,14 +29,12 @@ steps="write-token check rehearse keep-memory sync-memory prepare save-devices f
 flush-memory write-manifest send-state commit release-guest take-over clean-up"
 
 kill_at_each_step() { # VICTIM
-	need_qemu
-	elsewhere
-	hits=0 resumed=0 lost=0
+	setup_two_hosts
 	for step in $steps; do
 		start_anew
 		move_until "$step"
 		if kill_whom "$1"; then hits=$((hits + 1)); fi
-		go_on
+		go_on_moving
 		assert_one_guest "$1" "$step"
 	done
 	kill_all
@@ -172,18 +65,66 @@ kill_at_each_step() { # VICTIM
 }
 
 @test "Ctrl-C at each step" {
-	need_qemu
-	elsewhere
-	hits=0 resumed=0 lost=0
+	setup_two_hosts
 	for step in check rehearse prepare save-devices flush-memory commit take-over; do
 		start_anew
 		move_until "$step"
 		kill -INT "$main"
-		go_on
+		go_on_moving
 		assert_one_guest Ctrl-C "$step"
 	done
 	[ "$lost" = 0 ]
 	kill_all
+}
+
+# The destination's exomem is stopped.
+fall_silent_at() { # STEP
+	start_anew
+	move_until "$1" --timeout 2
+	receiver=$(whose receiver | xargs)
+	kill -STOP $receiver
+	kill -CONT "$main"
+	rc=0
+	wait "$main" || rc=$?
+	[ "$rc" = 1 ]
+	grep -q 'the other host does not answer' "$T/err"
+}
+
+@test "a destination that falls silent: the guest runs on" {
+	setup_two_hosts
+	for step in rehearse prepare save-devices send-state; do
+		fall_silent_at "$step"
+		assert_filled web 8M 7
+		kill -CONT $receiver 2>/dev/null || true
+		go_on_moving
+		assert_one_guest silence "$step"
+	done
+	kill_all
+}
+
+@test "a word that comes when the guest was resumed elsewhere takes nothing" {
+	setup_two_hosts
+	start_anew
+	# A way on which that word is held up, and which stays when this end of it is gone.
+	cat >"$T/rsh" <<-'RSH'
+		#!/bin/bash
+		shift
+		perl -e 'while (sysread(STDIN, $text, 65536)) {
+			if ($text =~ /"take-over"/) { sleep 1 until -e $ARGV[0] }
+			syswrite(STDOUT, $text)
+		}' "${0%/*}/go" | "$@"
+	RSH
+	rc=0
+	move -q --timeout 2 web other 2>"$T/err" || rc=$?
+	[ "$rc" = 1 ]
+	grep -q "'exomem receive $memory/web.handover' resumes it" "$T/err"
+	vm receive -q "$memory/web.handover"
+	assert_filled web 8M 7
+	vm stop --kill web
+	touch "$T/go"
+	wait_for_exomems "receive --state-dir $T/there -$"
+	[ "$(count_running)" = 0 ]
+	[ "$(there vm list -q)" = '' ]
 }
 
 @test "no room for the state: the guest runs on" {

@@ -131,3 +131,51 @@ assert_no_process() {
 		sleep 0.05
 	done
 }
+
+# --- a verb that is stopped on its way ---
+
+# Starts an exomem, and stops it as soon as it says that it begins a step: $main is its process, and
+# $T/err what it says from then on.
+stop_at() { # STEP EXOMEM [ARGUMENT]...
+	local line
+	rm -f "$T/trace"
+	mkfifo "$T/trace"
+	EXOMEM_DEBUG=act "${@:2}" >"$T/out" 2>"$T/trace" 3>&- 4>&- </dev/null &
+	main=$!
+	exec 7<"$T/trace"
+	while read -r line <&7; do
+		case $line in *" $1 "*)
+			kill -STOP "$main" 2>/dev/null || true
+			break
+			;;
+		esac
+	done
+	cat <&7 >"$T/err" 3>&- 4>&- 7>&- &
+	exec 7<&-
+}
+
+# Those exomems whose command line is like this; not those that keep the logs of guests.
+exomems() { # PATTERN
+	for pid in $(pgrep -f -- "$1"); do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in exomem) echo "$pid" ;; esac
+	done
+}
+
+wait_for_exomems() { # PATTERN
+	local deadline=$((SECONDS + 30))
+	while [ -n "$(exomems "$1")" ]; do
+		[ "$SECONDS" -lt "$deadline" ] || {
+			ps -ef
+			return 1
+		}
+		sleep 0.02
+	done
+}
+
+# Lets $main go on, to its end and that of all who belong to it; $rc is its status.
+go_on() { # PATTERN
+	kill -CONT "$main" 2>/dev/null || true
+	rc=0
+	wait "$main" || rc=$?
+	wait_for_exomems "$1"
+}

@@ -16,6 +16,7 @@ bats busybox-static diffutils file gdb-minimal iproute2 iputils-ping jq kmod net
 strace
 btrfs-progs e2fsprogs xfsprogs
 nfs-common nfs-kernel-server rpcbind
+openssh-client openssh-server
 daxctl ndctl
 qemu-system-x86
 '
@@ -79,6 +80,7 @@ configure_root() {
 		root:x:0:0:root:/root:/bin/bash
 		_rpc:x:101:65534::/run/rpcbind:/usr/sbin/nologin
 		statd:x:102:65534::/var/lib/nfs:/usr/sbin/nologin
+		sshd:x:103:65534::/run/sshd:/usr/sbin/nologin
 		nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 	PASSWD
 	printf '%s\n' root:x:0: nogroup:x:65534: >"$root/etc/group"
