@@ -49,20 +49,23 @@ static const char default_text[] =
 	"ceiling = 100%\n"
 	"pause = yes\n";
 
-/* Proxmox begins at a fifth free too; here idle memory is taken long before, in large steps. */
+/*
+ * Proxmox begins at a fifth free too; here idle memory is taken long before. A guest that begins to
+ * work fills memory as fast as it can write, so that steps are large and rounds short.
+ */
 static const char density_text[] =
 	"# As many guests as fit: idle memory is taken early, and given back fast.\n"
 	"[policy]\n"
-	"interval = 2\n"
-	"step = 25%\n"
+	"interval = 1\n"
+	"step = 50%\n"
 	"hysteresis = 2%\n"
 	"window = 4\n"
 	"idle = 40%\n"
 	"idle-tax = 90%\n"
-	"guest-free = 10%\n"
+	"guest-free = 15%\n"
 	"statistics-age = 20\n"
-	"pages-min = 200\n"
-	"pages-max = 5000\n"
+	"pages-min = 64\n"
+	"pages-max = 1250\n"
 	"\n"
 	"[state shared]\n"
 	"free = 60%\n"

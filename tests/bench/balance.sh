@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# balance.sh [SECONDS] - what `exomem balance` is worth: six Linux guests of 512 MiB in 2 GiB.
+# balance.sh [SECONDS [TURN]] - what `exomem balance` is worth: six Linux guests of 512 MiB in 2 GiB.
 #
-# The same six guests, whose load alternates, run twice for so long (300): with swap alone, and with
-# `exomem balance --policy density` beside them.  Prints the work done, and fails where a guest was
-# lost or a checksum with it.  It needs root, a memory control group (version 1 or 2) and a place for a
-# swap file of 3 GiB.  $EXOMEM is the program, $LINUX the folder of the Linux guest.
+# The same six guests, of which two work at a time for so many seconds (30), run twice for so long (300):
+# with swap alone, and with `exomem balance --policy density` beside them.  Prints the work done, and
+# fails where a guest was lost or a checksum with it.  It needs root, a memory control group (version 1 or
+# 2) and a place for a swap file of 3 GiB.  $EXOMEM is the program, $LINUX the folder of the Linux guest.
 set -eu
 : "${EXOMEM:?is the program to measure}" "${LINUX:?is the folder of the guest}"
 seconds=${1:-300}
+turn=${2:-30}
 guests='1 2 3 4 5 6'
 dir=$(mktemp -d)
 state=$dir/state
@@ -53,7 +54,7 @@ make_swap() {
 	swapon "$swap"
 }
 
-# A third of the guests works at a time, for ten seconds, on 320 MB that it then frees.
+# A third of the guests works at a time, on 320 MB that it then frees.
 write_script() {
 	cat >"$dir/script" <<'SCRIPT'
 read -r turn </proc/cmdline
@@ -73,11 +74,11 @@ echo "ready"
 units=0
 while :; do
 	now
-	if [ $((up / 10 % 3)) != "$turn" ]; then
+	if [ $((up / TURN % 3)) != "$turn" ]; then
 		sleep 0.3
 		continue
 	fi
-	while [ $((up / 10 % 3)) = "$turn" ]; do
+	while [ $((up / TURN % 3)) = "$turn" ]; do
 		for i in 1 2 3 4 5 6 7 8 9 10; do
 			dd if=/tmp/block of=/tmp/work.$i bs=1M conv=notrunc 2>/dev/null
 			units=$((units + 1))
@@ -92,6 +93,7 @@ while :; do
 	echo checked
 done
 SCRIPT
+	sed -i "s/TURN/$turn/" "$dir/script"
 }
 
 boot() { # NUMBER
@@ -174,7 +176,7 @@ write_script
 measure
 plain=$work plain_swapped=$swapped
 measure --policy density
-echo "| six guests of 512 MiB in 2 GiB, $seconds s | swap alone | balance | ratio | target |"
+echo "| six guests of 512 MiB in 2 GiB, $seconds s, turns of $turn s | swap alone | balance | ratio | target |"
 echo '|---|---|---|---|---|'
 echo "| work done, in blocks of 32 MB | $plain | $work |" \
 	"$(awk -v a="$work" -v b="$plain" 'BEGIN { printf "%.2f", a / (b ? b : 1) }') | >= 1.2 |"

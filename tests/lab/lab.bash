@@ -86,7 +86,8 @@ lab_cut_host() { # NUMBER
 
 lab_ssh() {
 	local record host
-	mkdir -p -m 700 /root/.ssh
+	mkdir -p /root
+	mkdir -m 700 /root/.ssh
 	ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
 	cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
 	ssh-keygen -q -t ed25519 -N '' -f /lab/host_key

@@ -5,7 +5,7 @@
 # lab: timeout=1800
 
 # bats, lab.bash and moves.bash set the other variables; words are split on purpose ($tiny).
-# shellcheck disable=SC2034,SC2086,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
 
 load lab
 load moves

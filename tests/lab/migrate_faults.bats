@@ -7,7 +7,7 @@
 # lab: disk=512M timeout=3400
 
 # bats, lab.bash, migrate.bash and moves.bash set the other variables.
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
 load lab
 load ../integration/migrate

@@ -6,7 +6,7 @@
 # lab: timeout=3400 mem=3G
 
 # bats, lab.bash and moves.bash set the other variables.
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
 load lab
 load moves
@@ -110,7 +110,7 @@ said() {
 	done
 	[ "$here" = 1 ]
 	wait_for "$T/state1/linux/log" '^sum '
-	! said | grep -q lost
+	run -1 grep -q lost <(said)
 	[ ! -e "$T/over" ]
 	# None was lost, and none came twice.
 	awk '$2 != NR { exit 1 }' "$T/beats"
