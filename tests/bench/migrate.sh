@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # migrate.sh [RUNS] - what handing a guest over costs, beside what QEMU's own migrations cost.
 #
-# An idle guest whose memory is touched to three fifths goes to and fro between two state directories of
+# An idle guest whose memory is touched to three fifths goes back and forth between two state directories of
 # this machine, its memory in a file of tmpfs and then of a disk; and the same guest with anonymous
 # memory between two QEMUs over a UNIX socket, by pre-copy and by post-copy, with no limit of bandwidth.
 # Each figure is a median of RUNS (7).  It fails only where it cannot measure.  $EXOMEM is the program,
@@ -116,7 +116,7 @@ capability() { # NAME
 		[{"capability": "postcopy-ram", "state": '"$1"'}]}}' | tr -d '\n'
 }
 
-# To and fro: the one that has it and a new one.
+# From the one that has it to a new one.
 move_by_qemu() { # FROM TO MEBIBYTES pre|post
 	post=false
 	[ "$4" = pre ] || post=true
