@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -102,14 +104,72 @@ bool exm_scrub_is_zero(const void *memory, size_t size)
 	return true;
 }
 
+/* Where we are after a page that cannot be had, and where that was. */
+static sigjmp_buf landing;
+static void *volatile broken;
+
+static void land(G_GNUC_UNUSED int signal_number, siginfo_t *info, G_GNUC_UNUSED void *context)
+{
+	broken = info->si_addr;
+	siglongjmp(landing, 1);
+}
+
+/* All that is done to memory itself: what it is tells how it went. */
+typedef bool (*Touch)(void *memory, size_t size);
+
+static bool fill(void *memory, size_t size)
+{
+	exm_scrub_fill(memory, size);
+	return true;
+}
+
+static bool look(void *memory, size_t size)
+{
+	return exm_scrub_is_zero(memory, size);
+}
+
+/*
+ * A page that the medium has lost, or that the device has no more, is SIGBUS and no error (Linux,
+ * drivers/dax/device.c; mm/memory-failure.c). False where one came; who else may send it is not
+ * caught, since nothing else runs meanwhile.
+ */
+static bool survive(Touch touch, void *memory, size_t size, bool *ret_result)
+{
+	const struct sigaction action = { .sa_sigaction = land, .sa_flags = SA_SIGINFO };
+	struct sigaction before;
+	volatile bool alive = false;
+
+	sigaction(SIGBUS, &action, &before);
+	if (sigsetjmp(landing, 1) == 0) {
+		*ret_result = touch(memory, size);
+		alive = true;
+	}
+	sigaction(SIGBUS, &before, NULL);
+	return alive;
+}
+
+static bool throw_broken(const ExmScrub *scrub, const unsigned char *memory, uint64_t offset,
+                         GError **error)
+{
+	const uint64_t within = (uint64_t)((const unsigned char *)broken - memory);
+
+	return exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "'%s' cannot be read or written at byte %" G_GUINT64_FORMAT
+	                 ": is the medium broken? ('ndctl list --media-errors')",
+	                 scrub->path, offset + within);
+}
+
 /* What is done to one piece of a window. */
 typedef bool (*Deed)(const ExmScrub *scrub, unsigned char *memory, size_t size, uint64_t offset,
                      GError **error);
 
-static bool zero_piece(const ExmScrub *scrub, unsigned char *memory, size_t size,
-                       G_GNUC_UNUSED uint64_t offset, GError **error)
+static bool zero_piece(const ExmScrub *scrub, unsigned char *memory, size_t size, uint64_t offset,
+                       GError **error)
 {
-	exm_scrub_fill(memory, size);
+	bool filled;
+
+	if (!survive(fill, memory, size, &filled))
+		return throw_broken(scrub, memory, offset, error);
 	/* DAX has nothing to sync where the stores went past the caches, and says so (EINVAL). */
 	if (msync(memory, size, MS_SYNC) < 0 && errno != EINVAL)
 		return exm_throw_errno(error, errno, "sync '%s'", scrub->path);
@@ -119,11 +179,14 @@ static bool zero_piece(const ExmScrub *scrub, unsigned char *memory, size_t size
 static bool verify_piece(const ExmScrub *scrub, unsigned char *memory, size_t size, uint64_t offset,
                          GError **error)
 {
-	return exm_scrub_is_zero(memory, size) ||
-	       exm_throw(error, EXM_ERROR_SYSTEM,
-	                 "'%s' is not zero after %" G_GUINT64_FORMAT
-	                 " bytes, though it was scrubbed: is the medium broken?",
-	                 scrub->path, offset);
+	bool zero;
+
+	if (!survive(look, memory, size, &zero))
+		return throw_broken(scrub, memory, offset, error);
+	return zero || exm_throw(error, EXM_ERROR_SYSTEM,
+	                         "'%s' is not zero after %" G_GUINT64_FORMAT
+	                         " bytes, though it was scrubbed: is the medium broken?",
+	                         scrub->path, offset);
 }
 
 /**

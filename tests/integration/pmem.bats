@@ -179,3 +179,23 @@ field() { # NAME MEMBER: of one namespace
 	run -0 pmem scrub
 	[ "$output" = 'ns0: 12 MiB zeroed and verified' ]
 }
+
+# A device that is shorter than it says: what is touched behind its end is SIGBUS, as a lost page is.
+@test "a broken medium is one line, and nobody gets it" {
+	mkdir -p "$T/devices"
+	truncate -s 8M "$T/devices/1"
+	use_example
+	run -1 pmem scrub ns0
+	assert_refused 1 "'/dev/dax0.0' cannot be read or written at byte 8388608: is the medium broken?"
+	run -0 pmem allocations
+	[[ $output = *'to be scrubbed'* ]]
+	run -0 pmem inventory
+	[[ ${lines[1]} =~ ^CUSTOM_PMEM_NAMESPACE_6GB\ +1.0\ +3\ +1\ +1\ +1\ +3\ +0$ ]]
+	run -1 pmem scrub
+	assert_refused 1 'is the medium broken?'
+	# It was mended: now it is as new.
+	truncate -s 16M "$T/devices/1"
+	run -0 pmem scrub
+	run -0 pmem allocations
+	[ "$output" = 'no guest has persistent memory' ]
+}

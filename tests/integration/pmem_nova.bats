@@ -53,6 +53,31 @@ without_ndctl='for f in /usr/lib/*/libndctl.so.6*; do mount --bind /dev/null "$f
 	[[ $output = *libndctl* ]]
 }
 
+# The same functions, the first of which fails.
+broken_ndctl() {
+	command -v cc >/dev/null || lacks cc 'no compiler is installed'
+	{
+		echo 'int ndctl_new(void **context) { *context = 0; return -5; }'
+		grep -oE 'FUNCTION\(ndctl_[a-z_]+\)' "$BATS_TEST_DIRNAME/../../lib/host/ndctl_loader.h" |
+			grep -v 'ndctl_new)' | sed 's/FUNCTION(\(.*\))/void *\1(void) { return 0; }/'
+	} >"$T/broken.c"
+	cc -shared -fPIC -o "$T/broken.so" "$T/broken.c"
+	behind "for f in /usr/lib/*/libndctl.so.6*; do mount --bind $T/broken.so \"\$f\"; done" "$@"
+}
+
+@test "1904446: where ndctl's library fails, that is said in one line, and nothing is given out" {
+	need_qemu
+	use_pool
+	run broken_ndctl "$EXOMEM" pmem --claims "$T/claims" --config "$T/conf" list
+	assert_refused 1 'start libndctl: Input/output error'
+	# QEMU has the library too, so that it is asked before.
+	"$EXOMEM" probe >"$T/out"
+	run broken_ndctl "$EXOMEM" run --state-dir "$state" --claims "$T/claims" --config "$T/conf" \
+		--pmem SMALL -accel tcg -m 64
+	assert_refused 1 'start libndctl: Input/output error'
+	assert_empty "$T/claims"
+}
+
 @test "two guests exhaust SMALL, the third fails, and once one has released it the next gets it" {
 	need_qemu
 	use_pool

@@ -82,6 +82,26 @@ START_TEST(goes_on_where_it_was_and_ends_when_told)
 }
 END_TEST
 
+/* As a file that is shorter than its mapping, so is a page that the medium has lost: SIGBUS. */
+START_TEST(a_page_that_is_lost_is_an_error)
+{
+	g_autofree char *path = NULL;
+	const int fd = make_file(&path);
+	const ExmScrub scrub = { fd, path, 1 << 20, 4096 };
+	g_autoptr(GError) zeroing = NULL, looking = NULL;
+	uint64_t last = 0;
+
+	ck_assert_int_eq(ftruncate(fd, 1 << 19), 0);
+	ck_assert(!exm_scrub_zero(&scrub, 0, count_calls, &last, &zeroing));
+	ck_assert(g_error_matches(zeroing, EXM_ERROR, EXM_ERROR_SYSTEM));
+	ck_assert_ptr_nonnull(strstr(zeroing->message, "at byte 524288: is the medium broken?"));
+	ck_assert(!exm_scrub_verify(&scrub, count_calls, &last, &looking));
+	ck_assert_ptr_nonnull(strstr(looking->message, "at byte 524288: is the medium broken?"));
+	close(fd);
+	g_unlink(path);
+}
+END_TEST
+
 START_TEST(only_a_dax_device_is_opened_and_nothing_is_made)
 {
 	g_autofree char *path = NULL;
@@ -161,6 +181,7 @@ Suite *scrub_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, all_of_it_is_zero_afterwards);
 	tcase_add_test(tcase, goes_on_where_it_was_and_ends_when_told);
+	tcase_add_test(tcase, a_page_that_is_lost_is_an_error);
 	tcase_add_test(tcase, only_a_dax_device_is_opened_and_nothing_is_made);
 	tcase_add_test(tcase, every_byte_counts);
 	tcase_add_test(tcase, claims_there_and_back);
