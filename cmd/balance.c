@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "base/size.h"
 #include "command.h"
 #include "op/balance.h"
@@ -19,6 +20,7 @@ static struct {
 	char *watch;
 	char *record;
 	char *migrate_to;
+	char *migrate_by;
 	gboolean once;
 	gboolean dry_run;
 	gboolean restore;
@@ -35,8 +37,9 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("policy", &opt.policy, "default, density, latency or a file", "POLICY"),
 	EXM_OPTION_TEXT("cgroup", &opt.group, "the limit of this control group counts", "DIR"),
 	EXM_OPTION_FLAG("restore", &opt.restore, "at the end, undo what was done to guests"),
-	EXM_OPTION_TEXT("migrate-to", &opt.migrate_to, "print the command that moves a guest there",
+	EXM_OPTION_TEXT("migrate-to", &opt.migrate_to, "move guests there, by 'exomem migrate'",
 	                "HOST"),
+	EXM_OPTION_TEXT("migrate-by", &opt.migrate_by, "the command that moves one", "COMMAND"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "say what would be done, and do nothing"),
 	EXM_OPTION_TEXT("record", &opt.record, "add what is seen to this file", "FILE"),
 	EXM_OPTION_TEXT("replay", &opt.replay, "say what it would have done with these samples",
@@ -48,12 +51,19 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_END,
 };
 
-/* What a person would type to do it, or NULL. */
+/* As one would type it, or NULL. */
 static char *command_for(const ExmDecision *decision)
 {
+	g_autofree char *directory = NULL;
+
 	if (decision->action != EXM_ACTION_MIGRATE || !opt.migrate_to)
 		return NULL;
-	return g_strdup_printf("exomem migrate %s %s", decision->guest, opt.migrate_to);
+	if (opt.migrate_by)
+		return g_strdup_printf("%s %s %s", opt.migrate_by, decision->guest, opt.migrate_to);
+	directory = opt.state_directory ? exm_quote_word(opt.state_directory) : NULL;
+	return g_strdup_printf("exomem migrate %s%s%s%s %s", directory ? "--state-dir " : "",
+	                       directory ? directory : "", directory ? " " : "", decision->guest,
+	                       opt.migrate_to);
 }
 
 static void print_line(uint64_t round, const ExmDecision *decision, uint64_t freed,
@@ -106,12 +116,24 @@ static bool check_options(GError **error)
 		                 opt.once    ? "--once"
 		                 : opt.watch ? "--watch"
 		                             : "--record");
+	if (opt.migrate_by && !opt.migrate_to)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--migrate-by' goes with '--migrate-to'");
 	return true;
+}
+
+static bool read_command(char ***ret_words, GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+
+	return !opt.migrate_by || g_shell_parse_argv(opt.migrate_by, NULL, ret_words, &reason) ||
+	       exm_throw(error, EXM_ERROR_USAGE, "--migrate-by: '%s': %s", opt.migrate_by,
+	                 reason->message);
 }
 
 static bool balance(const ExmPolicy *policy, GError **error)
 {
 	g_autofree char *directory = NULL;
+	g_auto(GStrv) command = NULL;
 	g_autofree char *templates = exm_templates_directory(opt.templates);
 	ExmBalanceRequest request = {
 		.templates = templates,
@@ -121,15 +143,18 @@ static bool balance(const ExmPolicy *policy, GError **error)
 		.interval_ms = (int)(policy->interval * 1000),
 		.dry_run = opt.dry_run,
 		.restore = opt.restore,
+		.migrate_to = opt.migrate_to,
 		.record = opt.record,
 		.sink = print_decision,
 	};
 
-	if (!exm_words_seconds("--watch", opt.watch, &request.interval_ms, error) ||
+	if (!read_command(&command, error) ||
+	    !exm_words_seconds("--watch", opt.watch, &request.interval_ms, error) ||
 	    !exm_state_directory(opt.state_directory, &directory, error))
 		return false;
 	request.interval_ms = MAX(request.interval_ms, 100);
 	request.state_directory = directory;
+	request.migrate_by = (const char *const *)command;
 	return exm_op_balance(&request, error);
 }
 

@@ -6,20 +6,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/balance_note.h"
 #include "host/guest_memory.h"
 #include "host/interrupt.h"
 #include "host/ksm.h"
-#include "host/lock.h"
 #include "host/smaps.h"
 #include "op/ask.h"
+#include "op/mover.h"
 #include "op/reclaim.h"
 #include "op/sampler.h"
 #include "op/template.h"
+
+/* A guest whose memory has to be written back first may be on its way for long. */
+#define MOVE_PATIENCE_MS (10 * 60 * 1000)
 
 /* How long all QEMUs together may take to be told something. */
 #define ANSWER_MS 1000
@@ -33,6 +36,7 @@
  * @ksm_set:   it has been set otherwise
  * @balloons:  what balloons left before they were moved, by guest: uint64_t
  * @sleepers:  guests that were put to sleep
+ * @mover:     moves guests away, or NULL
  * @round:     number of the round
  * @recording: descriptor of the file of samples, or -1
  */
@@ -44,6 +48,7 @@ typedef struct {
 	bool ksm_set;
 	GHashTable *balloons;
 	GHashTable *sleepers;
+	ExmMover *mover;
 	uint64_t round;
 	int recording;
 } Loop;
@@ -167,6 +172,30 @@ static bool wake(Loop *loop, const ExmDecision *decision, G_GNUC_UNUSED uint64_t
 	return true;
 }
 
+static bool migrate(Loop *loop, const ExmDecision *decision, G_GNUC_UNUSED uint64_t *ret_freed,
+                    GError **error)
+{
+	return !loop->mover || exm_mover_start(loop->mover, decision->guest, error);
+}
+
+/* Tells the end of a move, when it has come. */
+static void tell_moved(const Loop *loop, int timeout_ms)
+{
+	g_autofree char *guest = NULL;
+	g_autofree char *problem = NULL;
+	g_autofree char *line = NULL;
+	ExmDecision moved = { .action = EXM_ACTION_MOVED };
+
+	if (!loop->mover || !exm_mover_wait(loop->mover, timeout_ms, &guest, &problem))
+		return;
+	line = g_strdup_printf("state %s: %s has %smoved to %s", exm_balance_state(loop->balance),
+	                       guest, problem ? "not " : "", loop->request->migrate_to);
+	moved.state = exm_balance_state(loop->balance);
+	moved.guest = guest;
+	moved.line = line;
+	loop->request->sink(loop->round, &moved, 0, problem);
+}
+
 static ExmJson *value_of(uint64_t bytes)
 {
 	ExmJson *json = json_object_new_object();
@@ -233,7 +262,7 @@ static const Deed deeds[] = {
 	[EXM_ACTION_BALLOON] = do_nothing,    [EXM_ACTION_RECLAIM] = reclaim,
 	[EXM_ACTION_PAUSE] = put_to_sleep,    [EXM_ACTION_WAKE] = wake,
 	[EXM_ACTION_REFUSE] = do_nothing,     [EXM_ACTION_ADMIT] = do_nothing,
-	[EXM_ACTION_MIGRATE] = do_nothing,
+	[EXM_ACTION_MIGRATE] = migrate,       [EXM_ACTION_MOVED] = do_nothing,
 };
 
 static void act(Loop *loop, const GPtrArray *decisions)
@@ -269,26 +298,6 @@ static bool record(const Loop *loop, const ExmSample *sample, GError **error)
 	       exm_throw_errno(error, errno, "write '%s'", loop->request->record);
 }
 
-static char *path_in_state(const Loop *loop, const char *name)
-{
-	return g_build_filename(loop->request->state_directory, name, NULL);
-}
-
-/* For whoever admits new guests, who finds out by the lock whether this still counts. */
-static bool publish(const Loop *loop, GError **error)
-{
-	g_autoptr(ExmJson) json = json_object_new_object();
-	g_autofree char *path = path_in_state(loop, EXM_BALANCE_STATE);
-	g_autofree char *text = NULL;
-
-	exm_json_set_uint(json, "schema", 1);
-	exm_json_set_string(json, "state", exm_balance_state(loop->balance));
-	exm_json_set_bool(json, "refuses", exm_balance_refuses(loop->balance));
-	exm_json_set_uint(json, "pid", (uint64_t)getpid());
-	text = exm_json_print(json, false);
-	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
-}
-
 static bool run_round(Loop *loop, GError **error)
 {
 	g_autoptr(ExmSample) sample = exm_sampler_take(loop->sampler, error);
@@ -297,9 +306,14 @@ static bool run_round(Loop *loop, GError **error)
 	if (!sample || !record(loop, sample, error))
 		return false;
 	loop->round++;
+	tell_moved(loop, 0);
 	decisions = exm_balance_decide(loop->balance, sample);
 	act(loop, decisions);
-	return loop->request->dry_run || publish(loop, error);
+	/* For whoever admits new guests. */
+	return loop->request->dry_run ||
+	       exm_balance_note_write(loop->request->state_directory,
+	                              exm_balance_state(loop->balance),
+	                              exm_balance_refuses(loop->balance), error);
 }
 
 static bool run_rounds(Loop *loop, int interrupt, GError **error)
@@ -336,8 +350,6 @@ static void wake_sleepers(const Loop *loop)
 /* KSM is the host's and goes back as it was; what guests have lost only where that is wanted. */
 static void undo(Loop *loop)
 {
-	g_autofree char *path = path_in_state(loop, EXM_BALANCE_STATE);
-
 	/* After a single round others will follow, which want to hear what guests told meanwhile. */
 	if (loop->request->rounds != 1 || loop->request->restore)
 		exm_sampler_stop_polling(loop->sampler);
@@ -349,11 +361,12 @@ static void undo(Loop *loop)
 		g_ptr_array_unref(tell_balloons(loop, loop->balloons));
 		wake_sleepers(loop);
 	}
-	unlink(path);
+	exm_balance_note_remove(loop->request->state_directory);
 }
 
 static void loop_clear(Loop *loop)
 {
+	exm_mover_free(loop->mover);
 	exm_sampler_free(loop->sampler);
 	exm_balance_free(loop->balance);
 	g_hash_table_unref(loop->balloons);
@@ -362,23 +375,6 @@ static void loop_clear(Loop *loop)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Loop, loop_clear)
-
-static bool lock(const ExmBalanceRequest *request, int *ret_fd, GError **error)
-{
-	g_autofree char *path = g_build_filename(request->state_directory, EXM_BALANCE_LOCK, NULL);
-	bool taken;
-
-	if (g_mkdir_with_parents(request->state_directory, 0700) < 0)
-		return exm_throw_errno(error, errno, "make '%s'", request->state_directory);
-	*ret_fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (*ret_fd < 0)
-		return exm_throw_errno(error, errno, "make '%s'", path);
-	if (!exm_lock_take(*ret_fd, false, &taken, error))
-		return false;
-	return taken || exm_throw(error, EXM_ERROR_STATE,
-	                          "'exomem balance' is at work here already (pid %d)",
-	                          (int)exm_lock_holder(*ret_fd));
-}
 
 static bool open_record(Loop *loop, GError **error)
 {
@@ -413,11 +409,18 @@ bool exm_op_balance(const ExmBalanceRequest *request, GError **error)
 	exm_autofd int interrupt = -1;
 	bool good;
 
-	if ((!request->dry_run && !lock(request, &held, error)) || !open_record(&loop, error) ||
-	    !exm_interrupt_open(&interrupt, error))
+	if ((!request->dry_run && !exm_balance_note_lock(request->state_directory, &held, error)) ||
+	    !open_record(&loop, error) || !exm_interrupt_open(&interrupt, error))
 		return false;
+	if (request->migrate_to && !request->dry_run) {
+		loop.mover = exm_mover_new(request->migrate_by, request->state_directory,
+		                           request->migrate_to, error);
+		if (!loop.mover)
+			return false;
+	}
 	exm_ksm_read(&loop.ksm);
 	good = run_rounds(&loop, interrupt, error);
+	tell_moved(&loop, MOVE_PATIENCE_MS);
 	undo(&loop);
 	return good;
 }

@@ -6,10 +6,6 @@
 
 #include "op/policy.h"
 
-/* In the state directory while `exomem balance` is at work; exomem-state(5). */
-#define EXM_BALANCE_STATE ".balance.json"
-#define EXM_BALANCE_LOCK  ".balance.lock"
-
 /**
  * struct ExmBalanceRequest - What `exomem balance` was asked
  * @state_directory: where guests are
@@ -20,6 +16,9 @@
  * @interval_ms:     between rounds
  * @dry_run:         decide, and do nothing
  * @restore:         at the end, undo what was done to guests
+ * @migrate_to:      host that guests are moved to, or NULL
+ * @migrate_by:      words of the command that moves one, NULL-terminated, or NULL for ours; its
+ * name and the host follow
  * @record:          file that samples are added to, or NULL
  * @sink:            called for each decision
  */
@@ -32,6 +31,8 @@ typedef struct {
 	int interval_ms;
 	bool dry_run;
 	bool restore;
+	const char *migrate_to;
+	const char *const *migrate_by;
 	const char *record;
 	ExmDecisionSink sink;
 } ExmBalanceRequest;

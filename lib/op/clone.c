@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "host/balance_note.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/state.h"
@@ -96,6 +97,7 @@ static bool read_run_facts(Clone *clone, const ExmCloneRequest *request, const E
 	facts->host = exm_hostinfo_read(error);
 	if (!facts->host)
 		return false;
+	facts->refusal = exm_balance_note_refusal(request->state_directory);
 	if (request->store) {
 		facts->capacity = exm_op_capacity_read(request->store, request->state_directory,
 		                                       NULL, error);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "host/balance_note.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/stream_head.h"
@@ -179,6 +180,7 @@ static bool read_machine(const ExmRunRequest *request, const ExmSources *sources
 		return false;
 	if (request->guest->is_question)
 		return true;
+	facts->refusal = exm_balance_note_refusal(request->state_directory);
 	if (!look_at_incoming(request, facts, look_at_state, NULL, error) ||
 	    !look_at_capacity(request, facts, NULL, error))
 		return false;
@@ -247,6 +249,7 @@ static bool recall_machine(const ExmRunRequest *request, const ExmSources *sourc
 	facts->uuid = g_strdup(exm_json_get_string(recorded, "uuid"));
 	facts->generation_id = g_strdup(exm_json_get_string(recorded, "generation-id"));
 	facts->random = g_strdup(exm_json_get_string(recorded, "random"));
+	facts->refusal = g_strdup(exm_json_get_string(recorded, "refusal"));
 	facts->caps = exm_caps_from_json(exm_json_member(recorded, "qemu"), error);
 	if (!facts->caps)
 		return false;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "host/balance_note.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/state.h"
@@ -102,6 +103,7 @@ static bool plan_children(ExmForkPrepared *prepared, const ExmForkRequest *reque
 		run.capacity = exm_op_capacity_read(store, request->clone.state_directory, NULL,
 		                                    error);
 	done = !store || run.capacity;
+	run.refusal = exm_balance_note_refusal(request->clone.state_directory);
 	run.disk_place = exm_place_look(order->disk_directory ? order->disk_directory : overlays);
 	prepared->children = g_ptr_array_new_with_free_func(plan_free);
 	for (guint i = 0; done && i < plan->children->len; i++) {
@@ -117,6 +119,7 @@ static bool plan_children(ExmForkPrepared *prepared, const ExmForkRequest *reque
 	done = done && exm_op_admit_all(prepared->children, run.capacity, error);
 	exm_place_free(run.disk_place);
 	exm_capacity_facts_free(run.capacity);
+	g_free(run.refusal);
 	g_free(run.uuid);
 	g_free(run.generation_id);
 	g_free(run.random);

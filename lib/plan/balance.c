@@ -14,7 +14,7 @@ static const char *const action_names[] = {
 	[EXM_ACTION_BALLOON] = "balloon",       [EXM_ACTION_RECLAIM] = "reclaim",
 	[EXM_ACTION_PAUSE] = "pause",           [EXM_ACTION_WAKE] = "wake",
 	[EXM_ACTION_REFUSE] = "refuse",         [EXM_ACTION_ADMIT] = "admit",
-	[EXM_ACTION_MIGRATE] = "migrate",
+	[EXM_ACTION_MIGRATE] = "migrate",       [EXM_ACTION_MOVED] = "moved",
 };
 
 static const ExmEnumTable action_table = { "action", action_names, G_N_ELEMENTS(action_names) };

@@ -22,6 +22,7 @@
  * @EXM_ACTION_REFUSE:     no new guests
  * @EXM_ACTION_ADMIT:      new guests again
  * @EXM_ACTION_MIGRATE:    a guest should move to another host
+ * @EXM_ACTION_MOVED:      it has, or could not; none of the planner's
  */
 typedef enum {
 	EXM_ACTION_STATE,
@@ -35,6 +36,7 @@ typedef enum {
 	EXM_ACTION_REFUSE,
 	EXM_ACTION_ADMIT,
 	EXM_ACTION_MIGRATE,
+	EXM_ACTION_MOVED,
 } ExmAction;
 
 /**

@@ -94,6 +94,7 @@ typedef struct {
  * @disk_place:    where a child's overlays go; NULL where it needs none
   * @incoming:      what -incoming will load
  * @capacity:      what guests have of the host; NULL where nobody counts
+ * @refusal:       why 'exomem balance' lets no new guest in, or NULL
  * @pmem:          persistent memory of the host; NULL where none is asked for
  * @pmem_files:    of ExmFileFacts, one for each item of the request's pmem; NULL for no file
  * @pmem_places:   of ExmPlace, of the directories of these
@@ -110,6 +111,7 @@ typedef struct {
 	ExmPlace *disk_place;
 	ExmStreamHead incoming;
 	ExmCapacityFacts *capacity;
+	char *refusal;
 	ExmPmem *pmem;
 	GPtrArray *pmem_files;
 	GPtrArray *pmem_places;

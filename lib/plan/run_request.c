@@ -132,6 +132,7 @@ void exm_run_facts_free(ExmRunFacts *facts)
 	exm_place_free(facts->disk_place);
 	g_ptr_array_unref(facts->files);
 	exm_capacity_facts_free(facts->capacity);
+	g_free(facts->refusal);
 	exm_pmem_free(facts->pmem);
 	g_ptr_array_unref(facts->pmem_files);
 	g_ptr_array_unref(facts->pmem_places);

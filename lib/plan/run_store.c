@@ -129,6 +129,20 @@ static void insert_step(const ExmBuilder *builder)
 	g_ptr_array_insert(steps, (gint)index, step);
 }
 
+/* The lever "refuse" of a policy: there is no arithmetic, but the host's state. */
+static bool check_refusal(const ExmBuilder *builder, GError **error)
+{
+	const char *refusal = builder->facts->refusal;
+
+	if (!refusal)
+		return true;
+	if (!builder->plan->overcommit)
+		return exm_throw(error, EXM_ERROR_NO_ROOM,
+		                 "%s; '--overcommit' starts it all the same", refusal);
+	g_ptr_array_add(builder->plan->warnings, g_strdup(refusal));
+	return true;
+}
+
 /**
  * exm_builder_admit() - Make sure that the guest fits beside all others
  * @builder: the plan under construction, with its memory
@@ -144,6 +158,8 @@ bool exm_builder_admit(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 	ExmPlan *plan = builder->plan;
 	g_autoptr(GError) reason = NULL;
 
+	if (!check_refusal(builder, error))
+		return false;
 	if (!store || !facts)
 		return true;
 	if (in && !check_kind(store, in, error))

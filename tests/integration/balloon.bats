@@ -98,6 +98,36 @@ is_about() { # NUMBER NUMBER
 	[ "$(jq .after <<<"$answer")" = $((256 << 20)) ]
 }
 
+@test "balance --restore gives back what it has taken by the balloon" {
+	cat >"$T/policy" <<-POLICY
+		[policy]
+		interval = 1
+		step = 20%
+		hysteresis = 1%
+		window = 2
+		[state plump]
+		free = 99%
+		levers = balloon
+	POLICY
+	"$EXOMEM" balance --state-dir "$state" --policy "$T/policy" --templates "$T/none" --watch 1 \
+		--restore >"$T/balanced" 3>&- &
+	balancer=$!
+	wait_for "$T/balanced" 'balloon lin 256→' 60
+	deadline=$((SECONDS + 30))
+	until [ "$(vm balloon --json lin | jq .after)" -lt $((256 << 20)) ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.2
+	done
+	kill -TERM "$balancer"
+	wait "$balancer"
+	deadline=$((SECONDS + 30))
+	until [[ "$(vm balloon lin)" == "256 MiB of 256 MiB"* ]]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.2
+	done
+	wait_sums
+}
+
 @test "reclaim frees what it says, without swap, and the guest reads it back" {
 	need_root 'pushes memory of another process out'
 	# One that rests, or it would read some of it back at once.
