@@ -24,11 +24,13 @@ static struct {
 	char *rsh;
 	char *remote;
 	char *remote_state;
+	char *remote_config;
 	char *qemu;
 	char **path_maps;
 	char *state_directory;
 	char *timeout;
 	gboolean no_rehearsal;
+	gboolean overcommit;
 	gboolean private;
 	gboolean dry_run;
 	gboolean json;
@@ -42,6 +44,9 @@ static const GOptionEntry options[] = {
 	                "COMMAND"),
 	EXM_OPTION_TEXT("remote-state-dir", &opt.remote_state,
 	                "guests' state is there on that host", "DIR"),
+	EXM_OPTION_TEXT("remote-config", &opt.remote_config, "read this configuration on that host",
+	                "FILE"),
+	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "move it even where it does not fit there"),
 	EXM_OPTION_LIST("path-map", &opt.path_maps, "what is called so here is called so there",
 	                "HERE=THERE"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run it in this QEMU there", "PATH"),
@@ -106,9 +111,12 @@ static GPtrArray *peer_command(const char *host, GError **error)
 		return NULL;
 	g_ptr_array_add(argv, g_strdup("receive"));
 	append_remote(argv, "--state-dir", opt.remote_state);
+	append_remote(argv, "--config", opt.remote_config);
 	append_remote(argv, "--qemu", opt.qemu);
 	for (char **map = opt.path_maps; map && *map; map++)
 		append_remote(argv, "--path-map", *map);
+	if (opt.overcommit)
+		g_ptr_array_add(argv, g_strdup("--overcommit"));
 	if (opt.private)
 		g_ptr_array_add(argv, g_strdup("--private"));
 	g_ptr_array_add(argv, g_strdup("-"));

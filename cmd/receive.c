@@ -19,6 +19,8 @@ static struct {
 	char *qemu;
 	char **path_maps;
 	char *state_directory;
+	char *config;
+	gboolean overcommit;
 	gboolean private;
 	gboolean paused;
 	gboolean trust;
@@ -26,6 +28,8 @@ static struct {
 } opt;
 
 static const GOptionEntry options[] = {
+	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
+	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "take it even where it does not fit"),
 	EXM_OPTION_LIST("path-map", &opt.path_maps, "what is called so there is called so here",
 	                "THERE=HERE"),
 	EXM_OPTION_FLAG("paused", &opt.paused, "it does not run until 'cont' over QMP"),
@@ -93,7 +97,10 @@ static bool run(const char *const *words, GError **error)
 		.paused = opt.paused,
 		.trust = opt.trust,
 		.path_maps = maps,
+		.overcommit = opt.overcommit,
 	};
+	g_autoptr(ExmConfig) config = NULL;
+	g_autoptr(ExmMemoryConfig) store = NULL;
 
 	if (!words[0])
 		return exm_throw(error, EXM_ERROR_USAGE,
@@ -103,6 +110,10 @@ static bool run(const char *const *words, GError **error)
 	if (!read_path_maps(&request, error) ||
 	    !exm_state_directory(opt.state_directory, &state_directory, error))
 		return false;
+	config = exm_config_load(opt.config, NULL, error);
+	if (!config || !exm_store_load(config, &store, error))
+		return false;
+	request.store = store;
 	request.state_directory = state_directory;
 	return strcmp(words[0], "-") == 0 ? serve(&request, &sources, error)
 	                                  : receive(&request, words[0], &sources, error);

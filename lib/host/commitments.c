@@ -251,6 +251,20 @@ bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *direct
 }
 
 /**
+ * exm_commitments_move() - Let a guest have what was committed to its place
+ * @from:  directory that has it
+ * @to:    directory of the guest
+ * @error: SYSTEM
+ */
+bool exm_commitments_move(const char *from, const char *to, GError **error)
+{
+	g_autofree char *old = g_build_filename(from, EXM_VM_COMMITMENT, NULL);
+	g_autofree char *new = g_build_filename(to, EXM_VM_COMMITMENT, NULL);
+
+	return rename(old, new) == 0 || exm_throw_errno(error, errno, "move '%s'", old);
+}
+
+/**
  * exm_commitments_log() - Remember that somebody wanted more than there is
  * @places: where it is to be found who has what
  * @text:   one line

@@ -22,4 +22,5 @@ void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
                           ExmCapacityFacts *facts);
 bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *directory,
                            const ExmCommitment *commitment, GError **error);
+bool exm_commitments_move(const char *from, const char *to, GError **error);
 void exm_commitments_log(const ExmCommitmentPlaces *places, const char *text);

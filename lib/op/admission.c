@@ -96,6 +96,22 @@ static void note_overcommit(const ExmCommitmentPlaces *places, ExmCommitment *co
 	exm_commitments_log(places, text);
 }
 
+static bool let_in(const ExmPlan *plan, const ExmCommitmentPlaces *places,
+                   const ExmCapacityFacts *facts, ExmCommitment *commitment, const char *directory,
+                   GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+
+	if (!exm_capacity_admit(plan->store, facts, commitment, &reason)) {
+		if (!plan->overcommit) {
+			g_propagate_error(error, g_steal_pointer(&reason));
+			return false;
+		}
+		note_overcommit(places, commitment, reason);
+	}
+	return exm_commitments_write(places, directory, commitment, error);
+}
+
 /**
  * exm_op_admit() - Let a guest in where it fits, and count it from now on
  * @plan:            of the guest, whose directory is made and whose files are open
@@ -110,7 +126,6 @@ bool exm_op_admit(const ExmPlan *plan, const char *state_directory, GError **err
 	const ExmCommitmentPlaces places = { plan->store->host_directory, state_directory };
 	g_autoptr(ExmCapacityFacts) facts = NULL;
 	g_autoptr(ExmCommitment) commitment = NULL;
-	g_autoptr(GError) reason = NULL;
 	exm_autofd int lock = -1;
 
 	if (!exm_commitments_lock(&places, &lock, error))
@@ -119,14 +134,47 @@ bool exm_op_admit(const ExmPlan *plan, const char *state_directory, GError **err
 	if (!facts)
 		return false;
 	commitment = commitment_of(plan, facts->store_device);
-	if (!exm_capacity_admit(plan->store, facts, commitment, &reason)) {
-		if (!plan->overcommit) {
-			g_propagate_error(error, g_steal_pointer(&reason));
-			return false;
-		}
-		note_overcommit(&places, commitment, reason);
-	}
-	return exm_commitments_write(&places, plan->directory, commitment, error);
+	return let_in(plan, &places, facts, commitment, plan->directory, error);
+}
+
+/**
+ * exm_op_reserve() - Count a guest that is still to come, where it fits
+ * @plan:            of the guest, which is not acted on yet
+ * @state_directory: of this command
+ * @directory:       claimed by this process, to hold what it takes until exm_op_settle()
+ * @error:           NO_ROOM, with the arithmetic
+ *
+ * It counts as long as this process holds the directory's lock.
+ */
+bool exm_op_reserve(const ExmPlan *plan, const char *state_directory, const char *directory,
+                    GError **error)
+{
+	const ExmCommitmentPlaces places = { plan->store->host_directory, state_directory };
+	g_autoptr(ExmCapacityFacts) facts = NULL;
+	exm_autofd int lock = -1;
+
+	if (!exm_commitments_lock(&places, &lock, error))
+		return false;
+	facts = read_facts(plan->store, &places, NULL, error);
+	return facts && let_in(plan, &places, facts, plan->commitment, directory, error);
+}
+
+/**
+ * exm_op_settle() - Count a guest that has come in place of the directory that stood for it
+ * @store:           what is configured
+ * @state_directory: of this command
+ * @reservation:     that directory
+ * @directory:       of the guest
+ * @error:           SYSTEM
+ */
+bool exm_op_settle(const ExmMemoryConfig *store, const char *state_directory,
+                   const char *reservation, const char *directory, GError **error)
+{
+	const ExmCommitmentPlaces places = { store->host_directory, state_directory };
+	exm_autofd int lock = -1;
+
+	return exm_commitments_lock(&places, &lock, error) &&
+	       exm_commitments_move(reservation, directory, error);
 }
 
 /**

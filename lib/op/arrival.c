@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/balance_note.h"
 #include "host/frozen.h"
 #include "host/hostinfo.h"
 #include "host/lock.h"
@@ -22,6 +23,7 @@
 #include "host/qmp_migration.h"
 #include "host/smaps.h"
 #include "host/state.h"
+#include "op/admission.h"
 #include "op/detach.h"
 #include "op/probe.h"
 
@@ -32,6 +34,9 @@
 /* A QEMU that was killed on the other host may hold its locks for as long as it gives back memory. */
 #define LOCK_PATIENCE_US 20000000
 #define LOCK_PAUSE_US    500UL
+
+/* Ends the name of the directory in which it stands what a guest will take that is on its way. */
+#define RESERVATION_SUFFIX ".arrival"
 
 /**
  * struct Guest - A QEMU that was started for a guest, and waits
@@ -63,6 +68,8 @@ typedef struct {
  * @here:      what is so on this host
  * @warnings:  of char *
  * @guest:     that which waits to be taken over
+ * @reservation: directory that counts for it until it has its own, or NULL
+ * @reserved:  the lock of that directory, or -1
  * @is_pure:   such a QEMU was seen to leave memory alone until its state is loaded
  * @is_taken:  the guest is here, and whatever fails now does not end it
  */
@@ -73,6 +80,8 @@ struct ExmArrival {
 	ExmTemplateFacts *here;
 	GPtrArray *warnings;
 	Guest guest;
+	char *reservation;
+	int reserved;
 	bool is_pure;
 	bool is_taken;
 };
@@ -127,6 +136,14 @@ static void end_guard(Guest *guest, bool stays)
 	guest->guard = 0;
 }
 
+/* What its QEMU can do is the arrival's. */
+static void facts_free(ExmRunFacts *facts)
+{
+	if (facts)
+		facts->caps = NULL;
+	exm_run_facts_free(facts);
+}
+
 static void guest_clear(Guest *guest, bool stays, const char *state_directory)
 {
 	exm_expectant_clear(&guest->child);
@@ -140,9 +157,7 @@ static void guest_clear(Guest *guest, bool stays, const char *state_directory)
 	exm_vm_free(guest->vm);
 	exm_plan_free(guest->plan);
 	exm_run_request_free(guest->run);
-	if (guest->facts)
-		guest->facts->caps = NULL;
-	exm_run_facts_free(guest->facts);
+	facts_free(guest->facts);
 	*guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
 }
 
@@ -161,6 +176,7 @@ ExmArrival *exm_arrival_new(ExmTemplate *handover, const ExmReceiveRequest *requ
 	g_autoptr(ExmArrival) arrival = g_new0(ExmArrival, 1);
 
 	arrival->guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
+	arrival->reserved = -1;
 	arrival->handover = handover;
 	arrival->request = request;
 	arrival->warnings = g_ptr_array_new_with_free_func(g_free);
@@ -176,6 +192,14 @@ ExmArrival *exm_arrival_new(ExmTemplate *handover, const ExmReceiveRequest *requ
 	return g_steal_pointer(&arrival);
 }
 
+static void release(ExmArrival *arrival)
+{
+	if (arrival->reserved < 0)
+		return;
+	exm_state_release(arrival->reservation);
+	exm_fd_clear(&arrival->reserved);
+}
+
 /**
  * exm_arrival_free() - Forget a guest; one that was started and not taken over ends
  * @arrival: may be NULL
@@ -185,6 +209,8 @@ void exm_arrival_free(ExmArrival *arrival)
 	if (!arrival)
 		return;
 	guest_clear(&arrival->guest, arrival->is_taken, arrival->request->state_directory);
+	release(arrival);
+	g_free(arrival->reservation);
 	exm_template_facts_free(arrival->here);
 	exm_template_free(arrival->handover);
 	exm_caps_free(arrival->caps);
@@ -264,26 +290,6 @@ static GPtrArray *look_at_memory(const ExmTemplate *handover)
 	return files;
 }
 
-/**
- * exm_arrival_check() - Whether a guest can be taken by this host
- * @arrival: the guest; grows warnings
- * @error:   UNSUPPORTED or STATE
- */
-bool exm_arrival_check(ExmArrival *arrival, GError **error)
-{
-	g_autoptr(GPtrArray) files = look_at_memory(arrival->handover);
-	g_autoptr(GPtrArray) guests = NULL;
-	const ExmFileFacts *first = files->pdata[0];
-	g_autoptr(ExmMount) mount = exm_mount_look(first->path);
-	ExmReceiveFacts facts = { .caps = arrival->caps, .here = arrival->here, .files = files };
-
-	if (!exm_state_list(arrival->request->state_directory, &guests, error))
-		return false;
-	facts.guests = guests;
-	return exm_receive_check(arrival->handover, &facts, error) &&
-	       (!mount || exm_mount_check(mount, arrival->warnings, error));
-}
-
 static ExmRunFacts *read_facts(const ExmArrival *arrival, GError **error)
 {
 	const ExmTemplate *handover = arrival->handover;
@@ -304,9 +310,113 @@ static ExmRunFacts *read_facts(const ExmArrival *arrival, GError **error)
 	return facts;
 }
 
+static void warn_of_capacity(const ExmArrival *arrival, const ExmCapacityFacts *facts,
+                             const ExmCommitment *commitment)
+{
+	if (commitment->overcommit)
+		g_ptr_array_add(arrival->warnings,
+		                g_strdup_printf("does not fit: %s", commitment->overcommit));
+	if (facts->unseen)
+		g_ptr_array_add(arrival->warnings,
+		                g_strdup_printf("'%s' cannot be looked into: only guests of '%s' are "
+		                                "counted",
+		                                facts->unseen, arrival->request->state_directory));
+}
+
+static bool claim_reservation(ExmArrival *arrival, int fd_number, GError **error)
+{
+	g_autofree char *name = g_strconcat(arrival->handover->name, RESERVATION_SUFFIX, NULL);
+
+	arrival->reservation = g_build_filename(arrival->request->state_directory, name, NULL);
+	return exm_state_claim(arrival->reservation, fd_number, &arrival->reserved, error);
+}
+
+/* The run that will be is planned already now, while the guest can still stay where it is. */
+static bool reserve_as(ExmArrival *arrival, ExmRunFacts *facts, GError **error)
+{
+	const ExmReceiveRequest *request = arrival->request;
+	g_autoptr(ExmRunRequest) run = exm_receive_run(arrival->handover, request, false, error);
+	g_autoptr(ExmPlan) plan = NULL;
+
+	if (!run)
+		return false;
+	facts->capacity = exm_op_capacity_read(request->store, request->state_directory, NULL, error);
+	if (!facts->capacity)
+		return false;
+	run->store = request->store;
+	run->overcommit = request->overcommit;
+	plan = exm_run_plan(run, facts, error);
+	if (!plan || !claim_reservation(arrival, (int)facts->host->first_fd, error) ||
+	    !exm_op_reserve(plan, request->state_directory, arrival->reservation, error))
+		return false;
+	warn_of_capacity(arrival, facts->capacity, plan->commitment);
+	return true;
+}
+
+/* From now on it counts: another one must not get its room while it is on its way. */
+static bool reserve(ExmArrival *arrival, GError **error)
+{
+	ExmRunFacts *facts = read_facts(arrival, error);
+	const bool done = facts->host && reserve_as(arrival, facts, error);
+
+	facts_free(facts);
+	return done;
+}
+
+static bool check_refusal(const ExmArrival *arrival, GError **error)
+{
+	g_autofree char *refusal = exm_balance_note_refusal(arrival->request->state_directory);
+
+	if (!refusal)
+		return true;
+	if (!arrival->request->overcommit)
+		return exm_throw(error, EXM_ERROR_NO_ROOM,
+		                 "%s; '--overcommit' takes it all the same", refusal);
+	g_ptr_array_add(arrival->warnings, g_steal_pointer(&refusal));
+	return true;
+}
+
+/**
+ * exm_arrival_check() - Whether a guest can be taken by this host
+ * @arrival: the guest; grows warnings
+ * @error:   UNSUPPORTED or STATE; NO_ROOM, with the arithmetic
+ *
+ * If it can, it counts among the host's guests from now on.
+ */
+bool exm_arrival_check(ExmArrival *arrival, GError **error)
+{
+	g_autoptr(GPtrArray) files = look_at_memory(arrival->handover);
+	g_autoptr(GPtrArray) guests = NULL;
+	const ExmFileFacts *first = files->pdata[0];
+	g_autoptr(ExmMount) mount = exm_mount_look(first->path);
+	ExmReceiveFacts facts = { .caps = arrival->caps, .here = arrival->here, .files = files };
+
+	if (!exm_state_list(arrival->request->state_directory, &guests, error))
+		return false;
+	facts.guests = guests;
+	return exm_receive_check(arrival->handover, &facts, error) &&
+	       (!mount || exm_mount_check(mount, arrival->warnings, error)) &&
+	       check_refusal(arrival, error) &&
+	       (!arrival->request->store || reserve(arrival, error));
+}
+
 /* What a guest's start warns of was said when it was started at first. */
 static void say_nothing(G_GNUC_UNUSED const char *warning)
 {
+}
+
+/* It counts by itself now. */
+static bool settle(ExmArrival *arrival, GError **error)
+{
+	const ExmReceiveRequest *request = arrival->request;
+
+	if (arrival->reserved < 0)
+		return true;
+	if (!exm_op_settle(request->store, request->state_directory, arrival->reservation,
+	                   arrival->guest.plan->directory, error))
+		return false;
+	release(arrival);
+	return true;
 }
 
 static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
@@ -323,7 +433,7 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
 	return guest->vm && exm_pidfd_open(guest->vm, &guest->process, error) &&
-	       start_guard(guest, state_directory, error) &&
+	       start_guard(guest, state_directory, error) && (rehearsal || settle(arrival, error)) &&
 	       exm_load_expect(guest->vm, START_MS, &guest->child, error);
 }
 

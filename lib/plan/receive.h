@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "plan/caps.h"
+#include "plan/memory_config.h"
 #include "plan/run.h"
 #include "plan/template.h"
 #include "plan/template_check.h"
@@ -17,6 +18,8 @@
  * @paused:          it does not run until it is told to
  * @trust:           its state may be another user's
  * @path_maps:       of ExmPathMap
+ * @store:           what is configured of memory in files (borrowed), or NULL where that is off
+ * @overcommit:      take it even where it does not fit
  */
 typedef struct {
 	char *state_directory;
@@ -24,6 +27,8 @@ typedef struct {
 	bool paused;
 	bool trust;
 	GPtrArray *path_maps;
+	const ExmMemoryConfig *store;
+	bool overcommit;
 } ExmReceiveRequest;
 
 /**

@@ -7,6 +7,8 @@
 
 load helper
 load template
+load migrate
+load store
 
 # In whatever state the host is, this policy finds it short of memory.
 write_policy() {
@@ -84,6 +86,129 @@ start_balance() { # ARGUMENT...
 	wait_for "$T/out" "^$((rounds + 2)) "
 	kill -INT "$pid"
 	wait "$pid"
+}
+
+use_levers() { # LEVER...
+	write_policy
+	sed -i "s/^levers.*/levers = $*/" "$T/policy"
+}
+
+@test "while it refuses, no guest is started but by --overcommit; what a dead one said is over" {
+	need_qemu
+	use_levers refuse
+	for name in base other web; do
+		memory=$T/memory-$name
+		mkdir "$memory"
+		boot_movable "$name"
+	done
+	vm save -q base >/dev/null
+	vm migrate -q --to "$T/handed-over" other
+	start_balance --watch 1
+	wait_for "$state/.balance.json" '"refuses": ?true'
+	word="'exomem balance' (pid $pid) lets no new guest in: state plump; '--overcommit' "
+	# shellcheck disable=SC2086 # words
+	run vm run --detach --name late $tiny
+	assert_refused 4 "exomem run: $word"
+	run vm clone --detach base
+	assert_refused 4 "exomem clone: $word"
+	run vm fork -q --keep web
+	assert_refused 4 "exomem fork: $word"
+	run vm receive "$T/handed-over"
+	assert_refused 4 "exomem receive: $word"
+	assert_unharmed web
+	run_options=--overcommit boot late
+	run -0 --separate-stderr vm receive --overcommit "$T/handed-over"
+	[[ $stderr = *'warning: '*'lets no new guest in'* ]]
+	assert_unharmed other
+	kill -KILL "$pid"
+	wait "$pid" || true
+	[ -e "$state/.balance.json" ]
+	boot later
+}
+
+@test "a guest is moved away by the command that is given" {
+	need_qemu
+	use_levers migrate
+	boot_movable web
+	by="$EXOMEM migrate -q --state-dir $state --rsh $T/rsh --remote $EXOMEM --remote-state-dir $T/there"
+	start_balance --migrate-to other --migrate-by "$by" --watch 1
+	wait_for "$T/out" 'web has moved to other'
+	grep -q "migrate web: of all guests it holds most; $by web other" "$T/out"
+	kill -TERM "$pid"
+	wait "$pid"
+	assert_moved web
+	kill_all
+}
+
+@test "a guest that cannot be moved stays, and it is said why" {
+	need_qemu
+	use_levers migrate
+	boot_movable web
+	mkdir "$T/bin"
+	printf '#!/bin/sh\nexit 7\n' >"$T/bin/ssh"
+	chmod +x "$T/bin/ssh"
+	PATH=$T/bin:$PATH run -0 balance --once --json --migrate-to other
+	[ "$(jq -r 'select(.action == "moved").guest' <<<"$output")" = web ]
+	[[ $(jq -r 'select(.action == "moved").problem' <<<"$output") = \
+		"exomem migrate: check: "*" has ended with status 7" ]]
+	assert_stayed web
+	run balance --once --migrate-to other --migrate-by "$T/nothing"
+	assert_refused 2 "there is no program '$T/nothing'"
+	run balance --once --migrate-by x
+	assert_refused 2 'goes with'
+	kill_all
+}
+
+@test "an idle guest is paused to disk, and woken when there is room" {
+	need_qemu
+	need_root 'makes control groups, and pushes memory of another process out'
+	use_levers pause
+	sed -i 's/^free.*/free = 60%/' "$T/policy"
+	group=$(new_group 256) || lacks memory-group 'no control group limits memory'
+	# Somebody who holds half of what the group has.
+	mkfifo "$T/data"
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+		exec tail -c 128M <"$T/data"
+	) >/dev/null 3>&- &
+	hog=$!
+	pids="$pids $hog"
+	exec 9>"$T/data"
+	head -c 128M /dev/zero >&9
+	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	fill web 8M 7
+	start_balance --cgroup "$group" --watch 1
+	wait_for "$T/out" 'pause web' 60
+	[ "$(status_of web)" = paused ]
+	kill -KILL "$hog"
+	exec 9>&-
+	wait_for "$T/out" 'wake web' 60
+	[ "$(status_of web)" = running ]
+	kill -TERM "$pid"
+	wait "$pid"
+	rmdir "$group"
+	assert_unharmed web
+}
+
+@test "--restore wakes whom it has paused; without it they stay asleep" {
+	need_qemu
+	need_root 'pushes memory of another process out'
+	use_levers pause
+	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	fill web 8M 7
+	start_balance --watch 1 --restore
+	wait_for "$T/out" 'pause web.*freed' 60
+	[ "$(status_of web)" = paused ]
+	kill -TERM "$pid"
+	wait "$pid"
+	assert_unharmed web
+	start_balance --watch 1
+	wait_for "$T/out" 'pause web.*freed' 60
+	kill -INT "$pid"
+	wait "$pid"
+	[ "$(status_of web)" = paused ]
+	vm wake web
+	assert_unharmed web
 }
 
 @test "KSM is set as it was at the end" {

@@ -42,6 +42,13 @@ boot_movable() { # NAME EXOMEM-RUN-ARGUMENT...
 	fill "$1" 8M 7
 }
 
+# Fails unless a state directory has just these guests, and none that was on its way.
+assert_empty_of_guests() { # DIRECTORY [NAME]...
+	local wanted=''
+	[ $# -lt 2 ] || wanted=$(printf '%s\n' "${@:2}" | sort)
+	[ "$(find "$1" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort)" = "$wanted" ]
+}
+
 assert_memory_alone() {
 	[ "$(find "$memory" -mindepth 1 -not -name 'qemu_back_mem.*')" = '' ]
 }

@@ -9,6 +9,7 @@
 load helper
 load template
 load migrate
+load store
 
 @test "a guest moves, with its memory, name, uuid and identity" {
 	need_qemu
@@ -207,4 +208,124 @@ send-state commit release-guest take-over clean-up" ]
 	boot_and_save web
 	run vm receive "$T/templates/web"
 	assert_refused 5 "is a template"
+}
+
+@test "a destination without room refuses it with the arithmetic, and it runs on; --overcommit" {
+	need_qemu
+	boot_movable web
+	there configure 32
+	run move -q --remote-config "$T/conf" web other
+	assert_refused 4 "check: needs 64 MiB; configured 32, reserved 0, committed 0 (0 guests), free 32; \
+'--overcommit' starts it all the same"
+	assert_stayed web
+	assert_empty_of_guests "$T/there"
+	run -0 --separate-stderr move -q --overcommit --remote-config "$T/conf" web other
+	[[ $stderr = *'warning: does not fit: needs 64 MiB; configured 32,'* ]]
+	assert_moved web
+	grep -q "guest 'web': needs 64 MiB" "$T/there/.overcommit"
+	jq -e .overcommit "$T/there/web/commitment"
+	kill_all
+}
+
+@test "what is private counts against the destination's memory" {
+	need_qemu
+	boot_movable web
+	total=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+	there configure 1000000 "reserved_host_memory_mb = $((total - 32))"
+	run move -q --private --remote-config "$T/conf" web other
+	assert_refused 4 "check: needs 64 MiB of RAM; the host has $total"
+	assert_unharmed web
+	move -q --remote-config "$T/conf" web other
+	assert_moved web
+	kill_all
+}
+
+@test "between two state directories of one host its file counts once" {
+	need_qemu
+	boot_movable web
+	configure 64
+	move -q --remote-config "$T/conf" web other
+	assert_moved web
+	[ "$(jq '.charges[].bytes' "$T/there/web/commitment")" = $((64 << 20)) ]
+	assert_empty_of_guests "$T/there" web
+	there vm migrate -q --rsh "$T/rsh" --remote "$EXOMEM" --remote-state-dir "$state" \
+		--remote-config "$T/conf" web back
+	assert_unharmed web
+	kill_all
+}
+
+@test "by hand: what does not fit is refused, and received where it does" {
+	need_qemu
+	boot_movable web
+	vm migrate -q --to "$memory/state" web
+	there configure 32
+	run there vm receive --config "$T/conf" "$memory/state"
+	assert_refused 4 'needs 64 MiB; configured 32'
+	assert_empty_of_guests "$T/there"
+	there configure 64
+	there vm receive -q --config "$T/conf" "$memory/state"
+	assert_moved web
+	[ "$(jq '.charges[].bytes' "$T/there/web/commitment")" = $((64 << 20)) ]
+	kill_all
+}
+
+# The way there ends behind the first word, "check", until somebody writes to the gate.
+gate() {
+	mkfifo "$T/gate"
+	cat >"$T/rsh" <<-RSH
+		#!/bin/bash
+		unset EXOMEM_DEBUG
+		shift
+		{
+			IFS= read -r line
+			printf '%s\n' "\$line"
+			read -r _ <"$T/gate"
+			cat
+		} | "\$@"
+	RSH
+}
+
+# One more guest of 64 MiB in the store, on the other host.
+boot_late() {
+	# shellcheck disable=SC2086 # words
+	there vm run --detach --config "$T/conf" --name late $tiny -mem-path "$memory,anyfs"
+}
+
+@test "from the check on it counts there, until it runs or is given up" {
+	need_qemu
+	boot_movable web
+	there configure 100
+	gate
+	move -q --no-rehearsal --remote-config "$T/conf" web other 3>&- &
+	mover=$!
+	until [ -e "$T/there/web.arrival/commitment" ]; do sleep 0.05; done
+	[ "$(there vm list -q)" = '' ]
+	run boot_late
+	assert_refused 4 'needs 64 MiB; configured 100, reserved 0, committed 64 (1 guest), free 36'
+	echo >"$T/gate"
+	wait "$mover"
+	assert_moved web
+	run boot_late
+	assert_refused 4 'committed 64 (1 guest), free 36'
+	there vm stop --kill web
+	boot_late
+	kill_all
+}
+
+@test "one who promised to take it and is killed holds no room" {
+	need_qemu
+	boot_movable web
+	there configure 100
+	gate
+	move -q --no-rehearsal --remote-config "$T/conf" web other >"$T/moved" 2>&1 3>&- &
+	mover=$!
+	until [ -e "$T/there/web.arrival/commitment" ]; do sleep 0.05; done
+	kill -KILL "$(pgrep -f "^$EXOMEM receive.*$T/there")"
+	echo >"$T/gate"
+	rc=0
+	wait "$mover" || rc=$?
+	[ "$rc" != 0 ]
+	assert_unharmed web
+	boot_late
+	kill_all
 }
