@@ -21,6 +21,9 @@
 #define WINDOW       (4 * EXM_MIB)
 #define WINDOW_PAGES (WINDOW / 4096)
 
+/* So much a control group is told to reclaim at once. */
+#define BITE EXM_MIB
+
 /* Bit 63 of an entry of /proc/PID/pagemap (Linux, Documentation/admin-guide/mm/pagemap.rst). */
 #define PRESENT (UINT64_C(1) << 63)
 
@@ -273,6 +276,14 @@ static uint64_t memory_of_group(const char *group)
 	return exm_file_read(path, &text, NULL, NULL) ? g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
+static bool bite(int fd, uint64_t bytes, bool *ret_more, GError **error)
+{
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
+
+	*ret_more = write(fd, text, strlen(text)) >= 0;
+	return *ret_more || errno == EAGAIN || exm_throw_errno(error, errno, "reclaim memory");
+}
+
 /**
  * exm_reclaim_group() - Let the kernel push the coldest pages of a guest's control group out
  * @vm:        the guest
@@ -281,25 +292,31 @@ static uint64_t memory_of_group(const char *group)
  * @ret_freed: how much has left memory
  * @error:     SYSTEM where the kernel refuses
  *
- * memory.reclaim is Linux 5.19; it fails with EAGAIN where it found less (mm/memcontrol.c).
+ * memory.reclaim is Linux 5.19; it fails with EAGAIN where it found less, and before 6.9 took twice
+ * as much as it was told where that was much (mm/memcontrol.c, memory_reclaim()).
  */
 bool exm_reclaim_group(const ExmVm *vm, uint64_t bytes, bool *ret_there, uint64_t *ret_freed,
                        GError **error)
 {
 	g_autofree char *group = find_group(vm);
 	g_autofree char *path = group ? g_build_filename(group, "memory.reclaim", NULL) : NULL;
-	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
 	const uint64_t before = group ? memory_of_group(group) : 0;
 	exm_autofd int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
-	uint64_t after;
+	bool more = true;
 
 	*ret_there = group != NULL;
 	*ret_freed = 0;
 	if (!group)
 		return true;
-	if (fd < 0 || (write(fd, text, strlen(text)) < 0 && errno != EAGAIN))
-		return exm_throw_errno(error, errno, "write '%s'", path);
-	after = memory_of_group(group);
-	*ret_freed = before > after ? before - after : 0;
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "open '%s'", path);
+	for (uint64_t told = 0; more && told < bytes && *ret_freed < bytes; told += BITE) {
+		uint64_t after;
+
+		if (!bite(fd, MIN(BITE, bytes - *ret_freed), &more, error))
+			return false;
+		after = memory_of_group(group);
+		*ret_freed = before > after ? before - after : 0;
+	}
 	return true;
 }
