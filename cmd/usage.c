@@ -51,6 +51,7 @@ static ExmJson *guest_to_json(const ExmUsage *usage)
 	exm_json_set_uint(json, "merged", usage->smaps.merged);
 	exm_json_set_uint(json, "rss", usage->smaps.rss);
 	exm_json_set_uint(json, "pss", usage->smaps.pss);
+	exm_json_set_string(json, "lost", usage->lost);
 	return json;
 }
 
@@ -101,6 +102,18 @@ static void print_rest(const ExmUsageSum *sum)
 	       dirty, merged, swapped);
 }
 
+static void warn_of_lost(const ExmUsage *usage)
+{
+	g_autofree char *text = NULL;
+
+	if (!usage->lost)
+		return;
+	text = g_strdup_printf(
+		"guest '%s': memory file '%s' was deleted, and is gone when the guest ends",
+		usage->vm->name, usage->lost);
+	exm_output_warning(text);
+}
+
 static void print_table(const GPtrArray *usages, const ExmUsageSum *sum)
 {
 	g_autofree char *files = exm_size_human(sum->files);
@@ -116,6 +129,7 @@ static void print_table(const GPtrArray *usages, const ExmUsageSum *sum)
 
 		print_row((int)width, usage->vm->name, usage->vm->ram_size, usage->smaps.mapped,
 		          usage->smaps.copied, usage->smaps.rest);
+		warn_of_lost(usage);
 	}
 	printf("%s in all, of which %s are memory files, each counted once\n", all, files);
 	print_rest(sum);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/guest_memory.h"
 #include "host/lock.h"
 #include "host/place.h"
 #include "host/state.h"
@@ -87,20 +88,9 @@ static ExmCommitment *read_written(const char *guest)
 	return json ? exm_commitment_from_json(json, NULL) : NULL;
 }
 
-/* QEMU has a file without a name by a number; its own is the same one for us. */
-static char *path_of(const ExmVm *vm, ExmJson *memory)
-{
-	const char *path = exm_json_get_string(memory, "path");
-	const char *opened = exm_json_get_string(exm_json_member(memory, "backend"), "mem-path");
-
-	if (path && exm_json_get_bool(memory, "unnamed") && opened && strrchr(opened, '/'))
-		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, strrchr(opened, '/'));
-	return g_strdup(path);
-}
-
 static ExmMemoryUse use_of(const ExmVm *vm, ExmJson *memory)
 {
-	g_autofree char *path = path_of(vm, memory);
+	g_autofree char *path = exm_guest_memory_path(vm, memory);
 	ExmMemoryUse use = {
 		.size = exm_json_get_uint(memory, "size"),
 		.in_file = path,

@@ -7,9 +7,41 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+
+/* By which of its descriptors QEMU has a file open that has lost this name; NULL for none. */
+static char *find_deleted(const ExmVm *vm, const char *path)
+{
+	g_autofree char *directory = g_strdup_printf("/proc/%d/fd", (int)vm->pid);
+	g_autofree char *wanted = g_strconcat(path, " (deleted)", NULL);
+	g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *link = g_build_filename(directory, name, NULL);
+		g_autofree char *target = g_file_read_link(link, NULL);
+
+		if (g_strcmp0(target, wanted) == 0)
+			return g_steal_pointer(&link);
+	}
+	return NULL;
+}
+
+/**
+ * exm_guest_memory_lost() - Whether somebody has deleted the file of one of a guest's memories
+ * @memory: an item of its record's memory
+ *
+ * Return: the name that it had (borrowed), or NULL where it has it.
+ */
+const char *exm_guest_memory_lost(ExmJson *memory)
+{
+	const char *path = exm_json_get_string(memory, "path");
+
+	return path && !exm_json_get_bool(memory, "unnamed") && access(path, F_OK) < 0 ? path : NULL;
+}
 
 /**
  * exm_guest_memory_path() - Where the file of one of a guest's memories can be opened
@@ -23,12 +55,15 @@ char *exm_guest_memory_path(const ExmVm *vm, ExmJson *memory)
 {
 	const char *opened = exm_json_get_string(exm_json_member(memory, "backend"), "mem-path");
 	const char *number = opened ? strrchr(opened, '/') : NULL;
+	char *found = NULL;
 
 	if (!exm_json_get_string(memory, "path"))
 		return NULL;
 	if (exm_json_get_bool(memory, "unnamed") && number)
 		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, number);
-	return g_strdup(exm_json_get_string(memory, "path"));
+	if (exm_guest_memory_lost(memory))
+		found = find_deleted(vm, exm_json_get_string(memory, "path"));
+	return found ? found : g_strdup(exm_json_get_string(memory, "path"));
 }
 
 static size_t count_of(const ExmVm *vm)

@@ -78,13 +78,13 @@ static void add_mapping(const Mapping *mapping, ExmSmaps *smaps)
 	smaps->rss += mapping->rss;
 	smaps->pss += mapping->pss;
 	smaps->merged += mapping->merged;
+	smaps->swapped += mapping->swap;
 	if (!mapping->chosen) {
 		smaps->rest += mapping->pss;
 		return;
 	}
 	smaps->mapped += mapping->rss - mapping->anonymous;
 	smaps->copied += mapping->anonymous;
-	smaps->swapped += mapping->swap;
 }
 
 static void read_value(const char *line, Mapping *mapping)
@@ -93,6 +93,17 @@ static void read_value(const char *line, Mapping *mapping)
 		if (g_str_has_prefix(line, values[i].name))
 			G_STRUCT_MEMBER(uint64_t, mapping, values[i].offset) =
 				g_ascii_strtoull(line + strlen(values[i].name), NULL, 10) * EXM_KIB;
+}
+
+/* Of a whole process, by a kernel whose smaps do not tell it (before Linux 6.8, fs/proc/task_mmu.c). */
+static uint64_t read_merged(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/ksm_merging_pages", (int)pid);
+	g_autofree char *text = NULL;
+
+	if (!exm_file_read(path, &text, NULL, NULL))
+		return 0;
+	return g_ascii_strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /**
@@ -128,6 +139,8 @@ bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmap
 		}
 	}
 	add_mapping(&mapping, &smaps);
+	if (smaps.merged == 0)
+		smaps.merged = read_merged(pid);
 	*ret_smaps = smaps;
 	return true;
 }

@@ -22,9 +22,9 @@ typedef struct {
  * struct ExmSmaps - Memory of a process, in bytes
  * @mapped:  pages of the chosen files that it maps
  * @copied:  pages of its own in the mappings of those files
- * @swapped: such pages that are in swap
+ * @swapped: pages that are in swap, of all mappings
  * @rest:    of all other mappings, pages that others map too counted in part (Pss)
- * @merged:  pages that the kernel has merged with equal ones (KSM); 0 before Linux 6.7
+ * @merged:  pages that the kernel has merged with equal ones (KSM)
  * @rss:     all its pages
  * @pss:     the same, with those that others map too counted in part
  */

@@ -26,6 +26,7 @@ static void usage_free(gpointer data)
 	ExmUsage *usage = data;
 
 	exm_vm_free(usage->vm);
+	g_free(usage->lost);
 	g_free(usage);
 }
 
@@ -69,6 +70,17 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 	return files;
 }
 
+static char *find_lost(const ExmVm *vm)
+{
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+		const char *path = exm_guest_memory_lost(json_object_array_get_idx(vm->memory, i));
+
+		if (path)
+			return g_strdup(path);
+	}
+	return NULL;
+}
+
 /* Takes the guest over. */
 static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
 {
@@ -76,6 +88,7 @@ static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
 	g_autoptr(GArray) files = files_of(ledger, vm);
 
 	usage->vm = vm;
+	usage->lost = find_lost(vm);
 	g_ptr_array_add(ledger->usages, usage);
 	if (!exm_smaps_read((pid_t)vm->pid, (const ExmMappedFile *)(const void *)files->data,
 	                    files->len, &usage->smaps, error)) {

@@ -12,17 +12,19 @@
  * struct ExmUsage - What one guest has in memory
  * @vm:    the guest
  * @smaps: of its QEMU; the chosen files are its memory
+ * @lost:  name of a memory file of it that was deleted, or NULL
  */
 typedef struct {
 	ExmVm *vm;
 	ExmSmaps smaps;
+	char *lost;
 } ExmUsage;
 
 /**
  * struct ExmUsageSum - What several guests have in memory together, in bytes
  * @files:   of the memory files that they map, each counted once
  * @copied:  pages of their own that began in a template's file
- * @swapped: such pages in swap
+ * @swapped: pages of theirs in swap
  * @qemu:    QEMUs' own
  * @merged:  pages of their own that are merged with equal ones (KSM)
  * @blocks:  of the memory files, each counted once

@@ -266,7 +266,12 @@ static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index
 	file->how = !exm_json_get_bool(memory, "shared")   ? EXM_SAVE_WRITE
 	            : exm_json_get_bool(memory, "unnamed") ? EXM_SAVE_LINK
 	                                                   : EXM_SAVE_KEEP;
-	if (file->how == EXM_SAVE_KEEP && (!current->exists || !current->regular) &&
+	if (file->how == EXM_SAVE_KEEP && !current->exists)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' was deleted: guest '%s' goes on until it ends, and its memory "
+		                 "has no name that others could find it by",
+		                 path, plan->vm->name);
+	if (file->how == EXM_SAVE_KEEP && !current->regular &&
 	    !plan_device(plan, memory, block, error))
 		return false;
 	if (file->how == EXM_SAVE_KEEP) {

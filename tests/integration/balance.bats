@@ -3,7 +3,7 @@
 # balance.bats - exomem balance with real guests: what it does, what it leaves, and how it ends.
 
 # helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
 load helper
 load template

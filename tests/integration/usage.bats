@@ -7,6 +7,7 @@
 
 load helper
 load template
+load store
 
 # The sum of a line of smaps_rollup over all guests, in bytes.
 rollup() { # LINE
@@ -130,4 +131,31 @@ check_sums() { # COUNT
 	[ "$(jq '.guests[] | select(.name == "web-2") | .copied' <<<"$usage")" -lt 1048576 ]
 	[ "$(jq .files <<<"$usage")" -ge $((8 << 20)) ]
 	[ "$(jq .files <<<"$usage")" -le $((64 << 20)) ]
+}
+
+@test "a memory file that was deleted under its guest counts until it ends, and that is said" {
+	need_qemu
+	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	fill web 8M 7
+	before=$(vm usage --json | jq .files)
+	rm "$memory/$file"
+	run -0 --separate-stderr vm usage
+	[ "$stderr" = "exomem usage: warning: guest 'web': memory file '$memory/$file' was deleted, and is \
+gone when the guest ends" ]
+	usage=$(vm usage --json)
+	[ "$(jq -r '.guests[0].lost' <<<"$usage")" = "$memory/$file" ]
+	[ "$(jq .files <<<"$usage")" -ge "$before" ]
+	[ "$(jq '.guests[0].mapped' <<<"$usage")" -ge $((8 << 20)) ]
+	vm usage --map web | grep -q '▒'
+	configure 1024
+	[ "$(vm capacity --json --config "$T/conf" | jq .store.committed)" = $((64 << 20)) ]
+	for verb in save fork "migrate --to $T/x"; do
+		# shellcheck disable=SC2086 # words
+		run vm $verb web
+		assert_refused 5 "'$memory/$file' was deleted: guest 'web' goes on until it ends"
+	done
+	assert_unharmed web
+	vm stop --kill web
+	[ "$(vm list -q)" = '' ]
+	assert_empty "$memory"
 }
