@@ -18,6 +18,22 @@
 #define NOTE_FILE ".balance.json"
 #define LOCK_FILE ".balance.lock"
 
+/* Longer than one who asks whether it is held needs for that. */
+#define PATIENCE_US 500000
+#define PAUSE_US    1000UL
+
+static bool take(int fd, bool *ret_taken, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + PATIENCE_US;
+
+	while (exm_lock_take(fd, false, ret_taken, error)) {
+		if (*ret_taken || g_get_monotonic_time() > deadline)
+			return true;
+		g_usleep(PAUSE_US);
+	}
+	return false;
+}
+
 /**
  * exm_balance_note_lock() - Be the one who balances
  * @state_directory: made where it is missing
@@ -35,7 +51,7 @@ bool exm_balance_note_lock(const char *state_directory, int *ret_fd, GError **er
 	fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make '%s'", path);
-	if (!exm_lock_take(fd, false, &taken, error))
+	if (!take(fd, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE,
@@ -78,13 +94,14 @@ void exm_balance_note_remove(const char *state_directory)
 	unlink(path);
 }
 
-/* Without taking the lock: one who asks must not be taken for one who balances. */
 static bool is_held(const char *state_directory)
 {
 	g_autofree char *path = g_build_filename(state_directory, LOCK_FILE, NULL);
 	exm_autofd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool taken;
 
-	return fd >= 0 && exm_lock_holder(fd) > 0;
+	/* Two who ask at once must not take each other for the one. */
+	return fd >= 0 && exm_lock_take(fd, true, &taken, NULL) && !taken;
 }
 
 /**

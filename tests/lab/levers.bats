@@ -108,8 +108,7 @@ run_in_group() { # NAME
 	is_about "$(jq .freed <<<"$answer")" $((24 << 20))
 	after=$(awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$(pid_of web)/status")
 	is_about $((before - after)) "$(jq .freed <<<"$answer")"
-	vm usage --json
-	is_about "$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$(pid_of web)/status")" "$(jq .freed <<<"$answer")"
+	is_about "$(usage_of swapped)" "$(jq .freed <<<"$answer")"
 	vm qmp web cont
 	assert_filled web 32M 7
 }
