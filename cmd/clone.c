@@ -36,6 +36,7 @@ static struct {
 	gboolean identical;
 	gboolean same_mac;
 	gboolean trust;
+	gboolean prefetch;
 	gboolean dry_run;
 	gboolean json;
 } opt;
@@ -66,6 +67,7 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
 	EXM_OPTION_FLAG("trust", &opt.trust, "the template is another user's, and you looked at it"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU, not the one that saved it", "BINARY"),
+	EXM_OPTION_FLAG("prefetch", &opt.prefetch, "read what was recorded of the template before it"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done for the first, and stop"),
 	EXM_OPTION_FLAG("json", &opt.json, "with --dry-run: as JSON"),
 	EXM_OPTION_TEXT("templates", &opt.templates, "templates are there", "DIR"),
@@ -86,6 +88,8 @@ static bool check_options(GError **error)
 		{ opt.json, !opt.dry_run, "'--json' goes with '--dry-run'" },
 		{ opt.any, !opt.attach, "'--any' goes with '--attach'" },
 		{ opt.attach, opt.detach, "'--attach' and '--detach' exclude each other" },
+		{ opt.prefetch, g_strcmp0(opt.memory, "reflink") == 0,
+		  "'--prefetch' is for children that share memory pages: not with '--memory reflink'" },
 		{ opt.warm != NULL, opt.name != NULL, "'--warm' and '--name' exclude each other" },
 		{ opt.warm != NULL, opt.disks != NULL, "'--warm' and '--disks' exclude each other" },
 	};
@@ -137,6 +141,7 @@ static bool read_order(const ExmCloneRequest *request, ExmCloneOrder *order, GEr
 	order->warm = (unsigned int)warm;
 	/* Those that wait have names and overlays already, and another parent. */
 	order->take_waiting = request->detach && !opt.name && !opt.disks && !opt.attach && !opt.qemu;
+	order->prefetch = opt.prefetch;
 	order->attach = opt.attach;
 	order->any = opt.any;
 	return true;
@@ -194,7 +199,7 @@ static bool run(const char *const *words, GError **error)
 	if (!opt.dry_run)
 		return exm_op_clone(&request, &order, &sources, exm_output_warning, print_name,
 		                    error);
-	return exm_op_plan_clone(&request, &order, &sources, print_plan, error);
+	return exm_op_plan_clone(&request, &order, &sources, print_plan, exm_output_warning, error);
 }
 
 const ExmCommand exm_command_clone = {

@@ -52,6 +52,7 @@ extern const ExmCommand exm_command_logs;
 extern const ExmCommand exm_command_migrate;
 extern const ExmCommand exm_command_options;
 extern const ExmCommand exm_command_pmem;
+extern const ExmCommand exm_command_prefetch;
 extern const ExmCommand exm_command_probe;
 extern const ExmCommand exm_command_qmp;
 extern const ExmCommand exm_command_receive;

@@ -46,6 +46,7 @@ typedef struct {
 /* Words that arguments can be, NULL-terminated. */
 static const char *const wait_events[] = { "exit", "running", NULL };
 static const char *const template_actions[] = { "list", "remove", "show", "verify", NULL };
+static const char *const prefetch_actions[] = { "record", "replay", "show", NULL };
 static const char *const config_actions[] = { "show", NULL };
 static const char *const pmem_actions[] = {
 	"allocations", "inventory", "list", "release", "scrub", NULL,
@@ -276,6 +277,17 @@ static void offer_pmem_words(const Place *place)
 		exm_complete_pmem_scrub(&pmem);
 }
 
+/* What is recorded of is a guest that runs. */
+static void offer_prefetch_words(const Place *place)
+{
+	if (place->plain == 0)
+		offer_words(place->typed, "", prefetch_actions);
+	else if (place->plain == 1)
+		offer_guests(place);
+	if (place->plain == 1 && strcmp(place->action, "record") != 0)
+		offer_templates(place);
+}
+
 static void offer_plain_words(const Place *place)
 {
 	const ExmCommand *command = place->command;
@@ -287,6 +299,8 @@ static void offer_plain_words(const Place *place)
 		offer_words(place->typed, "", template_actions);
 	else if (command == &exm_command_pmem)
 		offer_pmem_words(place);
+	else if (command == &exm_command_prefetch)
+		offer_prefetch_words(place);
 	else if (command == &exm_command_config && place->plain == 0)
 		offer_words(place->typed, "", config_actions);
 	else if (place->plain == (command == &exm_command_template ? 1 : 0) && command->takes_template)

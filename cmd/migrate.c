@@ -31,6 +31,7 @@ static struct {
 	char *timeout;
 	gboolean no_rehearsal;
 	gboolean overcommit;
+	gboolean prefetch;
 	gboolean private;
 	gboolean dry_run;
 	gboolean json;
@@ -53,6 +54,7 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("timeout", &opt.timeout, "it may take so long to answer (default: 120)",
 	                "SECONDS"),
 	EXM_OPTION_FLAG("no-rehearsal", &opt.no_rehearsal, "do not try it there before"),
+	EXM_OPTION_FLAG("prefetch", &opt.prefetch, "have the pages that it uses read there first"),
 	EXM_OPTION_FLAG("private", &opt.private,
 	                "its files stay as they are, and what it writes is its own"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
@@ -222,6 +224,7 @@ static bool run(const char *const *words, GError **error)
 		return false;
 	request->destination = g_strdup(words[1]);
 	request->rehearse = !opt.no_rehearsal;
+	request->prefetch = opt.prefetch;
 	request->freeze.moves = true;
 	request->freeze.directory = opt.to ? g_canonicalize_filename(opt.to, NULL) : NULL;
 	facts = exm_migrate_facts_read(request, words[0], state_directory, &sources, error);

@@ -5,14 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/**
- * struct ExmExtent - A stretch of a sparse file that holds data
- * @start: its first byte
- * @end:   behind its last one
- */
-typedef struct {
-	uint64_t start;
-	uint64_t end;
-} ExmExtent;
+#include "plan/extents.h"
 
 bool exm_extent_find(int fd, uint64_t from, uint64_t size, ExmExtent *ret_extent, GError **error);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/background.h"
 #include "host/lock.h"
 
 /* As much as a pipe holds (Linux, fs/pipe.c: 16 pages). */
@@ -127,15 +128,6 @@ static G_GNUC_NORETURN void keep(Keeper *keeper)
 	_exit(0);
 }
 
-static void close_from(int first)
-{
-	if (close_range((unsigned int)first, UINT32_MAX, 0) == 0)
-		return;
-	/* Before Linux 5.9, and under valgrind. */
-	for (long fd = sysconf(_SC_OPEN_MAX) - 1; fd >= first; fd--)
-		close((int)fd);
-}
-
 /* They are moved out of the way first: one may have the number that another one shall get. */
 static bool keep_only_own_fds(Keeper *keeper)
 {
@@ -149,20 +141,15 @@ static bool keep_only_own_fds(Keeper *keeper)
 	keeper->pipe = FD_PIPE;
 	keeper->log = FD_LOG;
 	keeper->folder = FD_FOLDER;
-	close_from(FD_FIRST_FREE);
+	exm_background_close_from(FD_FIRST_FREE);
 	return true;
 }
 
 static void set_signals(void)
 {
-	sigset_t none;
-
-	for (int number = 1; number <= SIGRTMAX; number++)
-		signal(number, SIG_DFL);
+	exm_background_reset_signals();
 	for (size_t i = 0; i < G_N_ELEMENTS(ignored_signals); i++)
 		signal(ignored_signals[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Its descriptors are closed here, so that no lock of ours is held when it has ended. */

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "host/smaps.h"
+#include "plan/extents.h"
 #include "plan/strip.h"
 
 /**
@@ -20,3 +21,4 @@ typedef struct {
 
 bool exm_page_map_read(pid_t pid, const ExmPageSpan *span, uint64_t memory, ExmStripCell *cells,
                        GError **error);
+GArray *exm_page_map_touched(pid_t pid, const ExmMappedFile *file, GError **error);

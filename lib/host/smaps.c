@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,9 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
-
-/* mincore(2) wants a byte for each page; a file is looked at in such pieces. */
-#define WINDOW (1024 * EXM_MIB)
+#include "host/page_cache.h"
 
 /**
  * struct Mapping - One mapping of /proc/PID/smaps (proc(5))
@@ -145,23 +142,6 @@ bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmap
 	return true;
 }
 
-static uint64_t count_resident(int fd, uint64_t offset, uint64_t length)
-{
-	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	const size_t pages = (length + page - 1) / page;
-	g_autofree unsigned char *present = g_malloc0(pages);
-	void *mapping = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-	uint64_t count = 0;
-
-	if (mapping == MAP_FAILED)
-		return 0;
-	if (mincore(mapping, length, present) == 0)
-		for (size_t i = 0; i < pages; i++)
-			count += present[i] & 1;
-	munmap(mapping, length);
-	return count * page;
-}
-
 /* Linux 6.5, include/uapi/linux/mman.h; older headers have it not. */
 #ifndef SYS_cachestat
 #define SYS_cachestat 451
@@ -189,14 +169,14 @@ static uint64_t count_dirty(int fd)
 ExmFileUse exm_file_use(const char *path)
 {
 	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	g_autoptr(GArray) resident = NULL;
 	ExmFileUse use = { 0 };
 	struct stat info;
 
 	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
 		return use;
-	for (uint64_t offset = 0; offset < (uint64_t)info.st_size; offset += WINDOW)
-		use.resident += count_resident(fd, offset,
-		                               MIN(WINDOW, (uint64_t)info.st_size - offset));
+	resident = exm_page_cache_look(fd, (uint64_t)info.st_size);
+	use.resident = exm_extents_bytes(resident);
 	use.dirty = count_dirty(fd);
 	use.blocks = (uint64_t)info.st_blocks * 512;
 	return use;

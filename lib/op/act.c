@@ -322,6 +322,13 @@ static bool load_devices(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, 
 	return actor->plan->detach || exm_load_start(actor->plan, actor->warn, error);
 }
 
+/* Whoever loads its state does that too, when it runs. */
+static bool prefetch(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
+                     G_GNUC_UNUSED GError **error)
+{
+	return true;
+}
+
 static bool keep_descriptors(const ExmPlan *plan, GError **error)
 {
 	for (guint i = 0; i < plan->steps->len; i++) {
@@ -377,6 +384,7 @@ static const struct {
 	[EXM_STEP_INHERIT] = { inherit_file, NULL },
 	[EXM_STEP_ENTER_DIRECTORY] = { enter_directory, NULL },
 	[EXM_STEP_LOAD_DEVICES] = { load_devices, NULL },
+	[EXM_STEP_PREFETCH] = { prefetch, NULL },
 	[EXM_STEP_EXEC] = { become_qemu, NULL },
 };
 

@@ -25,6 +25,7 @@
 #include "host/state.h"
 #include "op/admission.h"
 #include "op/detach.h"
+#include "op/prefetch.h"
 #include "op/probe.h"
 
 /* How long a QEMU may take until it expects its state, and to end when it is killed. */
@@ -70,6 +71,7 @@ typedef struct {
  * @guest:     that which waits to be taken over
  * @reservation: directory that counts for it until it has its own, or NULL
  * @reserved:  the lock of that directory, or -1
+ * @recording: what shall be read before it, or NULL
  * @is_pure:   such a QEMU was seen to leave memory alone until its state is loaded
  * @is_taken:  the guest is here, and whatever fails now does not end it
  */
@@ -82,6 +84,7 @@ struct ExmArrival {
 	Guest guest;
 	char *reservation;
 	int reserved;
+	ExmPrefetch *recording;
 	bool is_pure;
 	bool is_taken;
 };
@@ -214,6 +217,7 @@ void exm_arrival_free(ExmArrival *arrival)
 	exm_template_facts_free(arrival->here);
 	exm_template_free(arrival->handover);
 	exm_caps_free(arrival->caps);
+	exm_prefetch_free(arrival->recording);
 	g_ptr_array_unref(arrival->warnings);
 	g_free(arrival);
 }
@@ -477,12 +481,14 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
 }
 
 /**
- * exm_arrival_prepare() - Start the QEMU that will run a guest, if that can be done before its time
+ * exm_arrival_prepare() - Start the QEMU that will run a guest, if that can be done before its
+ * time, and see what is to be read before it
  * @arrival: the guest
  * @error:   any code
  */
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error)
 {
+	arrival->recording = exm_prefetch_read_beside(arrival->handover, NULL);
 	return !arrival->is_pure || start(arrival, false, error);
 }
 
@@ -560,7 +566,13 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 	/* From here on it may have run: it is not ended any more, and its state is of no use. */
 	arrival->is_taken = true;
 	end_guard(guest, true);
-	return rests || exm_load_resume(&guest->child, &time, error);
+	if (!rests && !exm_load_resume(&guest->child, &time, error))
+		return false;
+	/* Not before: who takes the lock over NFS forgets what was read. */
+	if (arrival->recording)
+		exm_prefetch_follow_guest(arrival->recording, arrival->handover,
+		                          arrival->request->state_directory);
+	return true;
 }
 
 /**

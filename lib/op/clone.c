@@ -13,6 +13,7 @@
 #include "op/admission.h"
 #include "op/children.h"
 #include "op/pmem.h"
+#include "op/prefetch.h"
 #include "op/template.h"
 #include "op/waiting.h"
 
@@ -171,22 +172,41 @@ static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
 	return exm_run_plan(clone->children->pdata[index], clone->run, error);
 }
 
+/* Where there is nothing that could be read before them, they start all the same. */
+static char *find_recording(const Clone *clone, const ExmCloneOrder *order, ExmWarn warn)
+{
+	const ExmTemplate *template = clone->use->template;
+	g_autoptr(GError) reason = NULL;
+	g_autoptr(ExmPrefetch)
+		recording = order->prefetch ? exm_prefetch_read_beside(template, &reason) : NULL;
+	g_autofree char *warning =
+		reason ? g_strconcat("nothing is read before the guest: ", reason->message, NULL)
+		       : NULL;
+
+	if (warning)
+		warn(warning);
+	return recording ? exm_template_path(template, EXM_PREFETCH_FILE) : NULL;
+}
+
 /**
  * exm_op_plan_clone() - Plan a clone and stop there
  * @request: what the user said
  * @order:   how children are made
  * @sources: where facts are to be had
  * @show:    called with the plan of the first child
+ * @warn:    called for each warning that is of none
  * @error:   any code; nothing was done
  */
 bool exm_op_plan_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
-                       const ExmSources *sources, ExmPlanned show, GError **error)
+                       const ExmSources *sources, ExmPlanned show, ExmWarn warn, GError **error)
 {
 	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
-	g_autoptr(ExmPlan) plan = clone && choose_children(clone, request, error)
-	                                  ? plan_child(clone, 0, error)
-	                                  : NULL;
+	g_autofree char *recording = clone ? find_recording(clone, order, warn) : NULL;
+	ExmCloneRequest whole = *request;
+	g_autoptr(ExmPlan) plan = NULL;
 
+	whole.prefetch = recording;
+	plan = clone && choose_children(clone, &whole, error) ? plan_child(clone, 0, error) : NULL;
 	if (!plan)
 		return false;
 	show(plan);
@@ -225,10 +245,16 @@ static bool take_waiting(const Clone *clone, ExmCloneRequest *request, const Exm
                          ExmCloned cloned, GError **error)
 {
 	g_autoptr(GError) problem = NULL;
+	guint count = 0;
 
 	if (order->take_waiting)
-		request->count -= exm_waiting_run(clone->guests, clone->use->template, request,
-		                                  cloned, &problem);
+		count = exm_waiting_run(clone->guests, clone->use->template, request, cloned,
+		                        &problem);
+	request->count -= count;
+	if (count > 0 && request->prefetch) {
+		exm_prefetch_follow_children(clone->use->template, request->state_directory);
+		request->prefetch = NULL;
+	}
 	if (!problem)
 		return true;
 	g_propagate_error(error, g_steal_pointer(&problem));
@@ -282,8 +308,10 @@ bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
                   const ExmSources *sources, ExmWarn warn, ExmCloned cloned, GError **error)
 {
 	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
+	g_autofree char *recording = clone ? find_recording(clone, order, warn) : NULL;
 	ExmCloneRequest rest = *request;
 
+	rest.prefetch = recording;
 	return clone && take_waiting(clone, &rest, order, cloned, error) &&
 	       start_children(clone, &rest, order, warn, cloned, error) &&
 	       offer_more(clone, request, order, warn, request->count > 0 ? say_nothing : cloned,

@@ -20,6 +20,7 @@
  * @attach:         stay until they have ended
  * @any:            with @attach: until the first has ended
  * @warm:           so many children are left waiting for whoever takes them
+ * @prefetch:       read what was recorded of the template before them
  * @take_waiting:   take children that wait, before others are started
  */
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
 	bool attach;
 	bool any;
 	unsigned int warm;
+	bool prefetch;
 	bool take_waiting;
 } ExmCloneOrder;
 
@@ -48,6 +50,6 @@ typedef void (*ExmCloned)(const char *name);
 typedef void (*ExmPlanned)(const ExmPlan *plan);
 
 bool exm_op_plan_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
-                       const ExmSources *sources, ExmPlanned show, GError **error);
+                       const ExmSources *sources, ExmPlanned show, ExmWarn warn, GError **error);
 bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
                   const ExmSources *sources, ExmWarn warn, ExmCloned cloned, GError **error);

@@ -16,6 +16,7 @@
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/moving.h"
+#include "op/prefetch.h"
 
 /* The guest rests for as long as that, at the most, when the other host falls silent. */
 #define PAUSE_ANSWER_MS 10000
@@ -141,6 +142,11 @@ static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 {
 	exm_save_deed(EXM_STEP_SAVE_DEVICES)->undo(freeze, step);
+}
+
+static bool record_pages(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	return exm_prefetch_hand_over(freeze->plan->vm, step->path, error);
 }
 
 static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -295,6 +301,7 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_WRITE_TOKEN] = { write_token, NULL },
 	[EXM_STEP_CHECK] = { check, NULL },
 	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },
+	[EXM_STEP_RECORD_PAGES] = { record_pages, NULL },
 	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },
 	[EXM_STEP_PREPARE] = { prepare, NULL },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },

@@ -111,7 +111,8 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	if (!arrival || !exm_arrival_check_state(arrival, request->trust, error))
 		return false;
 	end_leftover(request, handover);
-	if (!exm_arrival_check(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
+	if (!exm_arrival_check(arrival, error) || !exm_arrival_prepare(arrival, error) ||
+	    !exm_load_read(handover, &state, &length, error) ||
 	    !exm_arrival_take_over(arrival, state, length, error))
 		return false;
 	*ret_name = g_strdup(handover->name);

@@ -284,6 +284,8 @@ static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts
 	if (taken)
 		return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken (pid %d)", name,
 		                 (int)taken->pid);
+	/* What is read before the first is read before them all. */
+	child->prefetch = children->len == 0 ? request->prefetch : NULL;
 	g_ptr_array_add(children, g_steal_pointer(&child));
 	return true;
 }

@@ -31,6 +31,7 @@
  * @store:           what is configured of memory in files (borrowed), or NULL where that is off
  * @overcommit:      start them even where they do not fit
  * @cow_budget:      bytes of memory that each may have; 0 for no limit
+ * @prefetch:        recording of what shall be read before them (borrowed), or NULL
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -49,6 +50,7 @@ typedef struct {
 	const ExmMemoryConfig *store;
 	bool overcommit;
 	uint64_t cow_budget;
+	const char *prefetch;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

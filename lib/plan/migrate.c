@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "plan/identity.h"
+#include "plan/prefetch.h"
 
 /**
  * exm_migrate_request_free() - Free a request
@@ -145,6 +146,7 @@ static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request)
 	g_autofree char *token = g_build_filename(plan->temporary, EXM_HANDOVER_TOKEN, NULL);
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
 	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autofree char *recording = g_build_filename(plan->temporary, EXM_PREFETCH_FILE, NULL);
 
 	exm_save_add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
 	if (destination) {
@@ -154,6 +156,9 @@ static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request)
 	/* QEMU takes the state of a guest that rests once: it is then one that has moved. */
 	if (destination && request->rehearse && plan->running)
 		exm_save_add_step(plan, EXM_STEP_REHEARSE, destination);
+	/* Before the destination prepares itself, because it looks for it then. */
+	if (request->prefetch)
+		exm_save_add_step(plan, EXM_STEP_RECORD_PAGES, recording);
 	exm_save_add_step(plan, EXM_STEP_KEEP_MEMORY, name);
 	exm_save_add_step(plan, EXM_STEP_SYNC_MEMORY, name);
 	if (destination)

@@ -16,11 +16,13 @@
  * struct ExmMigrateRequest - What the user of `exomem migrate` said, checked for form
  * @freeze:    how the state is written down; its directory is NULL where it goes beside the memory
  * @destination: the host that is spoken with; NULL where the state is only left in the directory
+ * @prefetch:  which pages it has touched is written down, for the destination to read them first
  * @rehearse:  it is tried out there before the guest is given up
  */
 typedef struct {
 	ExmSaveRequest freeze;
 	char *destination;
+	bool prefetch;
 	bool rehearse;
 } ExmMigrateRequest;
 

@@ -56,6 +56,7 @@ typedef struct {
  * @store:           what is configured of memory in files (borrowed), or NULL where that is off
  * @backing:         whether the guest's memory is to be in the store (--memory-backing)
  * @overcommit:      start it even where it does not fit
+ * @prefetch:        recording of what shall be read before a child (borrowed), or NULL
  * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
  */
 typedef struct {
@@ -82,6 +83,7 @@ typedef struct {
 	const ExmMemoryConfig *store;
 	ExmSwitch backing;
 	bool overcommit;
+	const char *prefetch;
 	uint64_t cow_budget;
 } ExmRunRequest;
 

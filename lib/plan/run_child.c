@@ -214,4 +214,6 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 		add_offer_step(builder);
 	if (!builder->request->waiting)
 		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
+	if (!builder->request->waiting && builder->request->prefetch)
+		exm_builder_add_step(builder, EXM_STEP_PREFETCH, builder->request->prefetch, -1);
 }

@@ -33,6 +33,7 @@
  * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process
  * @EXM_STEP_ENTER_DIRECTORY: make QEMU's working directory the parent's
  * @EXM_STEP_LOAD_DEVICES:  have the device state loaded as soon as QEMU is there
+ * @EXM_STEP_PREFETCH:       have memory read before the child, once that runs
  * @EXM_STEP_EXEC:           become QEMU
  * @EXM_STEP_MAKE_TEMPLATE: make the directory in which a template is put together
  * @EXM_STEP_MAKE_OVERLAY: make an empty overlay over a disk, for children to copy
@@ -52,6 +53,7 @@
  * @EXM_STEP_MAKE_MEMORY: make the memory file that children will map
  * @EXM_STEP_LEND_MEMORY: open the guest's own memory file for children
  * @EXM_STEP_START_CHILDREN: start the children, which wait for their device state
+ * @EXM_STEP_RECORD_PAGES: write down which pages the guest has touched
  * @EXM_STEP_SYNC_MEMORY: write dirty memory back while the guest runs, until little is left
  * @EXM_STEP_MOVE_DISK: pause the guest and let it go on writing to an overlay
  * @EXM_STEP_CLONE_MEMORY: let the children's memory file share the blocks of the guest's
@@ -96,6 +98,7 @@ typedef enum {
 	EXM_STEP_MERGE_PAGES,
 	EXM_STEP_ENTER_DIRECTORY,
 	EXM_STEP_LOAD_DEVICES,
+	EXM_STEP_PREFETCH,
 	EXM_STEP_EXEC,
 	EXM_STEP_MAKE_TEMPLATE,
 	EXM_STEP_MAKE_OVERLAY,
@@ -115,6 +118,7 @@ typedef enum {
 	EXM_STEP_MAKE_MEMORY,
 	EXM_STEP_LEND_MEMORY,
 	EXM_STEP_START_CHILDREN,
+	EXM_STEP_RECORD_PAGES,
 	EXM_STEP_SYNC_MEMORY,
 	EXM_STEP_MOVE_DISK,
 	EXM_STEP_CLONE_MEMORY,

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* page_cache.c - What of a file is in the page cache, and bringing more of it there */
+
+#include "host/page_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+
+/* mincore(2) wants a byte for each page; a file is looked at in such pieces. */
+#define WINDOW (1024 * EXM_MIB)
+
+/*
+ * So many reads are under way at once. Over a network with delay it is their number that counts,
+ * and a fault of the guest waits for no more than these.
+ */
+#define READERS 16
+
+/* How long one that waits for its time sleeps, before it looks whether it is still wanted. */
+#define NAP_US 20000
+
+/* How long reads that are under way are waited for when nobody wants them any more. */
+#define PATIENCE_MS 2000
+
+/* Linux, include/uapi/linux/ioprio.h; older headers have it not. */
+#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_IDLE        (3 << 13)
+
+static void look_at_window(int fd, uint64_t offset, uint64_t length, GArray *extents)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const size_t pages = (length + page - 1) / page;
+	g_autofree unsigned char *present = g_malloc0(pages);
+	void *mapping = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+
+	if (mapping == MAP_FAILED)
+		return;
+	if (mincore(mapping, length, present) == 0)
+		for (size_t i = 0; i < pages; i++)
+			if (present[i] & 1)
+				exm_extents_add(extents, offset + i * page, offset + (i + 1) * page);
+	munmap(mapping, length);
+}
+
+/**
+ * exm_page_cache_look() - What of a file is in the page cache
+ * @fd:   the file
+ * @size: bytes of it
+ *
+ * Return: a set of ExmExtent, in whole pages (transfer full); all of it where mincore(2) does not
+ * show it to this user: see exm_page_cache_is_shown().
+ */
+GArray *exm_page_cache_look(int fd, uint64_t size)
+{
+	GArray *extents = exm_extents_new();
+
+	for (uint64_t offset = 0; offset < size; offset += WINDOW)
+		look_at_window(fd, offset, MIN(WINDOW, size - offset), extents);
+	return extents;
+}
+
+/**
+ * exm_page_cache_is_shown() - Whether this user may see what of a file is in the page cache
+ * @fd: the file
+ *
+ * Linux, mm/mincore.c, can_do_mincore(): its owner may, and who could write it.
+ */
+bool exm_page_cache_is_shown(int fd)
+{
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+	struct stat info;
+
+	return (fstat(fd, &info) == 0 && info.st_uid == geteuid()) || access(path, W_OK) == 0;
+}
+
+/**
+ * struct ExmCacheFill - Files on their way into the page cache
+ * @fds:     of the files
+ * @pieces:  of ExmPrefetchPiece, in order
+ * @rate:    bytes a second, or 0
+ * @begun:   when, in microseconds of the monotonic clock
+ * @next:    first piece that nobody has begun
+ * @halted:  nothing more is begun
+ * @failed:  errno of a read that failed, or 0
+ * @lock:    of @bytes
+ * @bytes:   that were read
+ * @left:    readers that have not ended
+ * @ended:   readable when all have
+ * @threads: the readers
+ */
+struct ExmCacheFill {
+	const int *fds;
+	const GArray *pieces;
+	uint64_t rate;
+	gint64 begun;
+	gint next;
+	gint halted;
+	gint failed;
+	GMutex lock;
+	uint64_t bytes;
+	gint left;
+	int ended;
+	GThread *threads[READERS];
+};
+
+/* Whatever else wants the processor or the disk goes first; both are a thread's own on Linux. */
+static void step_back(void)
+{
+	setpriority(PRIO_PROCESS, 0, 19);
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+}
+
+static void wait_for_turn(ExmCacheFill *fill, const ExmPrefetchPiece *piece)
+{
+	const double seconds = fill->rate ? (double)piece->before / (double)fill->rate : 0;
+	const gint64 turn = fill->begun + (gint64)(seconds * G_USEC_PER_SEC);
+	gint64 left;
+
+	while (!g_atomic_int_get(&fill->halted) && (left = turn - g_get_monotonic_time()) > 0)
+		g_usleep((gulong)MIN(left, NAP_US));
+}
+
+static bool read_piece(ExmCacheFill *fill, const ExmPrefetchPiece *piece, char *buffer, size_t size)
+{
+	for (uint64_t done = 0; done < piece->length;) {
+		const ssize_t got = pread(fill->fds[piece->file], buffer,
+		                          MIN(size, piece->length - done),
+		                          (off_t)(piece->start + done));
+
+		if (got < 0) {
+			g_atomic_int_set(&fill->failed, errno);
+			g_atomic_int_set(&fill->halted, 1);
+		}
+		/* A file that has become shorter has no more. */
+		if (got <= 0)
+			return got == 0;
+		done += (uint64_t)got;
+		g_mutex_lock(&fill->lock);
+		fill->bytes += (uint64_t)got;
+		g_mutex_unlock(&fill->lock);
+	}
+	return true;
+}
+
+static gpointer read_pieces(gpointer data)
+{
+	ExmCacheFill *fill = data;
+	const size_t size = 256 * EXM_KIB;
+	g_autofree char *buffer = g_malloc(size);
+	gint index;
+
+	step_back();
+	while ((index = g_atomic_int_add(&fill->next, 1)) < (gint)fill->pieces->len) {
+		const ExmPrefetchPiece *piece = &g_array_index(fill->pieces, ExmPrefetchPiece, index);
+
+		wait_for_turn(fill, piece);
+		if (g_atomic_int_get(&fill->halted) || !read_piece(fill, piece, buffer, size))
+			break;
+	}
+	if (g_atomic_int_dec_and_test(&fill->left))
+		eventfd_write(fill->ended, 1);
+	return NULL;
+}
+
+/**
+ * exm_cache_fill_start() - Begin to bring files into the page cache
+ * @fds:    of the files; they and @pieces must stay until exm_cache_fill_finish()
+ * @pieces: of ExmPrefetchPiece, in the order in which they are read
+ * @rate:   bytes a second, or 0 for no limit
+ *
+ * Some threads read at lowest priority: so a guest that faults meets a bounded number of reads,
+ * where readahead(2) would put all of them before it.
+ *
+ * Return: the work (transfer full: exm_cache_fill_finish()).
+ */
+ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_t rate)
+{
+	ExmCacheFill *fill = g_new0(ExmCacheFill, 1);
+
+	fill->fds = fds;
+	fill->pieces = pieces;
+	fill->rate = rate;
+	fill->begun = g_get_monotonic_time();
+	fill->left = READERS;
+	fill->ended = eventfd(0, EFD_CLOEXEC);
+	g_mutex_init(&fill->lock);
+	/* What is read is what was recorded, and not what lies behind. */
+	for (guint i = 0; i < pieces->len; i++) {
+		const guint file = g_array_index(pieces, ExmPrefetchPiece, i).file;
+
+		if (i == 0 || file != g_array_index(pieces, ExmPrefetchPiece, i - 1).file)
+			posix_fadvise(fds[file], 0, 0, POSIX_FADV_RANDOM);
+	}
+	for (guint i = 0; i < READERS; i++)
+		fill->threads[i] = g_thread_new("prefetch", read_pieces, fill);
+	return fill;
+}
+
+/**
+ * exm_cache_fill_ended() - What to wait for
+ * @fill: the work
+ *
+ * Return: a descriptor (borrowed) that is readable when there is nothing left to do.
+ */
+int exm_cache_fill_ended(const ExmCacheFill *fill)
+{
+	return fill->ended;
+}
+
+/**
+ * exm_cache_fill_bytes() - How much has been read so far
+ * @fill: the work
+ */
+uint64_t exm_cache_fill_bytes(ExmCacheFill *fill)
+{
+	uint64_t bytes;
+
+	g_mutex_lock(&fill->lock);
+	bytes = fill->bytes;
+	g_mutex_unlock(&fill->lock);
+	return bytes;
+}
+
+/**
+ * exm_cache_fill_finish() - End such work, done or not
+ * @fill:  the work (transfer full)
+ * @error: SYSTEM where a file could not be read
+ *
+ * A server that is away holds up a read for as long as it likes: such readers are left where they
+ * are, and end with the process.
+ */
+bool exm_cache_fill_finish(ExmCacheFill *fill, GError **error)
+{
+	struct pollfd ended = { .fd = fill->ended, .events = POLLIN };
+	bool all;
+	int failed;
+
+	g_atomic_int_set(&fill->halted, 1);
+	all = TEMP_FAILURE_RETRY(poll(&ended, 1, PATIENCE_MS)) > 0;
+	failed = g_atomic_int_get(&fill->failed);
+	if (all) {
+		for (guint i = 0; i < READERS; i++)
+			g_thread_join(fill->threads[i]);
+		exm_fd_clear(&fill->ended);
+		g_mutex_clear(&fill->lock);
+		g_free(fill);
+	}
+	return failed == 0 || exm_throw_errno(error, failed, "read memory");
+}
