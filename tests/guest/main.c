@@ -98,6 +98,27 @@ static bool run_dirty(char **arguments)
 	return true;
 }
 
+static bool run_pick(char **arguments)
+{
+	uint64_t size, count, key, address;
+
+	if (!parse_memory_size(arguments[0], &size) || !text_number(arguments[1], &count) ||
+	    !text_number(arguments[2], &key) || size == 0)
+		return false;
+	if (memory_pick(size, count, key, &address)) {
+		put_text("picked ");
+		put_decimal(count);
+		put_text(" pages");
+	} else {
+		put_text("mismatch at ");
+		put_hex(address);
+	}
+	put_text(" key ");
+	put_decimal(key);
+	put_text("\n");
+	return true;
+}
+
 static bool run_sum(char **arguments)
 {
 	uint64_t size;
@@ -168,6 +189,7 @@ static const struct command commands[] = {
 	{ "fill", " SIZE KEY", run_fill },
 	{ "verify", " SIZE KEY", run_verify },
 	{ "dirty", " SIZE KEY", run_dirty },
+	{ "pick", " SIZE COUNT KEY", run_pick },
 	{ "sum", " SIZE", run_sum },
 	{ "identity", "", run_identity },
 	{ "memory", "", run_memory },
@@ -201,7 +223,7 @@ static void run(const struct command *command, char **arguments)
 
 static void run_line(char *line)
 {
-	char *words[4];
+	char *words[5];
 
 	if (text_split(line, words, COUNT(words)) == 0)
 		return;

@@ -86,6 +86,44 @@ uint64_t memory_dirty(uint64_t size, uint64_t key)
 	return size / PAGE_SIZE;
 }
 
+/* The word at so many bytes from the start of what is filled. */
+static uint64_t *word_at(uint64_t offset)
+{
+	const struct range *range;
+
+	for (size_t i = 0; (range = map_range(i)); i++) {
+		if (offset < range->end - range->start)
+			return (uint64_t *)(range->start + offset);
+		offset -= range->end - range->start;
+	}
+	return NULL;
+}
+
+/**
+ * memory_pick() - Compare the first word of some pages with what memory_fill() writes
+ * @size: how many bytes the pages are spread over, a multiple of the page size
+ * @count: how many pages, in no order that could be foreseen from the last ones
+ * @key: the key
+ * @ret_address: where to put the address of the first word that differs
+ * Return: false when one does
+ */
+bool memory_pick(uint64_t size, uint64_t count, uint64_t key, uint64_t *ret_address)
+{
+	const uint64_t pages = size / PAGE_SIZE;
+
+	for (uint64_t i = 0; i < count; i++) {
+		/* Odd: where there is a power of two of pages, no page comes twice before all have. */
+		const uint64_t page = (i * 0x9e3779b97f4a7c15) % pages;
+		const uint64_t *word = word_at(page * PAGE_SIZE);
+
+		if (!word || *word != pattern(word, key)) {
+			*ret_address = (uint64_t)word;
+			return false;
+		}
+	}
+	return true;
+}
+
 /**
  * memory_sum() - A checksum that depends on each word and on their order
  * @size: how many bytes, a multiple of the page size

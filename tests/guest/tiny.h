@@ -48,6 +48,7 @@ uint64_t map_size(void);
 void memory_fill(uint64_t size, uint64_t key);
 bool memory_verify(uint64_t size, uint64_t key, uint64_t *ret_address);
 uint64_t memory_dirty(uint64_t size, uint64_t key);
+bool memory_pick(uint64_t size, uint64_t count, uint64_t key, uint64_t *ret_address);
 uint64_t memory_sum(uint64_t size);
 
 /* power.c */

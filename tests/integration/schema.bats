@@ -177,6 +177,26 @@ on_templates() { # VERB ARGUMENT...
 	"$EXOMEM" stop --state-dir "$state" --kill web
 }
 
+@test "prefetch --json, a recording, and the plan of clone --prefetch" {
+	need_qemu
+	start_parent
+	on_templates save -q web base
+	on_templates clone --detach base
+	on_prefetch() {
+		"$EXOMEM" prefetch --json --state-dir "$state" --templates "$T/templates" "$@"
+	}
+	on_prefetch record base-1 |
+		assert_as_promised exomem-prefetch.1 path cached touched hit waste
+	on_prefetch show base | assert_as_promised exomem-prefetch.1 path
+	on_prefetch replay base | assert_as_promised exomem-prefetch.1 cached
+	assert_as_promised exomem-prefetch.1 schema <"$T/templates/base/prefetch.json"
+	jq '.memory[]' "$T/templates/base/prefetch.json" | assert_as_promised exomem-prefetch.1 id
+	on_templates clone --dry-run --json --prefetch base >"$T/plan"
+	jq -e '.steps | any(.step == "prefetch")' "$T/plan"
+	assert_steps_described "$T/plan" exomem-run.1 exomem-clone.1
+	"$EXOMEM" stop --state-dir "$state" --kill --all
+}
+
 @test "run --dry-run --json" {
 	need_qemu
 	exomem_run --dry-run --json --name web -M q35 -m 64 \

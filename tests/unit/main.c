@@ -52,6 +52,8 @@ static Suite *(*const suites[])(void) = {
 	balance_suite,
 	balloon_suite,
 	pressure_suite,
+	prefetch_suite,
+	page_cache_suite,
 };
 
 int main(void)
