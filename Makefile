@@ -77,7 +77,7 @@ LAB_BATS := $(wildcard tests/lab/*.bats)
 MAN      := $(wildcard man/*.[1-8])
 SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS) \
 	$(wildcard tests/long/*.bats) \
-	$(LAB_BATS) tests/lab/init tests/lab/on-host
+	$(wildcard tests/bench/*.bats) $(LAB_BATS) tests/lab/init tests/lab/on-host
 obj       = $(1:%.c=$(O)/%.o)
 
 GUEST_DIR := $(CURDIR)/build/guest

@@ -110,9 +110,10 @@ static bool take_memory(Subject *subject, const ExmVm *vm, GError **error)
 		g_autoptr(ExmFileFacts) file = path ? exm_file_look_through(path) : NULL;
 		ExmPrefetchMemory *memory;
 
-		if (!path)
+		if (path)
+			g_ptr_array_add(subject->paths, path);
+		if (!path || !file->regular)
 			return throw_no_file(vm, error);
-		g_ptr_array_add(subject->paths, path);
 		memory = exm_prefetch_add_memory(subject->blank);
 		memory->id = g_strdup(exm_json_get_string(item, "id"));
 		memory->size = exm_json_get_uint(item, "size");
@@ -215,7 +216,7 @@ static bool look_at_memory(const ExmVm *vm, ExmPrefetchMemory *memory, GError **
 	g_autoptr(GArray) touched = NULL;
 	g_autoptr(GArray) inside = NULL;
 
-	if (!file || !file->exists)
+	if (!file || !file->exists || !file->regular)
 		return throw_no_file(vm, error);
 	touched = exm_page_map_touched((pid_t)vm->pid, &mapped, error);
 	if (!touched)
@@ -563,24 +564,29 @@ bool exm_prefetch_hand_over(const ExmVm *vm, const char *path, GError **error)
 	return write_file(recording ? recording : subject->blank, path, error);
 }
 
-/* What a process in the background is given. */
+/* What a process in the background is given; without a recording it looks for that itself. */
 typedef struct {
 	const ExmPrefetch *recording;
-	const GPtrArray *paths;
+	const ExmTemplate *template;
 	const char *state_directory;
-	const char *name;
-	const char *template;
+	bool is_for_children;
 } Follower;
 
 /* In that process, which ends together with its threads. */
 static void follow(void *user)
 {
 	const Follower *follower = user;
+	const ExmTemplate *template = follower->template;
 	const ExmPrefetchOrder order = { 0 };
-	g_auto(Replay)
-		replay = replay_new(follower->state_directory, follower->name, follower->template);
+	g_autoptr(ExmPrefetch)
+		found = follower->recording ? NULL : exm_prefetch_read_beside(template, NULL);
+	const ExmPrefetch *recording = found ? found : follower->recording;
+	g_autoptr(GPtrArray) paths = paths_of(template);
+	g_auto(Replay) replay = replay_new(follower->state_directory,
+	                                   follower->is_for_children ? NULL : template->name,
+	                                   follower->is_for_children ? template->directory : NULL);
 
-	if (add_files(&replay, follower->recording, follower->paths, 0, NULL))
+	if (recording && add_files(&replay, recording, paths, 0, NULL))
 		run_replay(&replay, &order, -1, NULL);
 }
 
@@ -604,8 +610,7 @@ static void start_following(Follower *follower)
 void exm_prefetch_follow_guest(const ExmPrefetch *recording, const ExmTemplate *handover,
                                const char *state_directory)
 {
-	g_autoptr(GPtrArray) paths = paths_of(handover);
-	Follower follower = { recording, paths, state_directory, handover->name, NULL };
+	Follower follower = { recording, handover, state_directory, false };
 
 	start_following(&follower);
 }
@@ -620,12 +625,9 @@ void exm_prefetch_follow_guest(const ExmPrefetch *recording, const ExmTemplate *
  */
 void exm_prefetch_follow_children(const ExmTemplate *template, const char *state_directory)
 {
-	g_autoptr(ExmPrefetch) recording = exm_prefetch_read_beside(template, NULL);
-	g_autoptr(GPtrArray) paths = paths_of(template);
-	Follower follower = { recording, paths, state_directory, NULL, template->directory };
+	Follower follower = { NULL, template, state_directory, true };
 
-	if (recording)
-		start_following(&follower);
+	start_following(&follower);
 }
 
 /**

@@ -90,7 +90,7 @@ in_zsh() { # LINE
 	[ "$(in_bash cons)" = console ]
 	[[ "$(in_bash '')" == *run*list*help* ]]
 	[ "$(in_bash run --dr)" = --dry-run ]
-	[ "$(in_bash help pr)" = probe ]
+	[ "$(in_bash help pro)" = probe ]
 	[ "$(in_bash completion z)" = zsh ]
 	[ "$(in_bash wait --for '')" = $'exit\nrunning' ]
 	# bash replaces what stands behind the = only.

@@ -3,7 +3,7 @@
 # exomem prefetch: what a guest touches is recorded, and is read before the next one.
 
 # Words are split on purpose ($tiny); helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2030,SC2031,SC2086,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2086,SC2154
 
 load helper
 load template
@@ -128,7 +128,9 @@ on_ext4() {
 	replay=$!
 	until [ "$(cached)" -gt 0 ]; do sleep 0.05; done
 	kill -TERM "$replay"
-	run -1 wait "$replay"
+	rc=0
+	wait "$replay" || rc=$?
+	[ "$rc" = 1 ]
 	grep -q 'interrupted' "$T/err"
 }
 
@@ -160,7 +162,9 @@ on_ext4() {
 	recorder=$!
 	sleep 0.5
 	vm stop --kill second
-	run -5 wait "$recorder"
+	rc=0
+	wait "$recorder" || rc=$?
+	[ "$rc" = 5 ]
 	grep -q "guest 'second' has ended" "$T/err"
 }
 
@@ -301,7 +305,7 @@ on_ext4() {
 		assert_refused "$code" "$text"
 	done <<-'END'
 		2|say 'record', 'replay' or 'show'|
-		2|did you mean 'record'|recrod web-1
+		2|did you mean 'record'|recor web-1
 		2|name a guest|record
 		2|name a template or a guest|replay
 		2|'more' is not expected|replay web more

@@ -24,7 +24,7 @@ fail() {
 # What changes often: unpacked into /lab at each boot.
 pack_files() {
 	tar -cf "$dir/files.tar" -C "$(dirname "$EXOMEM")" exomem -C "$(dirname "$GUEST")" tiny.elf \
-		-C "$here/../.." tests/lab tests/integration
+		-C "$here/../.." tests/lab tests/integration tests/bench
 }
 
 # A file of this size that stays when it is there.
