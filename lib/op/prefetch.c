@@ -90,9 +90,10 @@ static bool take_template(Subject *subject, const char *directory, GError **erro
 
 static bool throw_no_file(const ExmVm *vm, GError **error)
 {
-	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-	                 "the memory of guest '%s' is in no file: there is nothing to read before it",
-	                 vm->name);
+	exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	          "the memory of guest '%s' is in no file: there is nothing to read before it",
+	          vm->name);
+	return false;
 }
 
 /* A guest without a template: its recording stands beside its memory. */
@@ -126,6 +127,16 @@ static bool take_memory(Subject *subject, const ExmVm *vm, GError **error)
 	return true;
 }
 
+static bool throw_nobody(const char *word, bool guests_only, GError **error)
+{
+	exm_throw(error, EXM_ERROR_STATE,
+	          guests_only ? "no guest '%s'; 'exomem list' shows those that run"
+	                      : "no guest and no template '%s'; 'exomem list' and 'exomem template "
+	                        "list' show those there are",
+	          word);
+	return false;
+}
+
 /* A guest, else a template: a child leads to its template. */
 static Subject *find_subject(const ExmPrefetchTarget *target, bool guests_only, GError **error)
 {
@@ -141,11 +152,7 @@ static Subject *find_subject(const ExmPrefetchTarget *target, bool guests_only, 
 	else if (!guests_only && exm_template_store_has(target->template))
 		taken = take_template(subject, target->template, error);
 	else
-		taken = exm_throw(error, EXM_ERROR_STATE,
-		                  guests_only ? "no guest '%s'; 'exomem list' shows those that run"
-		                              : "no guest and no template '%s'; 'exomem list' and "
-		                                "'exomem template list' show those there are",
-		                  target->word);
+		taken = throw_nobody(target->word, guests_only, error);
 	return taken ? g_steal_pointer(&subject) : NULL;
 }
 
