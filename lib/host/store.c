@@ -53,7 +53,8 @@ static void look_at_quota(int fd, ExmStore *store)
 {
 	struct dqblk quota = { 0 };
 
-	if (syscall(SYS_quotactl_fd, fd, QCMD(Q_GETQUOTA, USRQUOTA), geteuid(), &quota) < 0 ||
+	if (syscall(SYS_quotactl_fd, fd, QCMD((unsigned int)Q_GETQUOTA, USRQUOTA), geteuid(),
+	            &quota) < 0 ||
 	    quota.dqb_bhardlimit == 0)
 		return;
 	/* Limits count KiB, the use bytes (quotactl(2)). */
