@@ -279,7 +279,7 @@ gate() {
 		{
 			IFS= read -r line
 			printf '%s\n' "\$line"
-			read -r _ <"$T/gate"
+			read -t 60 -r _ <>"$T/gate"
 			cat
 		} | "\$@"
 	RSH
