@@ -13,9 +13,9 @@
 #include "base/fd.h"
 #include "base/trace.h"
 #include "host/budget.h"
+#include "host/call_guard.h"
 #include "host/claim_store.h"
 #include "host/control.h"
-#include "host/hole_guard.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
@@ -290,6 +290,12 @@ static bool guard_memory(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const E
 	return exm_hole_guard_install(error);
 }
 
+static bool read_exactly(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
+                         GError **error)
+{
+	return exm_huge_page_guard_install(error);
+}
+
 /* Survives exec, since Linux 6.7 (kernel/fork.c, mm/ksm.c). */
 static bool merge_pages(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
                         GError **error)
@@ -378,6 +384,7 @@ static const struct {
 	[EXM_STEP_CLONE_FILE] = { clone_file, empty_file },
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
+	[EXM_STEP_READ_EXACTLY] = { read_exactly, NULL },
 	[EXM_STEP_LIMIT_MEMORY] = { limit_memory, leave_limit },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },
 	[EXM_STEP_OFFER_CHILD] = { offer_child, NULL },

@@ -429,6 +429,10 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	Guest *guest = &arrival->guest;
 
 	guest->run = exm_receive_run(arrival->handover, arrival->request, rehearsal, error);
+	if (guest->run && !rehearsal) {
+		arrival->recording = exm_prefetch_read_beside(arrival->handover, NULL);
+		guest->run->exact_reads = arrival->recording != NULL;
+	}
 	guest->facts = guest->run ? read_facts(arrival, error) : NULL;
 	guest->plan = guest->facts && guest->facts->host
 	                      ? exm_run_plan(guest->run, guest->facts, error)
@@ -481,14 +485,12 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
 }
 
 /**
- * exm_arrival_prepare() - Start the QEMU that will run a guest, if that can be done before its
- * time, and see what is to be read before it
+ * exm_arrival_prepare() - Start the QEMU that will run a guest, if that can be done before its time
  * @arrival: the guest
  * @error:   any code
  */
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error)
 {
-	arrival->recording = exm_prefetch_read_beside(arrival->handover, NULL);
 	return !arrival->is_pure || start(arrival, false, error);
 }
 

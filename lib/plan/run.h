@@ -57,6 +57,7 @@ typedef struct {
  * @backing:         whether the guest's memory is to be in the store (--memory-backing)
  * @overcommit:      start it even where it does not fit
  * @prefetch:        recording of what shall be read before a child (borrowed), or NULL
+ * @exact_reads:     of a file that is not in the page cache only those pages are read that it wants
  * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
  */
 typedef struct {
@@ -84,6 +85,7 @@ typedef struct {
 	ExmSwitch backing;
 	bool overcommit;
 	const char *prefetch;
+	bool exact_reads;
 	uint64_t cow_budget;
 } ExmRunRequest;
 

@@ -209,6 +209,8 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 		exm_builder_add_step(builder, EXM_STEP_MERGE_PAGES, builder->plan->qemu, -1);
 	if (needs_guard(builder))
 		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY, template->directory, -1);
+	if (builder->request->exact_reads)
+		exm_builder_add_step(builder, EXM_STEP_READ_EXACTLY, template->directory, -1);
 	exm_builder_add_step(builder, EXM_STEP_ENTER_DIRECTORY, template->working_directory, -1);
 	if (builder->request->shape)
 		add_offer_step(builder);

@@ -23,7 +23,7 @@ static Suite *(*const suites[])(void) = {
 	log_suite,
 	memory_option_suite,
 	vm_suite,
-	hole_guard_suite,
+	call_guard_suite,
 	memory_file_suite,
 	checksum_suite,
 	qemu_keys_suite,

@@ -29,7 +29,7 @@ Suite *console_suite(void);
 Suite *log_suite(void);
 Suite *memory_option_suite(void);
 Suite *vm_suite(void);
-Suite *hole_guard_suite(void);
+Suite *call_guard_suite(void);
 Suite *memory_file_suite(void);
 Suite *checksum_suite(void);
 Suite *qemu_keys_suite(void);

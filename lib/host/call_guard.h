@@ -5,3 +5,4 @@
 #include <stdbool.h>
 
 bool exm_hole_guard_install(GError **error);
+bool exm_huge_page_guard_install(GError **error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hole_guard.c - Keep a QEMU from punching holes into the template it only maps */
+/* call_guard.c - System calls that a QEMU makes by habit, and that a child must not make */
 
-#include "host/hole_guard.h"
+#include "host/call_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,41 +32,55 @@
 #error "which AUDIT_ARCH_* of linux/audit.h is this?"
 #endif
 
-/* The kernel takes fallocate's mode, its second argument, for 32 bits: the others do not count. */
+/* The kernel takes these arguments, counted from 0, for 32 bits: the others do not count. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define MODE_OFFSET offsetof(struct seccomp_data, args[1])
+#define ARGUMENT_OFFSET(n) offsetof(struct seccomp_data, args[n])
 #else
-#define MODE_OFFSET (offsetof(struct seccomp_data, args[1]) + sizeof(uint32_t))
+#define ARGUMENT_OFFSET(n) (offsetof(struct seccomp_data, args[n]) + sizeof(uint32_t))
 #endif
 
 /* All modes but this: most change what a file holds, and one of a later Linux may. */
 #define CHANGING_MODES (UINT32_MAX ^ FALLOC_FL_KEEP_SIZE)
 
 /* A jump skips so many instructions where its test is true, and so many where it is false. */
-static struct sock_filter instructions[] = {
+static struct sock_filter no_holes[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 2),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, MODE_OFFSET),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(1)),
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CHANGING_MODES, 1, 0),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+};
+
+/* It is answered by 0, as if it had been done: it is only a wish. */
+static struct sock_filter no_huge_pages[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 2),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(2)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_HUGEPAGE, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
 };
 
 /*
  * Linux before 5.16 takes whoever installs a filter for a sandbox of foreign code, and slows it
  * down against speculative stores (arch/x86/kernel/cpu/bugs.c), unless SPEC_ALLOW says it is none.
  */
-static bool install(void)
+static bool install(const struct sock_fprog *filter)
 {
-	const struct sock_fprog filter = {
-		.len = G_N_ELEMENTS(instructions),
-		.filter = instructions,
-	};
-
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-	               &filter) == 0;
+	               filter) == 0;
+}
+
+/* Without CAP_SYS_ADMIN the kernel wants no_new_privs first. */
+static bool install_somehow(const struct sock_fprog *filter)
+{
+	return install(filter) ||
+	       (errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install(filter));
 }
 
 /**
@@ -91,13 +106,36 @@ static bool install(void)
  */
 bool exm_hole_guard_install(GError **error)
 {
-	if (install())
-		return true;
-	if (errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install())
+	const struct sock_fprog filter = { G_N_ELEMENTS(no_holes), no_holes };
+
+	if (install_somehow(&filter))
 		return true;
 	if (errno == ENOSYS || errno == EINVAL)
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
 		                 "this kernel has no seccomp filters, without which QEMU before 8.2 "
 		                 "may punch holes into a template: take a newer QEMU");
 	return exm_throw_errno(error, errno, "forbid to punch holes into files");
+}
+
+/**
+ * exm_huge_page_guard_install() - Let no madvise(2) of this process ask for huge pages
+ * @error: UNSUPPORTED where the kernel has no seccomp filters, SYSTEM otherwise
+ *
+ * QEMU asks for them for all of a guest's memory (softmmu/physmem.c, ram_block_add()). In a file
+ * that is not in the page cache the kernel then reads 2 MiB around each page that is missing
+ * (Linux, mm/filemap.c, do_sync_mmap_readahead(), VM_HUGEPAGE), which over a network is a thousand
+ * times what a guest wanted whose other pages are read ahead by a recording.
+ *
+ * Such a madvise(2) is answered by 0. The filter stays as that of exm_hole_guard_install() does.
+ */
+bool exm_huge_page_guard_install(GError **error)
+{
+	const struct sock_fprog filter = { G_N_ELEMENTS(no_huge_pages), no_huge_pages };
+
+	if (install_somehow(&filter))
+		return true;
+	if (errno == ENOSYS || errno == EINVAL)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "this kernel has no seccomp filters, which '--prefetch' wants");
+	return exm_throw_errno(error, errno, "forbid huge pages");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_hole_guard.c - lib/host/hole_guard.c; each guard is installed in a process of its own */
+/* test_call_guard.c - lib/host/call_guard.c; each guard is installed in a process of its own */
 
-#include "host/hole_guard.h"
+#include "host/call_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +157,26 @@ START_TEST(privileges_can_be_gained_where_the_kernel_lets_them)
 }
 END_TEST
 
+/* An advice that is none is refused, wherever it is not answered before. */
+static int advise(int advice)
+{
+	return madvise((void *)1, PAGE, advice) == 0 ? 0 : errno;
+}
+
+static int advise_guarded(int advice)
+{
+	return exm_huge_page_guard_install(NULL) ? advise(advice) : UNGUARDED;
+}
+
+START_TEST(huge_pages_are_not_asked_for)
+{
+	ck_assert_int_eq(run(false, advise, MADV_HUGEPAGE), EINVAL);
+	ck_assert_int_eq(run(false, advise_guarded, MADV_HUGEPAGE), 0);
+	ck_assert_int_eq(run(false, advise_guarded, MADV_DONTNEED), EINVAL);
+	ck_assert_int_eq(run(true, advise_guarded, MADV_HUGEPAGE), 0);
+}
+END_TEST
+
 /* valgrind 3.19 does not. */
 static bool seccomp_is_known(void)
 {
@@ -165,11 +185,11 @@ static bool seccomp_is_known(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-/** hole_guard_suite() - Tests of lib/host/hole_guard.c */
-Suite *hole_guard_suite(void)
+/** call_guard_suite() - Tests of lib/host/call_guard.c */
+Suite *call_guard_suite(void)
 {
-	Suite *suite = suite_create("hole_guard");
-	TCase *tests = tcase_create("hole_guard");
+	Suite *suite = suite_create("call_guard");
+	TCase *tests = tcase_create("call_guard");
 
 	suite_add_tcase(suite, tests);
 	if (!seccomp_is_known())
@@ -180,5 +200,6 @@ Suite *hole_guard_suite(void)
 	tcase_add_test(tests, guard_outlives_exec);
 	tcase_add_test(tests, private_memory_cannot_be_removed);
 	tcase_add_test(tests, privileges_can_be_gained_where_the_kernel_lets_them);
+	tcase_add_test(tests, huge_pages_are_not_asked_for);
 	return suite;
 }
