@@ -138,7 +138,7 @@ setup_file() {
 	exomem1 save -q --state-dir "$T/state1" --templates "$memory/templates" parent
 	sum=$(sha256sum <"$served/$file")
 	for host in 1 2; do
-		"exomem$host" clone -q --state-dir "$T/state$host" --templates "$memory/templates" -n 5 \
+		"exomem$host" clone --state-dir "$T/state$host" --templates "$memory/templates" -n 5 \
 			--name "host$host-" parent 3>&- 4>&- >/dev/null &
 		starters="${starters-} $!"
 	done
