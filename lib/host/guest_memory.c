@@ -30,17 +30,40 @@ static char *find_deleted(const ExmVm *vm, const char *path)
 	return NULL;
 }
 
+/* Whether QEMU has open what has this name now; where that cannot be seen, it has. */
+static bool is_open(const ExmVm *vm, const char *path)
+{
+	g_autofree char *directory = g_strdup_printf("/proc/%d/fd", (int)vm->pid);
+	g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+	struct stat wanted;
+	const char *name;
+
+	if (stat(path, &wanted) < 0)
+		return false;
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *link = g_build_filename(directory, name, NULL);
+		struct stat file;
+
+		if (stat(link, &file) == 0 && file.st_dev == wanted.st_dev &&
+		    file.st_ino == wanted.st_ino)
+			return true;
+	}
+	return !dir;
+}
+
 /**
- * exm_guest_memory_lost() - Whether somebody has deleted the file of one of a guest's memories
+ * exm_guest_memory_lost() - Whether the file of one of a guest's memories has its name no more
+ * @vm:     the guest
  * @memory: an item of its record's memory
  *
- * Return: the name that it had (borrowed), or NULL where it has it.
+ * Return: the name that it had (borrowed), where it was deleted or moved, or another file has that
+ * name now; NULL where it has it.
  */
-const char *exm_guest_memory_lost(ExmJson *memory)
+const char *exm_guest_memory_lost(const ExmVm *vm, ExmJson *memory)
 {
 	const char *path = exm_json_get_string(memory, "path");
 
-	return path && !exm_json_get_bool(memory, "unnamed") && access(path, F_OK) < 0 ? path : NULL;
+	return path && !exm_json_get_bool(memory, "unnamed") && !is_open(vm, path) ? path : NULL;
 }
 
 /**
@@ -61,7 +84,7 @@ char *exm_guest_memory_path(const ExmVm *vm, ExmJson *memory)
 		return NULL;
 	if (exm_json_get_bool(memory, "unnamed") && number)
 		return g_strdup_printf("/proc/%d/fd%s", (int)vm->pid, number);
-	if (exm_guest_memory_lost(memory))
+	if (exm_guest_memory_lost(vm, memory))
 		found = find_deleted(vm, exm_json_get_string(memory, "path"));
 	return found ? found : g_strdup(exm_json_get_string(memory, "path"));
 }

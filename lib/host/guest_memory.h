@@ -22,7 +22,7 @@ typedef struct {
 	char *file;
 } ExmGuestRange;
 
-const char *exm_guest_memory_lost(ExmJson *memory);
+const char *exm_guest_memory_lost(const ExmVm *vm, ExmJson *memory);
 char *exm_guest_memory_path(const ExmVm *vm, ExmJson *memory);
 bool exm_guest_memory_is_private(const ExmVm *vm);
 ExmOut exm_guest_memory_out(const ExmVm *vm);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "host/control.h"
+#include "host/guest_memory.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
 #include "host/state.h"
@@ -61,6 +62,8 @@ static void look_at_memory(ExmSaveFacts *facts)
 			                          (int)g_ascii_strtoll(number + 1, NULL, 10));
 		else
 			file = exm_file_look(path ? path : "/");
+		if (exm_guest_memory_lost(facts->vm, memory))
+			file->exists = false;
 		g_ptr_array_add(facts->memory, file);
 	}
 }

@@ -73,7 +73,8 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 static char *find_lost(const ExmVm *vm)
 {
 	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
-		const char *path = exm_guest_memory_lost(json_object_array_get_idx(vm->memory, i));
+		const char *path = exm_guest_memory_lost(vm,
+		                                         json_object_array_get_idx(vm->memory, i));
 
 		if (path)
 			return g_strdup(path);

@@ -12,7 +12,7 @@
  * struct ExmUsage - What one guest has in memory
  * @vm:    the guest
  * @smaps: of its QEMU; the chosen files are its memory
- * @lost:  name of a memory file of it that was deleted, or NULL
+ * @lost:  name of a memory file of it that was deleted, moved or replaced, or NULL
  */
 typedef struct {
 	ExmVm *vm;

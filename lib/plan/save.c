@@ -268,8 +268,8 @@ static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index
 	                                                   : EXM_SAVE_KEEP;
 	if (file->how == EXM_SAVE_KEEP && !current->exists)
 		return exm_throw(error, EXM_ERROR_STATE,
-		                 "'%s' was deleted: guest '%s' goes on until it ends, and its memory "
-		                 "has no name that others could find it by",
+		                 "'%s' was deleted, moved or replaced: guest '%s' goes on until it "
+		                 "ends, and its memory has no name that others could find it by",
 		                 path, plan->vm->name);
 	if (file->how == EXM_SAVE_KEEP && !current->regular &&
 	    !plan_device(plan, memory, block, error))

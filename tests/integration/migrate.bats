@@ -329,3 +329,29 @@ boot_late() {
 	boot_late
 	kill_all
 }
+
+@test "a device that QEMU cannot move: refused in its words, and the guest runs on" {
+	need_qemu
+	truncate -s 1M "$T/disk"
+	boot_movable web -drive "if=none,id=d,file=$T/disk,format=raw" -device nvme,drive=d,serial=x
+	run move -q web other
+	[ "$status" != 0 ]
+	[[ "$output" == *"nvme"* ]]
+	assert_stayed web
+}
+
+@test "memory that was moved or replaced is not what the other host would open" {
+	need_qemu
+	boot_movable web
+	mv "$memory/$file" "$memory/$file.old"
+	run move -q web other
+	echo "$output"
+	[ "$status" = 5 ]
+	cp "$memory/$file.old" "$memory/$file"
+	run move -q web other
+	echo "$output"
+	[ "$status" = 5 ]
+	mv "$memory/$file.old" "$memory/$file"
+	move -q web other
+	assert_moved web
+}

@@ -140,7 +140,7 @@ check_sums() { # COUNT
 	before=$(vm usage --json | jq .files)
 	rm "$memory/$file"
 	run -0 --separate-stderr vm usage
-	[ "$stderr" = "exomem usage: warning: guest 'web': memory file '$memory/$file' was deleted, and is \
+	[ "$stderr" = "exomem usage: warning: guest 'web': memory file '$memory/$file' was deleted, moved or replaced, and is \
 gone when the guest ends" ]
 	usage=$(vm usage --json)
 	[ "$(jq -r '.guests[0].lost' <<<"$usage")" = "$memory/$file" ]
@@ -152,7 +152,7 @@ gone when the guest ends" ]
 	for verb in save fork "migrate --to $T/x"; do
 		# shellcheck disable=SC2086 # words
 		run vm $verb web
-		assert_refused 5 "'$memory/$file' was deleted: guest 'web' goes on until it ends"
+		assert_refused 5 "'$memory/$file' was deleted, moved or replaced: guest 'web' goes on until it ends"
 	done
 	assert_unharmed web
 	vm stop --kill web

@@ -302,7 +302,7 @@ static const struct {
 	  "'/mem/ram' is neither a file nor the device of a namespace of persistent memory" },
 	{ { .guest = "{'memory': [" KEPT "]}", .facts = "{'memory': [" NO_FILE "]}" },
 	  EXM_ERROR_STATE,
-	  "'/mem/ram' was deleted: guest 'web' goes on until it ends, and its memory has no name that "
+	  "'/mem/ram' was deleted, moved or replaced: guest 'web' goes on until it ends, and its memory has no name that "
 	  "others could find it by" },
 	/* Disks. */
 	{ { .guest = COMMAND("'-hda', '/dev/sg0'") },
