@@ -108,8 +108,8 @@ static void warn_of_lost(const ExmUsage *usage)
 
 	if (!usage->lost)
 		return;
-	text = g_strdup_printf("guest '%s': memory file '%s' was deleted, moved or replaced, and is gone "
-	                       "when the guest ends",
+	text = g_strdup_printf("guest '%s': memory file '%s' was deleted, moved or replaced: nobody "
+	                       "else finds it",
 	                       usage->vm->name, usage->lost);
 	exm_output_warning(text);
 }

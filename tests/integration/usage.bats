@@ -140,8 +140,8 @@ check_sums() { # COUNT
 	before=$(vm usage --json | jq .files)
 	rm "$memory/$file"
 	run -0 --separate-stderr vm usage
-	[ "$stderr" = "exomem usage: warning: guest 'web': memory file '$memory/$file' was deleted, moved or replaced, and is \
-gone when the guest ends" ]
+	[ "$stderr" = "exomem usage: warning: guest 'web': memory file '$memory/$file' was deleted, moved \
+or replaced: nobody else finds it" ]
 	usage=$(vm usage --json)
 	[ "$(jq -r '.guests[0].lost' <<<"$usage")" = "$memory/$file" ]
 	[ "$(jq .files <<<"$usage")" -ge "$before" ]
