@@ -83,7 +83,7 @@ teardown_file() {
 		[ "$(cut -d' ' -f2- "$T/$disk" | sort -u)" = "owner parent rest $rest" ]
 	done
 	while read -r name; do
-		[ "$(sed -n 's/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
+		[ "$(sed -n '/^became /,$ s/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
 	done <"$T/names"
 }
 
@@ -107,7 +107,7 @@ teardown_file() {
 		for disk in vda vdb; do
 			grep -qFx "$disk owner child-7 rest $rest" "$T/$name"
 		done
-		[ "$(sed -n 's/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
+		[ "$(sed -n '/^became /,$ s/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
 	done
 	[ "$(sed -n 's/^first //p' "$T"/grandchild-? | sort -u | wc -l)" = 2 ]
 	[ "$(vm show --json child-8 | jq -r .status)" = running ]

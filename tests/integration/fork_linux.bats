@@ -63,7 +63,7 @@ teardown_file() {
 		[ "$(cut -d' ' -f2- "$T/$disk" | sort -u)" = "owner parent rest $rest" ]
 	done
 	while read -r name; do
-		[ "$(sed -n 's/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
+		[ "$(sed -n '/^became /,$ s/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
 	done <"$T/names"
 }
 
@@ -95,7 +95,7 @@ teardown_file() {
 	collect "$T/both"
 	for name in grandchild second; do
 		[ "$(sed -n 's/^memory //p' "$T/$name")" = "$(parent_sum)" ]
-		[ "$(sed -n 's/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
+		[ "$(sed -n '/^became /,$ s/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
 	done
 	grep -qE '^vda owner child-3 rest ' "$T/grandchild"
 	grep -qE '^vda owner parent rest ' "$T/second"
@@ -123,7 +123,7 @@ teardown_file() {
 	while read -r name; do
 		[ "$(sed -n 's/^memory //p' "$T/$name")" = "$(parent_sum)" ]
 		grep -qE '^vda owner parent rest ' "$T/$name"
-		[ "$(sed -n 's/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
+		[ "$(sed -n '/^became /,$ s/^tick //p' "$T/$name" | sort -u)" = "vda=$name vdb=$name" ]
 	done <"$T/twins"
 	wait_tick parent
 	[ "$(said parent | sed -n 's/^tick //p' | tail -n 2 | sort -u)" = 'vda=parent vdb=parent' ]
