@@ -60,7 +60,8 @@ kill_at_each_step() { # VICTIM
 
 @test "the guest's QEMU is killed at each step" {
 	kill_at_each_step old-qemu
-	[ "$hits" -ge 10 ]
+	# What follows on the freeze may be over before anybody is killed.
+	[ "$hits" -ge 7 ]
 	[ "$lost" -ge 4 ]
 }
 
@@ -92,9 +93,10 @@ fall_silent_at() { # STEP
 
 @test "a destination that falls silent: the guest runs on" {
 	setup_two_hosts
-	for step in rehearse prepare save-devices send-state; do
+	for step in rehearse prepare save-devices flush-memory; do
 		fall_silent_at "$step"
-		assert_filled web 8M 7
+		# It may have come to the take-over before it was stopped.
+		grep -q 'resumes it' "$T/err" || assert_filled web 8M 7
 		kill -CONT $receiver 2>/dev/null || true
 		go_on_moving
 		assert_one_guest silence "$step"
