@@ -26,6 +26,7 @@ setup_file() {
 start_anew() {
 	at_host 1 vm stop --kill --all >/dev/null 2>&1 || true
 	at_host 2 vm stop --kill --all >/dev/null 2>&1 || true
+	[ -z "${served-}" ] || rm -rf "$served"
 	use_server
 	state=$T/state1 there=$T/state2
 	boot_movable web
