@@ -164,8 +164,10 @@ check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for othe
 check-suites: # some SUITES, in this PROFILE
 	$(call run_suites,$(SUITES),build unit $(if $(filter integration,$(SUITES)),test))
 
+# A sanitizer looks through all memory at the end of each test, which takes seconds on a busy machine.
 run-unit: $(O)/unit $(FUZZERS:%=$(O)/replay_%)
-	$(Q)export G_DEBUG=fatal-criticals G_SLICE=always-malloc; bad=0; \
+	$(Q)export G_DEBUG=fatal-criticals G_SLICE=always-malloc \
+		CK_TIMEOUT_MULTIPLIER=$(if $(filter asan,$(PROFILE)),20,1); bad=0; \
 	CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap $(O)/unit || bad=1; \
 	for target in $(FUZZERS); do $(O)/replay_$$target tests/fuzz/corpus/$$target/* \
 		>$(RESULTS)/unit-fuzz-$$target.tap || bad=1; done; exit $$bad
