@@ -166,12 +166,12 @@ static void print_plan(const ExmSavePlan *plan)
 }
 
 static bool migrate(const ExmSavePlan *plan, const char *state_directory, const char *host,
-                    GError **error)
+                    int timeout_ms, GError **error)
 {
 	g_autoptr(GPtrArray) peer = host ? peer_command(host, error) : NULL;
-	ExmMigrateOrder order = {
+	const ExmMigrateOrder order = {
 		.peer = peer ? (char *const *)peer->pdata : NULL,
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = timeout_ms,
 		.keep = opt.private,
 		.warn = exm_output_warning,
 		.stepped = tell_step,
@@ -180,7 +180,7 @@ static bool migrate(const ExmSavePlan *plan, const char *state_directory, const 
 	ExmMoved moved;
 	bool done;
 
-	if ((host && !peer) || !exm_words_seconds("--timeout", opt.timeout, &order.timeout_ms, error))
+	if (host && !peer)
 		return false;
 	steps = json_object_new_array();
 	if (!opt.json && !opt.quiet)
@@ -214,12 +214,14 @@ static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *cache = exm_cache_directory();
 	g_autofree char *state_directory = NULL;
+	int timeout_ms = TIMEOUT_MS;
 	const ExmSources sources = { .cache_directory = cache };
 	g_autoptr(ExmMigrateRequest) request = g_new0(ExmMigrateRequest, 1);
 	g_autoptr(ExmSaveFacts) facts = NULL;
 	g_autoptr(ExmSavePlan) plan = NULL;
 
 	if (!check_words(words, error) ||
+	    !exm_words_seconds("--timeout", opt.timeout, &timeout_ms, error) ||
 	    !exm_state_directory(opt.state_directory, &state_directory, error))
 		return false;
 	request->destination = g_strdup(words[1]);
@@ -232,7 +234,7 @@ static bool run(const char *const *words, GError **error)
 	if (!plan)
 		return false;
 	if (!opt.dry_run)
-		return migrate(plan, state_directory, words[1], error);
+		return migrate(plan, state_directory, words[1], timeout_ms, error);
 	print_plan(plan);
 	return true;
 }

@@ -155,6 +155,8 @@ send-state commit release-guest take-over clean-up" ]
 	assert_refused 5 "no guest 'nobody'"
 	run vm migrate web
 	assert_refused 2 "name a host behind 'web'"
+	run vm migrate --timeout soon nobody other
+	assert_refused 2 "--timeout: 'soon'"
 	run vm migrate --to "$memory/x" web other
 	assert_refused 2 "'other' and '--to' exclude each other"
 	mkdir "$memory/taken"

@@ -12,14 +12,14 @@ load store
 # The sum of a line of smaps_rollup over all guests, in bytes.
 rollup() { # LINE
 	for pid in $(jq .pid "$state"/*/vm.json); do cat "/proc/$pid/smaps_rollup"; done |
-		awk -v line="$1:" '$1 == line { sum += $2 } END { print sum * 1024 }'
+		awk -v line="$1:" '$1 == line { sum += $2 } END { printf "%.0f\n", sum * 1024 }'
 }
 
 # Bytes of anonymous pages that are mapped from the template's memory.
 anonymous_of_memory() {
 	for pid in $(jq .pid "$state"/*/vm.json); do cat "/proc/$pid/smaps"; done |
 		awk -v file="$file" 'index($0, file) { ours = 1 } /^[0-9a-f]+-/ && !index($0, file) { ours = 0 }
-			ours && $1 == "Anonymous:" { sum += $2 } END { print sum * 1024 }'
+			ours && $1 == "Anonymous:" { sum += $2 } END { printf "%.0f\n", sum * 1024 }'
 }
 
 # Children that rest, so that their memory does, each of which has written 1 MiB.
