@@ -248,6 +248,7 @@ bench: ## figures as ratios to a hand-written QEMU command
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/round.sh
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/ksm.sh
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/migrate.sh
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/prefetch.sh
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/bench/overcommit.sh
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem LINUX=$(LINUX) tests/bench/balance.sh
 

@@ -42,29 +42,24 @@
 /* All modes but this: most change what a file holds, and one of a later Linux may. */
 #define CHANGING_MODES (UINT32_MAX ^ FALLOC_FL_KEEP_SIZE)
 
-/* A jump skips so many instructions where its test is true, and so many where it is false. */
-static struct sock_filter no_holes[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 2),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(1)),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CHANGING_MODES, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
-};
+/* For a call whose ARGUMENT is as TEST and VALUE say: it is answered by ANSWER, an errno or 0, and
+ * not made. A jump skips so many instructions where its test is true, and so many where it is false. */
+#define GUARD(call, argument, test, value, answer)                                             \
+	{                                                                                      \
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),       \
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),                \
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), \
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 2),                       \
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(argument)),         \
+			BPF_JUMP(BPF_JMP | (test) | BPF_K, value, 1, 0),                       \
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                          \
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (answer)),               \
+	}
 
-/* It is answered by 0, as if it had been done: it is only a wish. */
-static struct sock_filter no_huge_pages[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 2),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(2)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_HUGEPAGE, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
-};
+static struct sock_filter no_holes[] = GUARD(SYS_fallocate, 1, BPF_JSET, CHANGING_MODES, EOPNOTSUPP);
+
+/* It is only a wish, so it is answered as if it had been done. */
+static struct sock_filter no_huge_pages[] = GUARD(SYS_madvise, 2, BPF_JEQ, MADV_HUGEPAGE, 0);
 
 /*
  * Linux before 5.16 takes whoever installs a filter for a sandbox of foreign code, and slows it

@@ -22,9 +22,13 @@
 
 /*
  * So many reads are under way at once. Over a network with delay it is their number that counts,
- * and a fault of the guest waits for no more than these.
+ * and a fault of the guest waits for no more than these. A whole block counts for several.
  */
-#define READERS 16
+#define READERS       16
+#define BLOCK_READERS 4
+
+/* So many where nothing must be held up. */
+#define SLOW_READERS 4
 
 /* How long one that waits for its time sleeps, before it looks whether it is still wanted. */
 #define NAP_US 20000
@@ -35,6 +39,11 @@
 /* Linux, include/uapi/linux/ioprio.h; older headers have it not. */
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_IDLE        (3 << 13)
+
+/* Linux 5.14, include/uapi/asm-generic/mman-common.h. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 static void look_at_window(int fd, uint64_t offset, uint64_t length, GArray *extents)
 {
@@ -92,8 +101,10 @@ bool exm_page_cache_is_shown(int fd)
  * @next:    first piece that nobody has begun
  * @halted:  nothing more is begun
  * @failed:  errno of a read that failed, or 0
- * @lock:    of @bytes
+ * @lock:    of @bytes and @idle
  * @bytes:   that were read
+ * @idle:    so many more reads may be under way
+ * @freed:   @idle has grown
  * @left:    readers that have not ended
  * @ended:   readable when all have
  * @threads: the readers
@@ -108,6 +119,8 @@ struct ExmCacheFill {
 	gint failed;
 	GMutex lock;
 	uint64_t bytes;
+	guint idle;
+	GCond freed;
 	gint left;
 	int ended;
 	GThread *threads[READERS];
@@ -130,42 +143,83 @@ static void wait_for_turn(ExmCacheFill *fill, const ExmPrefetchPiece *piece)
 		g_usleep((gulong)MIN(left, NAP_US));
 }
 
-static bool read_piece(ExmCacheFill *fill, const ExmPrefetchPiece *piece, char *buffer, size_t size)
+/*
+ * A mapping with huge pages is read by requests as large as the file system can make them. The second
+ * advice keeps what follows from being read too, and is given only where the first was understood.
+ */
+static bool populate(int fd, const ExmPrefetchPiece *piece)
 {
-	for (uint64_t done = 0; done < piece->length;) {
-		const ssize_t got = pread(fill->fds[piece->file], buffer,
-		                          MIN(size, piece->length - done),
-		                          (off_t)(piece->start + done));
+	void *mapping = mmap(NULL, piece->length, PROT_READ, MAP_SHARED, fd, (off_t)piece->start);
+	bool is_read;
 
-		if (got < 0) {
-			g_atomic_int_set(&fill->failed, errno);
-			g_atomic_int_set(&fill->halted, 1);
-		}
-		/* A file that has become shorter has no more. */
-		if (got <= 0)
-			return got == 0;
-		done += (uint64_t)got;
-		g_mutex_lock(&fill->lock);
-		fill->bytes += (uint64_t)got;
-		g_mutex_unlock(&fill->lock);
+	if (mapping == MAP_FAILED)
+		return false;
+	is_read = madvise(mapping, piece->length, MADV_HUGEPAGE) == 0 &&
+	          madvise(mapping, piece->length, MADV_RANDOM) == 0 &&
+	          madvise(mapping, piece->length, MADV_POPULATE_READ) == 0;
+	munmap(mapping, piece->length);
+	return is_read;
+}
+
+/* What cannot be populated is read by read(2), which says why where it cannot either. */
+static uint64_t read_piece(ExmCacheFill *fill, const ExmPrefetchPiece *piece, char *buffer,
+                           size_t size)
+{
+	uint64_t done = 0;
+	ssize_t got = 1;
+
+	if (piece->length == EXM_PREFETCH_BLOCK && populate(fill->fds[piece->file], piece))
+		return piece->length;
+	/* A file that has become shorter has no more. */
+	while (done < piece->length && got > 0) {
+		got = pread(fill->fds[piece->file], buffer, MIN(size, piece->length - done),
+		            (off_t)(piece->start + done));
+		done += (uint64_t)MAX(got, 0);
 	}
-	return true;
+	if (got < 0) {
+		g_atomic_int_set(&fill->failed, errno);
+		g_atomic_int_set(&fill->halted, 1);
+	}
+	return done;
+}
+
+static void begin_read(ExmCacheFill *fill, guint weight)
+{
+	g_mutex_lock(&fill->lock);
+	while (fill->idle < weight)
+		g_cond_wait(&fill->freed, &fill->lock);
+	fill->idle -= weight;
+	g_mutex_unlock(&fill->lock);
+}
+
+static void end_read(ExmCacheFill *fill, guint weight, uint64_t bytes)
+{
+	g_mutex_lock(&fill->lock);
+	fill->idle += weight;
+	fill->bytes += bytes;
+	g_cond_broadcast(&fill->freed);
+	g_mutex_unlock(&fill->lock);
 }
 
 static gpointer read_pieces(gpointer data)
 {
 	ExmCacheFill *fill = data;
-	const size_t size = 256 * EXM_KIB;
+	const size_t size = 128 * EXM_KIB;
 	g_autofree char *buffer = g_malloc(size);
 	gint index;
 
 	step_back();
-	while ((index = g_atomic_int_add(&fill->next, 1)) < (gint)fill->pieces->len) {
+	while (!g_atomic_int_get(&fill->halted) &&
+	       (index = g_atomic_int_add(&fill->next, 1)) < (gint)fill->pieces->len) {
 		const ExmPrefetchPiece *piece = &g_array_index(fill->pieces, ExmPrefetchPiece, index);
+		const guint weight = piece->length == EXM_PREFETCH_BLOCK ? BLOCK_READERS : 1;
+		uint64_t bytes = 0;
 
 		wait_for_turn(fill, piece);
-		if (g_atomic_int_get(&fill->halted) || !read_piece(fill, piece, buffer, size))
-			break;
+		begin_read(fill, weight);
+		if (!g_atomic_int_get(&fill->halted))
+			bytes = read_piece(fill, piece, buffer, size);
+		end_read(fill, weight, bytes);
 	}
 	if (g_atomic_int_dec_and_test(&fill->left))
 		eventfd_write(fill->ended, 1);
@@ -177,13 +231,14 @@ static gpointer read_pieces(gpointer data)
  * @fds:    of the files; they and @pieces must stay until exm_cache_fill_finish()
  * @pieces: of ExmPrefetchPiece, in the order in which they are read
  * @rate:   bytes a second, or 0 for no limit
+ * @slowly: with few reads under way, until exm_cache_fill_hurry()
  *
  * Some threads read at lowest priority: so a guest that faults meets a bounded number of reads,
  * where readahead(2) would put all of them before it.
  *
  * Return: the work (transfer full: exm_cache_fill_finish()).
  */
-ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_t rate)
+ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_t rate, bool slowly)
 {
 	ExmCacheFill *fill = g_new0(ExmCacheFill, 1);
 
@@ -194,6 +249,8 @@ ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_
 	fill->left = READERS;
 	fill->ended = eventfd(0, EFD_CLOEXEC);
 	g_mutex_init(&fill->lock);
+	g_cond_init(&fill->freed);
+	fill->idle = slowly ? SLOW_READERS : READERS;
 	/* What is read is what was recorded, and not what lies behind. */
 	for (guint i = 0; i < pieces->len; i++) {
 		const guint file = g_array_index(pieces, ExmPrefetchPiece, i).file;
@@ -204,6 +261,15 @@ ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_
 	for (guint i = 0; i < READERS; i++)
 		fill->threads[i] = g_thread_new("prefetch", read_pieces, fill);
 	return fill;
+}
+
+/**
+ * exm_cache_fill_hurry() - Do such work as fast as it can be done from now on
+ * @fill: the work, which was begun slowly
+ */
+void exm_cache_fill_hurry(ExmCacheFill *fill)
+{
+	end_read(fill, READERS - SLOW_READERS, 0);
 }
 
 /**
@@ -253,6 +319,7 @@ bool exm_cache_fill_finish(ExmCacheFill *fill, GError **error)
 			g_thread_join(fill->threads[i]);
 		exm_fd_clear(&fill->ended);
 		g_mutex_clear(&fill->lock);
+		g_cond_clear(&fill->freed);
 		g_free(fill);
 	}
 	return failed == 0 || exm_throw_errno(error, failed, "read memory");

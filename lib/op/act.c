@@ -25,6 +25,7 @@
 #include "op/admission.h"
 #include "op/load.h"
 #include "op/pmem.h"
+#include "op/prefetch.h"
 
 /* Linux 6.4, include/uapi/linux/prctl.h; older headers have it not. */
 #ifndef PR_SET_MEMORY_MERGE
@@ -328,10 +329,10 @@ static bool load_devices(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, 
 	return actor->plan->detach || exm_load_start(actor->plan, actor->warn, error);
 }
 
-/* Whoever loads its state does that too, when it runs. */
-static bool prefetch(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
+static bool prefetch(const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
                      G_GNUC_UNUSED GError **error)
 {
+	exm_prefetch_follow_start(actor->plan);
 	return true;
 }
 

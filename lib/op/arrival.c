@@ -431,7 +431,8 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	guest->run = exm_receive_run(arrival->handover, arrival->request, rehearsal, error);
 	if (guest->run && !rehearsal) {
 		arrival->recording = exm_prefetch_read_beside(arrival->handover, NULL);
-		guest->run->exact_reads = arrival->recording != NULL;
+		guest->run->exact_reads = arrival->recording &&
+		                          exm_prefetch_is_scattered(arrival->recording);
 	}
 	guest->facts = guest->run ? read_facts(arrival, error) : NULL;
 	guest->plan = guest->facts && guest->facts->host

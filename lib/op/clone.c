@@ -173,7 +173,8 @@ static ExmPlan *plan_child(const Clone *clone, guint index, GError **error)
 }
 
 /* Where there is nothing that could be read before them, they start all the same. */
-static char *find_recording(const Clone *clone, const ExmCloneOrder *order, ExmWarn warn)
+static char *find_recording(const Clone *clone, const ExmCloneOrder *order, ExmWarn warn,
+                            bool *ret_scattered)
 {
 	const ExmTemplate *template = clone->use->template;
 	g_autoptr(GError) reason = NULL;
@@ -185,6 +186,7 @@ static char *find_recording(const Clone *clone, const ExmCloneOrder *order, ExmW
 
 	if (warning)
 		warn(warning);
+	*ret_scattered = recording && exm_prefetch_is_scattered(recording);
 	return recording ? exm_template_path(template, EXM_PREFETCH_FILE) : NULL;
 }
 
@@ -201,8 +203,9 @@ bool exm_op_plan_clone(const ExmCloneRequest *request, const ExmCloneOrder *orde
                        const ExmSources *sources, ExmPlanned show, ExmWarn warn, GError **error)
 {
 	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
-	g_autofree char *recording = clone ? find_recording(clone, order, warn) : NULL;
 	ExmCloneRequest whole = *request;
+	g_autofree char *recording = clone ? find_recording(clone, order, warn, &whole.exact_reads)
+	                                   : NULL;
 	g_autoptr(ExmPlan) plan = NULL;
 
 	whole.prefetch = recording;
@@ -308,8 +311,9 @@ bool exm_op_clone(const ExmCloneRequest *request, const ExmCloneOrder *order,
                   const ExmSources *sources, ExmWarn warn, ExmCloned cloned, GError **error)
 {
 	g_autoptr(Clone) clone = clone_open(request, order, sources, error);
-	g_autofree char *recording = clone ? find_recording(clone, order, warn) : NULL;
 	ExmCloneRequest rest = *request;
+	g_autofree char *recording = clone ? find_recording(clone, order, warn, &rest.exact_reads)
+	                                   : NULL;
 
 	rest.prefetch = recording;
 	return clone && take_waiting(clone, &rest, order, cloned, error) &&

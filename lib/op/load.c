@@ -17,7 +17,6 @@
 #include "host/pidfd.h"
 #include "host/qmp_migration.h"
 #include "host/template_store.h"
-#include "op/prefetch.h"
 #include "plan/vm.h"
 
 /* A child of a template of many GiB has as much to do as one of few MiB; a busy host may be slow. */
@@ -115,8 +114,7 @@ static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
  * @timeout_ms: for all of it
  * @error:      SYSTEM: QEMU does not answer or cannot load it; STATE: the state is damaged
  *
- * When it returns, the child runs; or rests, where it shall. What was recorded of its template is
- * read before it from then on, where its plan says so.
+ * When it returns, the child runs; or rests, where it shall.
  */
 bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 {
@@ -128,10 +126,7 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 	if (!exm_load_read(plan->template, &state, &length, error))
 		return false;
 	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
-	if (!qmp || !exm_qmp_migration_load(qmp, state, length, error) || !resume(qmp, plan, error))
-		return false;
-	exm_prefetch_follow_child(plan);
-	return true;
+	return qmp && exm_qmp_migration_load(qmp, state, length, error) && resume(qmp, plan, error);
 }
 
 /**

@@ -123,18 +123,44 @@ static bool go_on(ExmFreeze *freeze, GError **error)
 	return true;
 }
 
+static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	for (guint i = 0; i < freeze->plan->memory->len; i++)
+		if (!exm_memory_file_settle(
+			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->path, error))
+			return false;
+	return true;
+}
+
+static bool sync_file(const char *path, GError **error)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return (fd >= 0 && fdatasync(fd) == 0) || exm_throw_errno(error, errno, "sync '%s'", path);
+}
+
+/* What the guest has written and this host has not. */
+static bool sync_files(const ExmSavePlan *plan, GError **error)
+{
+	for (guint i = 0; i < plan->memory->len; i++)
+		if (!sync_file(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
+			return false;
+	return true;
+}
+
 /*
- * What it is tried with is of a moment ago: memory that the guest has changed since may not fit to
- * it. So a try that fails is made once more while the guest rests.
+ * The other host sees of the memory what was synced, which QEMU may look at while it loads a state
+ * (hw/i386/vapic.c, vapic_prepare()). It is of a moment ago, and may not fit to what the guest has
+ * changed since: so a try that fails is made once more while the guest rests.
  */
 static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	(void)step;
-	if (!take_state(freeze, error) || !go_on(freeze, error))
+	if (!sync_memory(freeze, step, error) || !take_state(freeze, error) || !go_on(freeze, error))
 		return false;
 	if (ask_with_state(freeze, "rehearse", freeze->move->order->timeout_ms, NULL))
 		return true;
-	return take_state(freeze, error) &&
+	return take_state(freeze, error) && sync_files(freeze->plan, error) &&
 	       ask_with_state(freeze, "rehearse", pause_patience(freeze), error) &&
 	       go_on(freeze, error);
 }
@@ -147,16 +173,6 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 static bool record_pages(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	return exm_prefetch_hand_over(freeze->plan->vm, step->path, error);
-}
-
-static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	(void)step;
-	for (guint i = 0; i < freeze->plan->memory->len; i++)
-		if (!exm_memory_file_settle(
-			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->path, error))
-			return false;
-	return true;
 }
 
 static bool prepare(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -196,23 +212,13 @@ static void thaw_guest(const ExmFreeze *freeze, const ExmStep *step)
 	exm_frozen_go_on(freeze->move->process);
 }
 
-static bool sync_file(const char *path, GError **error)
-{
-	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return (fd >= 0 && fdatasync(fd) == 0) || exm_throw_errno(error, errno, "sync '%s'", path);
-}
-
 static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const ExmSavePlan *plan = freeze->plan;
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
 
 	(void)step;
-	for (guint i = 0; i < plan->memory->len; i++)
-		if (!sync_file(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
-			return false;
-	return sync_file(devices, error);
+	return sync_files(plan, error) && sync_file(devices, error);
 }
 
 static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/trace.h"
 #include "host/background.h"
+#include "host/control.h"
 #include "host/guest_memory.h"
 #include "host/hostinfo.h"
 #include "host/interrupt.h"
@@ -26,6 +27,9 @@
 
 /* How often the user is told how far it is. */
 #define TELL_MS 200
+
+/* How long a QEMU that starts may take until it answers. */
+#define START_MS 60000
 
 /**
  * struct Subject - Memory that is recorded or replayed
@@ -376,6 +380,7 @@ ExmPrefetchShown *exm_op_prefetch_show(const ExmPrefetchTarget *target, GError *
  * @state_directory: where guests' directories are
  * @name:            of the guest that it is for, or NULL
  * @template:        it is for any child of the template in that directory, or NULL
+ * @starting:        child that is about to start, of which are name, directory and pid; or NULL
  */
 typedef struct {
 	GArray *fds;
@@ -384,6 +389,7 @@ typedef struct {
 	const char *state_directory;
 	const char *name;
 	const char *template;
+	const ExmVm *starting;
 } Replay;
 
 static void replay_clear(Replay *replay)
@@ -451,8 +457,12 @@ static bool add_files(Replay *replay, const ExmPrefetch *recording, const GPtrAr
 /* Whoever it is for is held; -1 where there is none any more. */
 static int hold_user(const Replay *replay)
 {
-	g_autoptr(ExmVm) vm = find_user(replay->state_directory, replay->name, replay->template);
+	g_autoptr(ExmVm) vm = NULL;
 	int process = -1;
+
+	if (replay->starting && exm_pidfd_open(replay->starting, &process, NULL) && process >= 0)
+		return process;
+	vm = find_user(replay->state_directory, replay->name, replay->template);
 
 	return vm && exm_pidfd_open(vm, &process, NULL) ? process : -1;
 }
@@ -463,6 +473,17 @@ static void tell(const Replay *replay, ExmCacheFill *fill, ExmProgress progress)
 	                                              replay->pieces->len - 1);
 
 	progress("prefetch", exm_cache_fill_bytes(fill), last->before + last->length);
+}
+
+/* Its QEMU is not asked more often than that. */
+#define NAP_US 20000
+
+static bool is_starting(const ExmVm *child)
+{
+	g_autoptr(ExmQmp) qmp = exm_control_open(child, EXM_VM_CONTROL, START_MS, NULL);
+	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
+
+	return g_strcmp0(exm_json_get_string(answer, "status"), "inmigrate") == 0;
 }
 
 /* Until all is read, nobody is there that it is for, or the user has enough. */
@@ -502,7 +523,14 @@ static bool run_replay(Replay *replay, const ExmPrefetchOrder *order, int interr
 	if (replay->pieces->len == 0)
 		return true;
 	fill = exm_cache_fill_start((const int *)(const void *)replay->fds->data, replay->pieces,
-	                            order->rate);
+	                            order->rate, replay->starting != NULL);
+	if (replay->starting) {
+		/* Whoever loads its device state is let go before. */
+		do
+			g_usleep(NAP_US);
+		while (is_starting(replay->starting));
+		exm_cache_fill_hurry(fill);
+	}
 	whole = attend(replay, fill, interrupt, order->progress);
 	replay->result.read = exm_cache_fill_bytes(fill);
 	replay->result.time_us = (uint64_t)(g_get_monotonic_time() - begun);
@@ -571,12 +599,16 @@ bool exm_prefetch_hand_over(const ExmVm *vm, const char *path, GError **error)
 	return write_file(recording ? recording : subject->blank, path, error);
 }
 
-/* What a process in the background is given; without a recording it looks for that itself. */
+/*
+ * What a process in the background is given. Without a recording it looks for that itself; a child
+ * that has a name is about to start.
+ */
 typedef struct {
 	const ExmPrefetch *recording;
 	const ExmTemplate *template;
 	const char *state_directory;
 	bool is_for_children;
+	ExmVm child;
 } Follower;
 
 /* In that process, which ends together with its threads. */
@@ -593,6 +625,7 @@ static void follow(void *user)
 	                                   follower->is_for_children ? NULL : template->name,
 	                                   follower->is_for_children ? template->directory : NULL);
 
+	replay.starting = follower->child.name ? &follower->child : NULL;
 	if (recording && add_files(&replay, recording, paths, 0, NULL))
 		run_replay(&replay, &order, -1, NULL);
 }
@@ -617,7 +650,11 @@ static void start_following(Follower *follower)
 void exm_prefetch_follow_guest(const ExmPrefetch *recording, const ExmTemplate *handover,
                                const char *state_directory)
 {
-	Follower follower = { recording, handover, state_directory, false };
+	Follower follower = {
+		.recording = recording,
+		.template = handover,
+		.state_directory = state_directory,
+	};
 
 	start_following(&follower);
 }
@@ -632,20 +669,33 @@ void exm_prefetch_follow_guest(const ExmPrefetch *recording, const ExmTemplate *
  */
 void exm_prefetch_follow_children(const ExmTemplate *template, const char *state_directory)
 {
-	Follower follower = { NULL, template, state_directory, true };
+	Follower follower = {
+		.template = template,
+		.state_directory = state_directory,
+		.is_for_children = true,
+	};
 
 	start_following(&follower);
 }
 
 /**
- * exm_prefetch_follow_child() - Have memory read before a child, where its plan says so
- * @plan: of the child, which runs
+ * exm_prefetch_follow_start() - Have memory read before a child that is about to start
+ * @plan: of the child, which this process becomes
+ *
+ * As exm_prefetch_follow_children(); but slowly, until the child runs, so that it is not held up.
  */
-void exm_prefetch_follow_child(const ExmPlan *plan)
+void exm_prefetch_follow_start(const ExmPlan *plan)
 {
 	g_autofree char *state_directory = g_path_get_dirname(plan->directory);
+	Follower follower = {
+		.template = plan->template,
+		.state_directory = state_directory,
+		.is_for_children = true,
+		.child = { .name = plan->name,
+		           .directory = plan->directory,
+		           .pid = getpid(),
+		           .start_time = exm_state_start_time(getpid()) },
+	};
 
-	for (guint i = 0; i < plan->steps->len; i++)
-		if (((const ExmStep *)plan->steps->pdata[i])->kind == EXM_STEP_PREFETCH)
-			exm_prefetch_follow_children(plan->template, state_directory);
+	start_following(&follower);
 }

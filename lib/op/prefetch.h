@@ -76,7 +76,7 @@ ExmPrefetch *exm_prefetch_read_beside(const ExmTemplate *template, GError **erro
 bool exm_prefetch_hand_over(const ExmVm *vm, const char *path, GError **error);
 void exm_prefetch_follow_guest(const ExmPrefetch *recording, const ExmTemplate *handover,
                                const char *state_directory);
-void exm_prefetch_follow_child(const ExmPlan *plan);
+void exm_prefetch_follow_start(const ExmPlan *plan);
 void exm_prefetch_follow_children(const ExmTemplate *template, const char *state_directory);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmPrefetchShown, exm_prefetch_shown_free)

@@ -506,14 +506,16 @@ static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error
 	const ExmSaveFile *file = plan->memory->pdata[index];
 	ExmTemplateMemory *block = plan->template->memory->pdata[index];
 	g_autoptr(ExmFileFacts) facts = exm_file_look(file->path);
+	bool is_lasting;
 
 	if (!block->namespace && facts->size < block->size)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is not whole any more", file->path);
 	g_free(block->path);
 	block->path = g_strdup(file->inner ? file->inner : file->outer);
 	/* What a device's name leads to is another inode after a restart. */
-	block->inode = block->namespace ? 0 : facts->inode;
-	block->mtime = block->namespace ? 0 : facts->mtime;
+	is_lasting = !block->namespace && exm_file_keeps_number(file->path);
+	block->inode = is_lasting ? facts->inode : 0;
+	block->mtime = is_lasting ? facts->mtime : 0;
 	block->allocated = block->namespace ? block->size : facts->allocated;
 	return true;
 }
@@ -534,8 +536,8 @@ static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **erro
 		g_free(disk->path);
 		disk->path = g_strdup(file->inner ? file->inner : file->outer);
 		disk->length = facts->size;
-		disk->inode = facts->inode;
-		disk->mtime = facts->mtime;
+		disk->inode = exm_file_keeps_number(file->path) ? facts->inode : 0;
+		disk->mtime = disk->inode ? facts->mtime : 0;
 	}
 	return exm_template_store_write_manifest(plan->temporary, plan->template, error);
 }

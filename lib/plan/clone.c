@@ -286,7 +286,7 @@ static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts
 		                 (int)taken->pid);
 	/* What is read before the first is read before them all. */
 	child->prefetch = children->len == 0 ? request->prefetch : NULL;
-	child->exact_reads = request->prefetch != NULL;
+	child->exact_reads = request->exact_reads;
 	g_ptr_array_add(children, g_steal_pointer(&child));
 	return true;
 }

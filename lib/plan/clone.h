@@ -32,6 +32,7 @@
  * @overcommit:      start them even where they do not fit
  * @cow_budget:      bytes of memory that each may have; 0 for no limit
  * @prefetch:        recording of what shall be read before them (borrowed), or NULL
+ * @exact_reads:     of memory that is not in the page cache they read only those pages they want
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -51,6 +52,7 @@ typedef struct {
 	bool overcommit;
 	uint64_t cow_budget;
 	const char *prefetch;
+	bool exact_reads;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

@@ -46,9 +46,9 @@ static const struct {
 	{ "nfs", "vers=3", false,
 	  "locks go by another protocol, which a server may have off, and no memory can be given "
 	  "back to it by punching holes: 'vers=4.2' has both" },
-	{ "fuse.sshfs", NULL, false,
-	  "it has no locks between hosts: nothing but the order of the steps keeps two hosts from "
-	  "running one guest" },
+	{ "fuse.sshfs", NULL, true,
+	  "it shows another host's changes late, and has no locks between hosts: share the directory "
+	  "by NFS 4.2" },
 };
 
 /* "nfs" stands for "nfs4" too. */
@@ -68,16 +68,16 @@ bool exm_mount_check(const ExmMount *mount, GPtrArray *warnings, GError **error)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		const char *option = rows[i].option;
+		const char *what = option ? option : rows[i].type;
 
 		if (!is_type(mount, rows[i].type) ||
 		    (option && !g_strv_contains((const char *const *)mount->options, option)))
 			continue;
 		if (rows[i].refused)
 			return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' is mounted '%s': %s",
-			                 mount->path, option, rows[i].why);
-		g_ptr_array_add(warnings,
-		                g_strdup_printf("'%s' is mounted '%s': %s", mount->path,
-		                                option ? option : rows[i].type, rows[i].why));
+			                 mount->path, what, rows[i].why);
+		g_ptr_array_add(warnings, g_strdup_printf("'%s' is mounted '%s': %s", mount->path,
+		                                          what, rows[i].why));
 	}
 	return true;
 }

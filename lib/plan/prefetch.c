@@ -15,8 +15,8 @@
 /* To read through a gap of this size costs less than another request, over a network and on a disk. */
 #define GAP (32 * EXM_KIB)
 
-/* Small enough for many to be under way at once, large enough for a disk. */
-#define PIECE (256 * EXM_KIB)
+/* More in one read(2) Linux asks for one after the other: read_ahead_kb, unless somebody changed it. */
+#define PIECE (128 * EXM_KIB)
 
 static const ExmField memory_fields[] = {
 	EXM_FIELD(ExmPrefetchMemory, "id", STRING, id, true),
@@ -245,6 +245,16 @@ ExmPrefetchScore exm_prefetch_score(const ExmPrefetch *recording, const ExmPrefe
 	return score;
 }
 
+static uint64_t length_at(const ExmExtent *extent, uint64_t at)
+{
+	const uint64_t inside = at % EXM_PREFETCH_BLOCK;
+	const uint64_t left = extent->end - at;
+
+	return inside == 0 && left >= EXM_PREFETCH_BLOCK
+	               ? EXM_PREFETCH_BLOCK
+	               : MIN(MIN(PIECE, left), EXM_PREFETCH_BLOCK - inside);
+}
+
 /**
  * exm_prefetch_add_pieces() - Decide in which pieces a set of pages is read
  * @pieces: of ExmPrefetchPiece, grows
@@ -263,8 +273,8 @@ void exm_prefetch_add_pieces(GArray *pieces, guint file, const GArray *wanted, u
 	for (guint i = 0; i < joined->len; i++) {
 		const ExmExtent *extent = exm_extents_at(joined, i);
 
-		for (uint64_t at = extent->start; at < extent->end && before < limit; at += PIECE) {
-			const uint64_t length = MIN(PIECE, extent->end - at);
+		for (uint64_t at = extent->start; at < extent->end && before < limit;) {
+			const uint64_t length = length_at(extent, at);
 			const ExmPrefetchPiece piece = { .file = file,
 				                         .start = at,
 				                         .length = MIN(length, limit - before),
@@ -272,8 +282,36 @@ void exm_prefetch_add_pieces(GArray *pieces, guint file, const GArray *wanted, u
 
 			g_array_append_val(pieces, piece);
 			before += piece.length;
+			at += length;
 		}
 	}
+}
+
+/**
+ * exm_prefetch_is_scattered() - Whether a guest with this recording is better off without huge pages
+ * @recording: the recording
+ *
+ * With them Linux reads EXM_PREFETCH_BLOCK around each page that is missing (mm/filemap.c,
+ * do_sync_mmap_readahead()). That is what is wanted where most of the recording is such blocks.
+ */
+bool exm_prefetch_is_scattered(const ExmPrefetch *recording)
+{
+	g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(ExmPrefetchPiece));
+	uint64_t bytes = 0;
+	uint64_t blocks = 0;
+
+	for (guint i = 0; i < recording->memory->len; i++) {
+		g_autoptr(GArray) extents = exm_prefetch_extents(recording->memory->pdata[i]);
+
+		exm_prefetch_add_pieces(pieces, i, extents, UINT64_MAX);
+	}
+	for (guint i = 0; i < pieces->len; i++) {
+		const uint64_t length = g_array_index(pieces, ExmPrefetchPiece, i).length;
+
+		bytes += length;
+		blocks += length == EXM_PREFETCH_BLOCK ? length : 0;
+	}
+	return blocks < bytes / 2;
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/size.h"
 #include "plan/extents.h"
 #include "plan/template.h"
 
@@ -14,6 +15,9 @@
 
 /* Ends the name of the recording of a guest without a template, beside its memory. */
 #define EXM_PREFETCH_SUFFIX ".prefetch"
+
+/* So much Linux reads at once of a file for whom it gives huge pages to. */
+#define EXM_PREFETCH_BLOCK (2 * EXM_MIB)
 
 /**
  * struct ExmPrefetchMemory - What is recorded of one block of memory
@@ -50,7 +54,7 @@ typedef struct {
  * struct ExmPrefetchPiece - What is read at a time
  * @file:   index of the block of memory
  * @start:  first byte in its file
- * @length: bytes
+ * @length: bytes; where they are EXM_PREFETCH_BLOCK, @start is a multiple of that
  * @before: bytes that are read before
  */
 typedef struct {
@@ -83,6 +87,7 @@ guint exm_prefetch_count(const ExmPrefetch *recording);
 bool exm_prefetch_check(const ExmPrefetch *recording, const ExmPrefetch *blank, GError **error);
 void exm_prefetch_keep_common(ExmPrefetch *recording, const ExmPrefetch *before);
 ExmPrefetchScore exm_prefetch_score(const ExmPrefetch *recording, const ExmPrefetch *touched);
+bool exm_prefetch_is_scattered(const ExmPrefetch *recording);
 void exm_prefetch_add_pieces(GArray *pieces, guint file, const GArray *wanted, uint64_t limit);
 ExmJson *exm_prefetch_to_json(const ExmPrefetch *recording);
 ExmPrefetch *exm_prefetch_from_json(ExmJson *json, GError **error);

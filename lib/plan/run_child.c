@@ -203,6 +203,9 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 	if (!template)
 		return;
 	devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
+	/* First, so that what is read is not charged to the child. */
+	if (!builder->request->waiting && builder->request->prefetch)
+		exm_builder_add_step(builder, EXM_STEP_PREFETCH, builder->request->prefetch, -1);
 	if (builder->request->cow_budget)
 		add_limit_step(builder);
 	if (builder->request->merge)
@@ -216,6 +219,4 @@ void exm_builder_add_child_steps(ExmBuilder *builder)
 		add_offer_step(builder);
 	if (!builder->request->waiting)
 		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
-	if (!builder->request->waiting && builder->request->prefetch)
-		exm_builder_add_step(builder, EXM_STEP_PREFETCH, builder->request->prefetch, -1);
 }

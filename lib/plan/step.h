@@ -34,7 +34,7 @@
  * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process
  * @EXM_STEP_ENTER_DIRECTORY: make QEMU's working directory the parent's
  * @EXM_STEP_LOAD_DEVICES:  have the device state loaded as soon as QEMU is there
- * @EXM_STEP_PREFETCH:       have memory read before the child, once that runs
+ * @EXM_STEP_PREFETCH:       have memory read before the child
  * @EXM_STEP_EXEC:           become QEMU
  * @EXM_STEP_MAKE_TEMPLATE: make the directory in which a template is put together
  * @EXM_STEP_MAKE_OVERLAY: make an empty overlay over a disk, for children to copy

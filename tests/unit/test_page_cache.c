@@ -61,11 +61,27 @@ START_TEST(all_is_read)
 	exm_autofd int fd = file_of(SIZE);
 	g_autoptr(GArray) pieces = pieces_of(SIZE);
 	g_autoptr(GError) error = NULL;
-	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0);
+	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0, false);
 
 	ck_assert(wait_for(fill, 60000));
 	ck_assert_uint_eq(exm_cache_fill_bytes(fill), SIZE);
 	ck_assert(exm_cache_fill_finish(fill, &error));
+}
+END_TEST
+
+/* Slowly it all comes too, whole blocks among it, be it told to hurry or not. */
+START_TEST(slowly)
+{
+	const uint64_t size = 3 * EXM_PREFETCH_BLOCK + EXM_MIB;
+	exm_autofd int fd = file_of(size);
+	g_autoptr(GArray) pieces = pieces_of(size);
+	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0, true);
+
+	if (_i == 1)
+		exm_cache_fill_hurry(fill);
+	ck_assert(wait_for(fill, 60000));
+	ck_assert_uint_eq(exm_cache_fill_bytes(fill), size);
+	ck_assert(exm_cache_fill_finish(fill, NULL));
 }
 END_TEST
 
@@ -75,7 +91,7 @@ START_TEST(a_slow_one_can_be_ended)
 	g_autoptr(GArray) pieces = pieces_of(SIZE);
 	g_autoptr(GError) error = NULL;
 	/* The second piece has its turn in 256 seconds. */
-	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, EXM_KIB);
+	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, EXM_KIB, false);
 
 	ck_assert(!wait_for(fill, 50));
 	ck_assert(exm_cache_fill_finish(fill, &error));
@@ -86,7 +102,7 @@ START_TEST(a_file_that_is_shorter_now_has_no_more)
 {
 	exm_autofd int fd = file_of(SIZE);
 	g_autoptr(GArray) pieces = pieces_of(4 * SIZE);
-	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0);
+	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0, false);
 
 	ck_assert(wait_for(fill, 60000));
 	ck_assert_uint_eq(exm_cache_fill_bytes(fill), SIZE);
@@ -99,7 +115,7 @@ START_TEST(what_cannot_be_read_is_told)
 	exm_autofd int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	g_autoptr(GArray) pieces = pieces_of(SIZE);
 	g_autoptr(GError) error = NULL;
-	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0);
+	ExmCacheFill *fill = exm_cache_fill_start(&fd, pieces, 0, false);
 
 	ck_assert(wait_for(fill, 60000));
 	ck_assert(!exm_cache_fill_finish(fill, &error));
@@ -150,6 +166,7 @@ Suite *page_cache_suite(void)
 
 	tcase_add_test(tests, what_was_just_written_is_there);
 	tcase_add_test(tests, all_is_read);
+	tcase_add_loop_test(tests, slowly, 0, 2);
 	tcase_add_test(tests, a_slow_one_can_be_ended);
 	tcase_add_test(tests, a_file_that_is_shorter_now_has_no_more);
 	tcase_add_test(tests, what_cannot_be_read_is_told);

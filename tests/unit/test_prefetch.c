@@ -246,16 +246,59 @@ START_TEST(how_it_is_cut)
 	exm_extents_add(extents, K(40), K(44));
 	exm_extents_add(extents, K(80), K(80 + 300));
 	exm_prefetch_add_pieces(pieces, 0, extents, UINT64_MAX);
-	ck_assert_uint_eq(pieces->len, 3);
+	ck_assert_uint_eq(pieces->len, 4);
 	assert_piece(pieces, 0, (ExmPrefetchPiece){ 0, K(4), K(40), 0 });
-	assert_piece(pieces, 1, (ExmPrefetchPiece){ 0, K(80), K(256), K(40) });
-	assert_piece(pieces, 2, (ExmPrefetchPiece){ 0, K(80 + 256), K(44), K(296) });
+	assert_piece(pieces, 1, (ExmPrefetchPiece){ 0, K(80), K(128), K(40) });
+	assert_piece(pieces, 2, (ExmPrefetchPiece){ 0, K(80 + 128), K(128), K(168) });
+	assert_piece(pieces, 3, (ExmPrefetchPiece){ 0, K(80 + 256), K(44), K(296) });
 	exm_prefetch_add_pieces(pieces, 1, extents, K(400));
-	ck_assert_uint_eq(pieces->len, 5);
-	assert_piece(pieces, 3, (ExmPrefetchPiece){ 1, K(4), K(40), K(340) });
-	assert_piece(pieces, 4, (ExmPrefetchPiece){ 1, K(80), K(20), K(380) });
+	ck_assert_uint_eq(pieces->len, 6);
+	assert_piece(pieces, 4, (ExmPrefetchPiece){ 1, K(4), K(40), K(340) });
+	assert_piece(pieces, 5, (ExmPrefetchPiece){ 1, K(80), K(20), K(380) });
 	exm_prefetch_add_pieces(pieces, 2, extents, K(400));
+	ck_assert_uint_eq(pieces->len, 6);
+}
+END_TEST
+
+/* Whole blocks at once, and what is before and behind them in pieces that end where a block does. */
+START_TEST(blocks_are_read_whole)
+{
+	g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(ExmPrefetchPiece));
+	g_autoptr(GArray) extents = exm_extents_new();
+
+	exm_extents_add(extents, K(2048 - 200), K(3 * 2048 + 4));
+	exm_prefetch_add_pieces(pieces, 0, extents, UINT64_MAX);
 	ck_assert_uint_eq(pieces->len, 5);
+	assert_piece(pieces, 0, (ExmPrefetchPiece){ 0, K(1848), K(128), 0 });
+	assert_piece(pieces, 1, (ExmPrefetchPiece){ 0, K(1976), K(72), K(128) });
+	assert_piece(pieces, 2, (ExmPrefetchPiece){ 0, K(2048), K(2048), K(200) });
+	assert_piece(pieces, 3, (ExmPrefetchPiece){ 0, K(4096), K(2048), K(2248) });
+	assert_piece(pieces, 4, (ExmPrefetchPiece){ 0, K(6144), K(4), K(4296) });
+}
+END_TEST
+
+static const struct {
+	uint64_t start;
+	uint64_t end;
+	bool scattered;
+} spreads[] = {
+	{ 0, 0, false },
+	{ 0, K(2048), false },
+	{ K(4), K(2048), true },
+	{ 0, K(2 * 2048 - 4), false },
+	{ K(4), K(2 * 2048 + 4), false },
+	{ K(4), K(2 * 2048 + 8), true },
+};
+
+START_TEST(scattered_is_what_is_less_than_half_in_blocks)
+{
+	g_autoptr(ExmPrefetch) recording = exm_prefetch_new(4096);
+	g_autoptr(GArray) extents = exm_extents_new();
+
+	if (spreads[_i].end > 0)
+		exm_extents_add(extents, spreads[_i].start, spreads[_i].end);
+	exm_prefetch_set_extents(exm_prefetch_add_memory(recording), extents);
+	ck_assert(exm_prefetch_is_scattered(recording) == spreads[_i].scattered);
 }
 END_TEST
 
@@ -273,6 +316,9 @@ Suite *prefetch_suite(void)
 	tcase_add_test(tests, what_all_runs_have_is_kept);
 	tcase_add_test(tests, hits_and_waste);
 	tcase_add_test(tests, how_it_is_cut);
+	tcase_add_test(tests, blocks_are_read_whole);
+	tcase_add_loop_test(tests, scattered_is_what_is_less_than_half_in_blocks, 0,
+	                    G_N_ELEMENTS(spreads));
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# prefetch.bats - run by prefetch.sh in the lab.  It asserts nothing but that guests have their memory.
+# prefetch_nfs.bats - run by prefetch_nfs.sh in the lab.  It asserts nothing but that guests have their memory.
 #
 # A child rests on a host whose page cache has nothing of the template; the server has all of it.  It
 # is told to go on, and its command waits on its serial line: until the answer comes, it has read its

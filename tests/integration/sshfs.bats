@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# sshfs.bats - what other hosts do with guests' memory, over sshfs: one directory, mounted twice.
+#
+# sftp-server is started by itself and not by ssh, so that no other host is wanted.  Each mount has a
+# page cache of its own, as two hosts have.
+
+# helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2034,SC2154
+
+load helper
+load template
+load migrate
+
+server=/usr/lib/openssh/sftp-server
+
+mount_served() { # DIRECTORY
+	sshfs -o "ssh_command=$T/ssh" "server:$T/served" "$1" 3>&- || skip 'no FUSE here'
+}
+
+use_sshfs() {
+	need_qemu
+	need_root 'mounts sshfs'
+	command -v sshfs >/dev/null || skip 'no sshfs here'
+	printf '#!/bin/sh\nexec %s\n' "$server" >"$T/ssh"
+	chmod +x "$T/ssh"
+	mkdir "$T/served"
+	mount_served "$memory"
+	# Where helper.bash unmounts.
+	mkdir "$reflink"
+	mount_served "$reflink"
+}
+
+# It was tried: a host that a guest came back to found pages in its cache of when it had left.
+@test "a guest is not handed over over sshfs, and runs on" {
+	use_sshfs
+	boot_movable web
+	run move --path-map "$memory=$reflink" web other
+	assert_refused 3 "is mounted 'fuse.sshfs'"
+	assert_stayed web
+	run vm migrate --to "$memory/web.handover" web
+	assert_refused 3 "is mounted 'fuse.sshfs'"
+	assert_stayed web
+	kill_all
+}
+
+@test "a template on sshfs: children on both hosts, with a recording, and it stays as it was" {
+	use_sshfs
+	boot web -mem-path "$memory,mode=create,anyfs"
+	fill web 16M 7
+	vm save -q --templates "$memory/templates" web
+	vm clone --detach --templates "$memory/templates" web
+	assert_filled web-1 16M 7
+	vm prefetch record -q --templates "$memory/templates" web-1
+	before=$(cd "$T/served" && sha256sum qemu_back_mem.* templates/web/*)
+	umount "$reflink"
+	# Another host has it below the same path.
+	# shellcheck disable=SC2016 # they are for the shell inside
+	unshare --mount sh -c 'umount "$1" && sshfs -o "ssh_command=$2/ssh" "server:$2/served" "$1" &&
+		shift 2 && exec "$@"' sh "$memory" "$T" "$EXOMEM" clone --state-dir "$T/there" \
+		--templates "$memory/templates" --detach --prefetch -n 5 web 3>&-
+	vm clone --detach --prefetch -n 5 --templates "$memory/templates" web
+	for i in 1 2 3 4 5; do
+		fill "web-$((i + 1))" 8M "$i"
+		there fill "web-$i" 8M "$((i + 5))"
+	done
+	for i in 1 2 3 4 5; do
+		assert_filled "web-$((i + 1))" 8M "$i"
+		there assert_filled "web-$i" 8M "$((i + 5))"
+	done
+	[ "$(cd "$T/served" && sha256sum qemu_back_mem.* templates/web/*)" = "$before" ]
+	kill_all
+}
