@@ -35,10 +35,10 @@ use_sshfs() {
 @test "a guest is not handed over over sshfs, and runs on" {
 	use_sshfs
 	boot_movable web
-	run move --path-map "$memory=$reflink" web other
+	run move -q --path-map "$memory=$reflink" web other
 	assert_refused 3 "is mounted 'fuse.sshfs'"
 	assert_stayed web
-	run vm migrate --to "$memory/web.handover" web
+	run vm migrate -q --to "$memory/web.handover" web
 	assert_refused 3 "is mounted 'fuse.sshfs'"
 	assert_stayed web
 	kill_all
