@@ -118,3 +118,20 @@ ExmQmp *exm_control_begin(const ExmVm *vm, const char *socket_name, int deadline
 
 	return fd < 0 ? NULL : exm_qmp_begin(fd, deadline_ms, error);
 }
+
+/**
+ * exm_control_status() - What a guest's QEMU says that it does
+ * @vm:          the guest
+ * @deadline_ms: for the answer, in milliseconds
+ * @error:       STATE or SYSTEM
+ *
+ * Return: "running", "paused", "inmigrate" and so on (qapi/run-state.json, RunState; transfer full), or
+ * NULL.
+ */
+char *exm_control_status(const ExmVm *vm, int deadline_ms, GError **error)
+{
+	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, deadline_ms, error);
+	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
+
+	return answer ? g_strdup(exm_json_get_string(answer, "status")) : NULL;
+}

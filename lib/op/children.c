@@ -414,10 +414,9 @@ bool exm_children_start(const GPtrArray *plans, const char *state_directory,
 
 static bool has_status(const ExmVm *vm, const char *wanted)
 {
-	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, NULL);
-	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
+	g_autofree char *status = exm_control_status(vm, ANSWER_MS, NULL);
 
-	return g_strcmp0(exm_json_get_string(answer, "status"), wanted) == 0;
+	return g_strcmp0(status, wanted) == 0;
 }
 
 /**

@@ -180,14 +180,12 @@ static bool throw_death(const ExmPlan *plan, const char *state_directory, int st
 static bool wait_until_made(const ExmPlan *plan, GError **error)
 {
 	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
-	g_autoptr(ExmQmp) qmp = NULL;
-	g_autoptr(ExmJson) answer = NULL;
+	g_autofree char *status = NULL;
 
 	if (plan->template && !plan->waiting)
 		return exm_load(plan, START_PATIENCE_MS, error);
-	qmp = exm_control_open(&vm, EXM_VM_CONTROL, START_PATIENCE_MS, error);
-	answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
-	return answer;
+	status = exm_control_status(&vm, START_PATIENCE_MS, error);
+	return status != NULL;
 }
 
 /* A child without its state is none. */

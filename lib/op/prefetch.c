@@ -480,10 +480,9 @@ static void tell(const Replay *replay, ExmCacheFill *fill, ExmProgress progress)
 
 static bool is_starting(const ExmVm *child)
 {
-	g_autoptr(ExmQmp) qmp = exm_control_open(child, EXM_VM_CONTROL, START_MS, NULL);
-	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
+	g_autofree char *status = exm_control_status(child, START_MS, NULL);
 
-	return g_strcmp0(exm_json_get_string(answer, "status"), "inmigrate") == 0;
+	return g_strcmp0(status, "inmigrate") == 0;
 }
 
 /* Until all is read, nobody is there that it is for, or the user has enough. */

@@ -54,14 +54,6 @@ static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *
 	return g_steal_pointer(&handover);
 }
 
-static char *status_of(const ExmVm *vm)
-{
-	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, NULL);
-	g_autoptr(ExmJson) answer = qmp ? exm_qmp_execute(qmp, "query-status", NULL, NULL) : NULL;
-
-	return g_strdup(exm_json_get_string(answer, "status"));
-}
-
 /*
  * What an exomem has left that was killed before the guest ran. Its memory is as it was handed
  * over, or we would not be here.
@@ -69,7 +61,7 @@ static char *status_of(const ExmVm *vm)
 static void end_leftover(const ExmReceiveRequest *request, const ExmTemplate *handover)
 {
 	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, handover->name, NULL);
-	g_autofree char *status = vm ? status_of(vm) : NULL;
+	g_autofree char *status = vm ? exm_control_status(vm, ANSWER_MS, NULL) : NULL;
 	exm_autofd int process = -1;
 
 	if (!vm || strcmp(vm->uuid, handover->uuid) != 0 || !status ||

@@ -102,10 +102,9 @@ static bool tell(const ExmVm *vm, const char *command, GError **error)
 
 static bool check_running(const ExmVm *vm, GError **error)
 {
-	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, error);
-	g_autoptr(ExmJson) status = qmp ? exm_qmp_execute(qmp, "query-status", NULL, error) : NULL;
+	g_autofree char *status = exm_control_status(vm, ANSWER_MS, error);
 
-	return status && (exm_json_get_bool(status, "running") ||
+	return status && (strcmp(status, "running") == 0 ||
 	                  exm_throw(error, EXM_ERROR_STATE, "guest '%s' does not run", vm->name));
 }
 
