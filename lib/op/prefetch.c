@@ -463,7 +463,6 @@ static int hold_user(const Replay *replay)
 	if (replay->starting && exm_pidfd_open(replay->starting, &process, NULL) && process >= 0)
 		return process;
 	vm = find_user(replay->state_directory, replay->name, replay->template);
-
 	return vm && exm_pidfd_open(vm, &process, NULL) ? process : -1;
 }
 

@@ -342,6 +342,22 @@ boot_late() {
 	assert_stayed web
 }
 
+@test "an older QEMU there, or none: refused, and the guest runs on" {
+	need_qemu
+	newer=${GUEST%/guest/*}/qemu-10/qemu-system-x86_64
+	[ -x "$newer" ] || lacks qemu-10 'build/qemu-10 could not be made'
+	older=$(command -v qemu-system-x86_64)
+	[ "$("$older" --version | tr -dc '0-9.' | cut -d. -f1)" -lt 10 ] || skip "$older is no older one"
+	EXOMEM_QEMU=$newer boot_movable web
+	run move -q --qemu "$older" web other
+	assert_refused 3 "and '$older' is older"
+	assert_stayed web
+	run move -q --qemu /nowhere web other
+	assert_refused 3 "QEMU binary '/nowhere'"
+	assert_stayed web
+	kill_all
+}
+
 @test "memory that was moved or replaced is not what the other host would open" {
 	need_qemu
 	boot_movable web

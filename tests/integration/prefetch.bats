@@ -45,6 +45,22 @@ cached() {
 	fincore --bytes --noheadings --output RES "$memory/$file" | tr -d ' '
 }
 
+wait_for_cached() { # BYTES
+	local deadline=$((SECONDS + 30))
+	until [ "$(cached)" -ge "$1" ]; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.1
+	done
+}
+
+# What was started in the background, with its errors in $T/err.
+assert_ended() { # PID STATUS TEXT
+	local rc=0
+	wait "$1" || rc=$?
+	[ "$rc" = "$2" ]
+	grep -q "$3" "$T/err"
+}
+
 on_ext4() {
 	use_file_system ext4 300M
 	memory=$reflink
@@ -128,10 +144,7 @@ on_ext4() {
 	replay=$!
 	until [ "$(cached)" -gt 0 ]; do sleep 0.05; done
 	kill -TERM "$replay"
-	rc=0
-	wait "$replay" || rc=$?
-	[ "$rc" = 1 ]
-	grep -q 'interrupted' "$T/err"
+	assert_ended "$replay" 1 'interrupted'
 }
 
 @test "of several recordings is kept what all have; --anew begins again" {
@@ -162,10 +175,7 @@ on_ext4() {
 	recorder=$!
 	sleep 0.5
 	vm stop --kill second
-	rc=0
-	wait "$recorder" || rc=$?
-	[ "$rc" = 5 ]
-	grep -q "guest 'second' has ended" "$T/err"
+	assert_ended "$recorder" 5 "guest 'second' has ended"
 }
 
 @test "show tells what of a recording a child has used, and what not" {
@@ -213,11 +223,7 @@ on_ext4() {
 	for count in 1 3; do
 		forget_pages
 		vm clone --detach --paused --prefetch -n $count web
-		deadline=$((SECONDS + 30))
-		until [ "$(cached)" -ge "$recorded" ]; do
-			[ "$SECONDS" -lt "$deadline" ]
-			sleep 0.1
-		done
+		wait_for_cached "$recorded"
 		vm stop --kill --all
 	done
 	assert_no_process
@@ -235,20 +241,13 @@ on_ext4() {
 	}
 	forget_cold
 	vm clone --detach --prefetch web
-	deadline=$((SECONDS + 30))
-	until [ "$(cached)" -ge "$recorded" ]; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.1
-	done
+	wait_for_cached "$recorded"
 	vm stop --kill --all
 	forget_pages
 	"$EXOMEM" clone --state-dir "$state" --templates "$T/templates" --paused --prefetch web \
 		</dev/null >"$T/out" 2>&1 3>&- &
 	pids=$!
-	until [ "$(cached)" -ge "$recorded" ]; do
-		[ "$SECONDS" -lt "$((deadline + 30))" ]
-		sleep 0.1
-	done
+	wait_for_cached "$recorded"
 	vm stop --kill --all
 }
 
@@ -275,11 +274,7 @@ on_ext4() {
 	[ "$(recorded_within 11 47 "$memory/web.handover/prefetch.json")" = 0 ]
 	forget_pages
 	vm receive -q --paused "$memory/web.handover"
-	deadline=$((SECONDS + 30))
-	until [ "$(cached)" -ge $((8 * mib)) ]; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.1
-	done
+	wait_for_cached $((8 * mib))
 	vm qmp web cont
 	assert_filled web 8M 7
 }
