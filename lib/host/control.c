@@ -125,8 +125,8 @@ ExmQmp *exm_control_begin(const ExmVm *vm, const char *socket_name, int deadline
  * @deadline_ms: for the answer, in milliseconds
  * @error:       STATE or SYSTEM
  *
- * Return: "running", "paused", "inmigrate" and so on (qapi/run-state.json, RunState; transfer full), or
- * NULL.
+ * Return: "running", "paused", "inmigrate" and so on (qapi/run-state.json, RunState; transfer
+ * full), or NULL.
  */
 char *exm_control_status(const ExmVm *vm, int deadline_ms, GError **error)
 {

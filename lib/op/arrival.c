@@ -464,6 +464,32 @@ static bool left_memory_alone(const Guest *guest)
 	       smaps.copied == 0;
 }
 
+/* Of a state that it cannot load QEMU tells the reason to its log alone, and what failed by it next. */
+static bool throw_words(const ExmPlan *plan, GError *reason, GError **error)
+{
+	g_autofree char *words = exm_detach_words(plan);
+	g_auto(GStrv) lines = g_strsplit(words, "\n", -1);
+	char **line = lines;
+
+	while (*line && strstr(*line, "warning:"))
+		line++;
+	if (!*line) {
+		g_propagate_error(error, reason);
+		return false;
+	}
+	g_error_free(reason);
+	return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU could not load the state: %s", *line);
+}
+
+static bool try_state(Guest *guest, const char *state, size_t length, GError **error)
+{
+	GError *reason = NULL;
+
+	return (exm_load_pour(&guest->child, state, length, &reason) &&
+	        exm_qmp_migration_wait(guest->child.qmp, &reason)) ||
+	       throw_words(guest->plan, reason, error);
+}
+
 /**
  * exm_arrival_rehearse() - Try whether a guest's state can be loaded here
  * @arrival: the guest
@@ -479,8 +505,7 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
 	bool done = start(arrival, true, error);
 
 	arrival->is_pure = done && left_memory_alone(guest);
-	done = done && exm_load_pour(&guest->child, state, length, error) &&
-	       exm_qmp_migration_wait(guest->child.qmp, error);
+	done = done && try_state(guest, state, length, error);
 	guest_clear(guest, false, arrival->request->state_directory);
 	return done;
 }

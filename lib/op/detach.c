@@ -136,7 +136,13 @@ static void wait_for_words(int log)
 		g_usleep(WORDS_PAUSE_US);
 }
 
-static char *read_words(const ExmPlan *plan)
+/**
+ * exm_detach_words() - What a QEMU that was started detached, and has ended, said last
+ * @plan: of it
+ *
+ * Return: the end of its log (transfer full), empty where it said nothing.
+ */
+char *exm_detach_words(const ExmPlan *plan)
 {
 	g_autofree char *path = g_build_filename(plan->directory, EXM_VM_LOG, NULL);
 	exm_autofd int log = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -165,7 +171,7 @@ static void remove_remains(const ExmPlan *plan, const char *state_directory)
 
 static bool throw_death(const ExmPlan *plan, const char *state_directory, int status, GError **error)
 {
-	g_autofree char *words = read_words(plan);
+	g_autofree char *words = exm_detach_words(plan);
 
 	remove_remains(plan, state_directory);
 	if (*words)

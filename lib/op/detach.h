@@ -7,3 +7,4 @@
 #include "op/act.h"
 
 bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error);
+char *exm_detach_words(const ExmPlan *plan);

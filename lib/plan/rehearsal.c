@@ -18,26 +18,44 @@
 static const char *const kept_keys[] = { "id",      "node-name", "model",   "mac",
 	                                 "macaddr", "addr",      "vectors", NULL };
 
-static void append_kept(GString *text, const char *argument, const char *first)
-{
-	g_autoptr(GPtrArray) keys = exm_qemu_keys_read(argument, first);
+/* Of a tap these too: a virtio-net device's state has them (hw/net/virtio-net.c). */
+static const char *const kept_tap_keys[] = { "queues", "vnet_hdr", NULL };
 
+static void append_keys(GString *text, const GPtrArray *keys, const char *const *kept)
+{
 	for (guint i = 0; i < keys->len; i++) {
 		const ExmQemuKey *key = keys->pdata[i];
 		g_autofree char *value = exm_keyval_escape(key->value);
 
-		if (g_strv_contains(kept_keys, key->key))
+		if (g_strv_contains(kept, key->key))
 			g_string_append_printf(text, ",%s=%s", key->key, value);
 	}
 }
 
-/* A network device with nobody at the other end, so that its address is not announced anywhere. */
+static void append_kept(GString *text, const char *argument, const char *first)
+{
+	g_autoptr(GPtrArray) keys = exm_qemu_keys_read(argument, first);
+
+	append_keys(text, keys, kept_keys);
+}
+
+/*
+ * A network device with nobody at the other end, so that its address is not announced anywhere.
+ * Where it had a tap it gets another one, that is on no bridge: nothing else has the offloads that
+ * the guest may have found.
+ */
 static char *empty_network(const char *argument, guint index)
 {
-	g_autoptr(GString) text = g_string_new(NULL);
+	g_autoptr(GPtrArray) keys = exm_qemu_keys_read(argument, "type");
+	const char *type = exm_qemu_keys_get(keys, "type");
+	const bool is_tap = g_strcmp0(type, "tap") == 0 || g_strcmp0(type, "bridge") == 0;
+	g_autoptr(GString) text = g_string_new(is_tap ? "tap,script=no,downscript=no" : NULL);
 
-	g_string_printf(text, "hubport,hubid=%u", index);
-	append_kept(text, argument, "type");
+	if (is_tap)
+		append_keys(text, keys, kept_tap_keys);
+	else
+		g_string_printf(text, "hubport,hubid=%u", index);
+	append_keys(text, keys, kept_keys);
 	return g_string_free(g_steal_pointer(&text), FALSE);
 }
 

@@ -17,6 +17,7 @@ Suite *size_suite(void);
 Suite *keyval_suite(void);
 Suite *enumtab_suite(void);
 Suite *quote_suite(void);
+Suite *rehearsal_suite(void);
 Suite *fd_suite(void);
 Suite *json_suite(void);
 Suite *trace_suite(void);
