@@ -34,6 +34,7 @@ test            btrfs-progs      mkfs.btrfs           makes another one
 test            tmux             tmux                 is a person's terminal
 test            zsh              zsh                  completes our words, as bash does
 test            fish             fish                 completes them too
+test            iproute2         ip                   makes hosts of network namespaces
 test,bench      sshfs            sshfs                mounts a directory for another host
 test,bench      openssh-sftp-server /usr/lib/openssh/sftp-server  serves it
 lab             e2fsprogs        mke2fs               makes the lab's root file system
