@@ -495,20 +495,6 @@ ExmFileFacts *exm_file_look_through(const char *path)
 	return look(path, stat);
 }
 
-/**
- * exm_file_keeps_number() - Whether a file has the same inode number after another mount, and elsewhere
- * @path: the file
- *
- * FUSE's daemons make numbers up as they come along (libfuse, lib/fuse.c, without use_ino: sshfs), and
- * may show another host's change of a file's time late.
- */
-bool exm_file_keeps_number(const char *path)
-{
-	struct statfs info;
-
-	return statfs(path, &info) < 0 || info.f_type != FUSE_SUPER_MAGIC;
-}
-
 /* As much as a file system gives out at once. */
 #define TRIAL_SIZE 65536
 

@@ -9,7 +9,6 @@
 ExmPlace *exm_place_look(const char *path);
 ExmFileFacts *exm_file_look(const char *path);
 ExmFileFacts *exm_file_look_through(const char *path);
-bool exm_file_keeps_number(const char *path);
 char *exm_place_file_system(const char *path);
 bool exm_place_is_memory(const char *path);
 bool exm_place_can_reflink(const char *path);

@@ -32,6 +32,9 @@
 #define START_MS 60000
 #define END_MS   30000
 
+/* How long one that could not load its state may take to end. */
+#define WORDS_MS 2000
+
 /* A QEMU that was killed on the other host may hold its locks for as long as it gives back memory. */
 #define LOCK_PATIENCE_US 20000000
 #define LOCK_PAUSE_US    500UL
@@ -464,10 +467,12 @@ static bool left_memory_alone(const Guest *guest)
 	       smaps.copied == 0;
 }
 
-/* Of a state that it cannot load QEMU tells the reason to its log alone, and what failed by it next. */
-static bool throw_words(const ExmPlan *plan, GError *reason, GError **error)
+/* Of a state that it cannot load QEMU tells the reason to its log alone, first, and ends. */
+static bool throw_words(const Guest *guest, GError *reason, GError **error)
 {
-	g_autofree char *words = exm_detach_words(plan);
+	exm_autofd int process = fcntl(guest->process, F_DUPFD_CLOEXEC, 0);
+	const bool has_ended = process >= 0 && exm_pidfds_wait(&process, 1, WORDS_MS);
+	g_autofree char *words = has_ended ? exm_detach_words(guest->plan) : g_strdup("");
 	g_auto(GStrv) lines = g_strsplit(words, "\n", -1);
 	char **line = lines;
 
@@ -487,7 +492,7 @@ static bool try_state(Guest *guest, const char *state, size_t length, GError **e
 
 	return (exm_load_pour(&guest->child, state, length, &reason) &&
 	        exm_qmp_migration_wait(guest->child.qmp, &reason)) ||
-	       throw_words(guest->plan, reason, error);
+	       throw_words(guest, reason, error);
 }
 
 /**

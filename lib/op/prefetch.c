@@ -31,6 +31,9 @@
 /* How long a QEMU that starts may take until it answers. */
 #define START_MS 60000
 
+/* It is not asked more often than that. */
+#define NAP_US 20000
+
 /**
  * struct Subject - Memory that is recorded or replayed
  * @blank: a recording of nothing of it, which says what it is
@@ -474,14 +477,20 @@ static void tell(const Replay *replay, ExmCacheFill *fill, ExmProgress progress)
 	progress("prefetch", exm_cache_fill_bytes(fill), last->before + last->length);
 }
 
-/* Its QEMU is not asked more often than that. */
-#define NAP_US 20000
-
 static bool is_starting(const ExmVm *child)
 {
 	g_autofree char *status = exm_control_status(child, START_MS, NULL);
 
 	return g_strcmp0(status, "inmigrate") == 0;
+}
+
+/* It sleeps before it asks, so that whoever loads the child's device state goes first. */
+static void hold_back(const ExmVm *child, ExmCacheFill *fill)
+{
+	do
+		g_usleep(NAP_US);
+	while (is_starting(child));
+	exm_cache_fill_hurry(fill);
 }
 
 /* Until all is read, nobody is there that it is for, or the user has enough. */
@@ -522,13 +531,8 @@ static bool run_replay(Replay *replay, const ExmPrefetchOrder *order, int interr
 		return true;
 	fill = exm_cache_fill_start((const int *)(const void *)replay->fds->data, replay->pieces,
 	                            order->rate, replay->starting != NULL);
-	if (replay->starting) {
-		/* Whoever loads its device state is let go before. */
-		do
-			g_usleep(NAP_US);
-		while (is_starting(replay->starting));
-		exm_cache_fill_hurry(fill);
-	}
+	if (replay->starting)
+		hold_back(replay->starting, fill);
 	whole = attend(replay, fill, interrupt, order->progress);
 	replay->result.read = exm_cache_fill_bytes(fill);
 	replay->result.time_us = (uint64_t)(g_get_monotonic_time() - begun);

@@ -20,6 +20,7 @@
 #include "host/control.h"
 #include "host/memory_file.h"
 #include "host/memory_writer.h"
+#include "host/mount.h"
 #include "host/overlay.h"
 #include "host/pidfd.h"
 #include "host/place.h"
@@ -501,21 +502,28 @@ static void unmark_file(const ExmFreeze *freeze, const ExmStep *step)
 		exm_template_store_unmark(step->path);
 }
 
+static bool is_known_again(const char *path)
+{
+	g_autoptr(ExmMount) mount = exm_mount_look(path);
+
+	return !mount || exm_mount_identifies_files(mount);
+}
+
 static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error)
 {
 	const ExmSaveFile *file = plan->memory->pdata[index];
 	ExmTemplateMemory *block = plan->template->memory->pdata[index];
 	g_autoptr(ExmFileFacts) facts = exm_file_look(file->path);
-	bool is_lasting;
+	bool is_known;
 
 	if (!block->namespace && facts->size < block->size)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is not whole any more", file->path);
 	g_free(block->path);
 	block->path = g_strdup(file->inner ? file->inner : file->outer);
 	/* What a device's name leads to is another inode after a restart. */
-	is_lasting = !block->namespace && exm_file_keeps_number(file->path);
-	block->inode = is_lasting ? facts->inode : 0;
-	block->mtime = is_lasting ? facts->mtime : 0;
+	is_known = !block->namespace && is_known_again(file->path);
+	block->inode = is_known ? facts->inode : 0;
+	block->mtime = is_known ? facts->mtime : 0;
 	block->allocated = block->namespace ? block->size : facts->allocated;
 	return true;
 }
@@ -532,12 +540,14 @@ static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **erro
 		const ExmSaveFile *file = plan->disks->pdata[i];
 		ExmTemplateDisk *disk = plan->template->disks->pdata[i];
 		g_autoptr(ExmFileFacts) facts = exm_file_look_through(file->path);
+		bool is_known;
 
 		g_free(disk->path);
 		disk->path = g_strdup(file->inner ? file->inner : file->outer);
 		disk->length = facts->size;
-		disk->inode = exm_file_keeps_number(file->path) ? facts->inode : 0;
-		disk->mtime = disk->inode ? facts->mtime : 0;
+		is_known = is_known_again(file->path);
+		disk->inode = is_known ? facts->inode : 0;
+		disk->mtime = is_known ? facts->mtime : 0;
 	}
 	return exm_template_store_write_manifest(plan->temporary, plan->template, error);
 }

@@ -59,6 +59,18 @@ static bool is_type(const ExmMount *mount, const char *type)
 }
 
 /**
+ * exm_mount_identifies_files() - Whether a file is known again by its inode number and time
+ * @mount: where the file is
+ *
+ * sshfs makes numbers up as files come along (libfuse, lib/fuse.c, without use_ino), and shows whole
+ * seconds of the server's, late (tried: a file that had just been synced had another time a moment on).
+ */
+bool exm_mount_identifies_files(const ExmMount *mount)
+{
+	return strcmp(mount->type, "fuse.sshfs") != 0;
+}
+
+/**
  * exm_mount_check() - Whether memory on a file system can be handed over to another host
  * @mount:    of this host
  * @warnings: of char *, grows by what is lost

@@ -17,6 +17,7 @@ typedef struct {
 } ExmMount;
 
 void exm_mount_free(ExmMount *mount);
+bool exm_mount_identifies_files(const ExmMount *mount);
 bool exm_mount_check(const ExmMount *mount, GPtrArray *warnings, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmMount, exm_mount_free)

@@ -31,6 +31,14 @@ use_sshfs() {
 	mount_served "$reflink"
 }
 
+# By another host, which has the directory below the same path.
+clone_elsewhere() { # EXOMEM-CLONE-ARGUMENT...
+	# shellcheck disable=SC2016 # they are for the shell inside
+	unshare --mount sh -c 'umount "$1" && sshfs -o "ssh_command=$2/ssh" "server:$2/served" "$1" &&
+		shift 2 && exec "$@"' sh "$memory" "$T" "$EXOMEM" clone --state-dir "$T/there" \
+		--templates "$memory/templates" --detach "$@" 3>&-
+}
+
 # It was tried: a host that a guest came back to found pages in its cache of when it had left.
 @test "a guest is not handed over over sshfs, and runs on" {
 	use_sshfs
@@ -54,11 +62,7 @@ use_sshfs() {
 	vm prefetch record -q --templates "$memory/templates" web-1
 	before=$(cd "$T/served" && sha256sum qemu_back_mem.* templates/web/*)
 	umount "$reflink"
-	# Another host has it below the same path.
-	# shellcheck disable=SC2016 # they are for the shell inside
-	unshare --mount sh -c 'umount "$1" && sshfs -o "ssh_command=$2/ssh" "server:$2/served" "$1" &&
-		shift 2 && exec "$@"' sh "$memory" "$T" "$EXOMEM" clone --state-dir "$T/there" \
-		--templates "$memory/templates" --detach --prefetch -n 5 web 3>&-
+	clone_elsewhere --prefetch -n 5 web
 	vm clone --detach --prefetch -n 5 --templates "$memory/templates" web
 	for i in 1 2 3 4 5; do
 		fill "web-$((i + 1))" 8M "$i"
@@ -70,4 +74,7 @@ use_sshfs() {
 	done
 	[ "$(cd "$T/served" && sha256sum qemu_back_mem.* templates/web/*)" = "$before" ]
 	kill_all
+	truncate -s -1M "$T/served"/qemu_back_mem.*.ram
+	run clone_elsewhere web
+	assert_refused 5 'bytes, but had'
 }
