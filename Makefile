@@ -181,14 +181,19 @@ $(Q)printf '%s\n' $(or $(ARGS),$(2)) | EXOMEM=$(CURDIR)/$(O)/exomem \
 	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
 	tap=$$SUITE-$$(basename "$$0" .bats).tap; \
 	$(3) "$$0" >"$$tap" 2>&1; \
-	rc=$$?; echo "$$0"; cat "$$tap"; exit $$rc' {}
+	rc=$$?; [ $$rc != 124 ] || echo "not ok 0 the file ends in time" >>"$$tap"; \
+	echo "$$0"; cat "$$tap"; exit $$rc' {}
 endef
+# bats waits, beyond any test's limit, for whatever a test left running.
+# $(1): seconds for a whole file
+bats_within = timeout --foreground -k 30 $(1) bats --formatter tap
 run-integration: $(O)/exomem guests
-	$(call run_bats,integration,$(BATS),bats --formatter tap)
+	$(call run_bats,integration,$(BATS),$(call bats_within,1200))
 run-integration-10: $(O)/exomem guests qemu-10
-	$(call run_bats,integration-10,$(BATS),bats --formatter tap,EXOMEM_QEMU=$(QEMU_10))
+	$(call run_bats,integration-10,$(BATS),$(call bats_within,1200),EXOMEM_QEMU=$(QEMU_10))
 run-long: $(O)/exomem guests
-	$(call run_bats,long,$(wildcard tests/long/*.bats),BATS_TEST_TIMEOUT=1200 bats --formatter tap)
+	$(call run_bats,long,$(wildcard tests/long/*.bats),BATS_TEST_TIMEOUT=1200 \
+		$(call bats_within,3600))
 run-lab: $(O)/exomem guest $(LAB)/root.img
 	$(call run_bats,lab,$(LAB_BATS),tests/lab/run.sh,LAB=$(LAB))
 

@@ -48,9 +48,14 @@ linux_words() { # MEMORY
 		-device virtio-net-pci,netdev=n,romfile=)
 }
 
-# Writes a line for each beat: when it was heard, and which it was.
+# Writes a line for each beat: when it was heard, and which it was. It becomes socat, to be started in the
+# background and killed: of a connection to a guest that was killed socat does not hear the end.
 listen() { # [COMMAND-BEFORE-SOCAT...]
-	"$@" socat -u TCP-LISTEN:7000,reuseaddr STDOUT 2>"$T/listen.err" | while read -r _ beat; do
+	exec "$@" socat -u TCP-LISTEN:7000,reuseaddr STDOUT 2>"$T/listen.err" > >(note_beats)
+}
+
+note_beats() {
+	while read -r _ beat; do
 		echo "$EPOCHREALTIME $beat"
 	done >"$T/beats"
 	echo over >"$T/over"

@@ -55,7 +55,7 @@ hand_over() { # FROM TO
 	need_root 'makes network namespaces'
 	make_hosts
 	write_script 10.77.0.50 10.77.0.254 10000
-	listen net switch 3>&- &
+	listen ip netns exec "$nets-switch" 3>&- &
 	pids=$!
 	linux_words 256
 	net 1 "$EXOMEM" run "${words[@]}" 3>&-
