@@ -75,6 +75,7 @@ typedef struct {
  * @reservation: directory that counts for it until it has its own, or NULL
  * @reserved:  the lock of that directory, or -1
  * @recording: what shall be read before it, or NULL
+ * @is_rehearsing: what waits is only tried
  * @is_pure:   such a QEMU was seen to leave memory alone until its state is loaded
  * @is_taken:  the guest is here, and whatever fails now does not end it
  */
@@ -88,6 +89,7 @@ struct ExmArrival {
 	char *reservation;
 	int reserved;
 	ExmPrefetch *recording;
+	bool is_rehearsing;
 	bool is_pure;
 	bool is_taken;
 };
@@ -495,23 +497,67 @@ static bool try_state(Guest *guest, const char *state, size_t length, GError **e
 	       throw_words(guest, reason, error);
 }
 
+static void end_rehearsal(ExmArrival *arrival)
+{
+	if (arrival->is_rehearsing)
+		guest_clear(&arrival->guest, false, arrival->request->state_directory);
+	arrival->is_rehearsing = false;
+}
+
+/**
+ * exm_arrival_set_up_rehearsal() - Start the QEMU in which a guest's state is tried
+ * @arrival: the guest
+ * @error:   any code
+ *
+ * It has a private copy of memory and nothing behind its devices, and never runs.
+ */
+bool exm_arrival_set_up_rehearsal(ExmArrival *arrival, GError **error)
+{
+	bool done;
+
+	end_rehearsal(arrival);
+	arrival->is_rehearsing = true;
+	done = start(arrival, true, error);
+	arrival->is_pure = done && left_memory_alone(&arrival->guest);
+	if (!done)
+		end_rehearsal(arrival);
+	return done;
+}
+
+/*
+ * Linux, fs/nfs/file.c, nfs_file_read(): who opens a file over NFS and reads it forgets what was
+ * read before it changed, for all who have mapped it.
+ */
+static bool look_anew(const ExmArrival *arrival, GError **error)
+{
+	const GPtrArray *files = arrival->guest.facts->files;
+
+	for (guint i = 0; i < files->len; i++) {
+		const char *path = ((const ExmFileFacts *)files->pdata[i])->path;
+		exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+		char byte;
+
+		if (fd < 0 || pread(fd, &byte, 1, 0) < 0)
+			return exm_throw_errno(error, errno, "read '%s'", path);
+	}
+	return true;
+}
+
 /**
  * exm_arrival_rehearse() - Try whether a guest's state can be loaded here
- * @arrival: the guest
+ * @arrival: the guest, whose rehearsal is set up, and over when this returns
  * @state:   its device state
  * @length:  bytes of it
  * @error:   of what could not be done, in QEMU's own words
- *
- * A QEMU loads it that has a private copy of memory and nothing behind its devices, and never runs.
  */
 bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error)
 {
-	Guest *guest = &arrival->guest;
-	bool done = start(arrival, true, error);
+	const bool done = (arrival->is_rehearsing ||
+	                   exm_throw(error, EXM_ERROR_STATE, "no rehearsal was set up")) &&
+	                  look_anew(arrival, error) &&
+	                  try_state(&arrival->guest, state, length, error);
 
-	arrival->is_pure = done && left_memory_alone(guest);
-	done = done && try_state(guest, state, length, error);
-	guest_clear(guest, false, arrival->request->state_directory);
+	end_rehearsal(arrival);
 	return done;
 }
 
@@ -522,6 +568,7 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
  */
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error)
 {
+	end_rehearsal(arrival);
 	return !arrival->is_pure || start(arrival, false, error);
 }
 
@@ -590,6 +637,7 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 	const bool rests = arrival->request->paused || arrival->handover->resting;
 	uint64_t time;
 
+	end_rehearsal(arrival);
 	if (!guest->vm && !start(arrival, false, error))
 		return false;
 	if (!lock_memory(arrival, error) || !exm_arrival_check_state(arrival, true, error) ||

@@ -19,6 +19,7 @@ char **exm_arrival_warnings(const ExmArrival *arrival);
 void exm_arrival_settle(ExmArrival *arrival, ExmTemplate *handover);
 bool exm_arrival_check_state(const ExmArrival *arrival, bool trust, GError **error);
 bool exm_arrival_check(ExmArrival *arrival, GError **error);
+bool exm_arrival_set_up_rehearsal(ExmArrival *arrival, GError **error);
 bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error);
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error);
 bool exm_arrival_is_ready(const ExmArrival *arrival, GError **error);

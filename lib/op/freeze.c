@@ -85,6 +85,8 @@ static bool act_one(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	const gint64 start = g_get_monotonic_time();
 
 	exm_trace("act", "%s %s", exm_step_name(step), step->path);
+	/* What came before may have taken longer than QEMU may. */
+	exm_qmp_set_deadline(freeze->qmp, EXM_FREEZE_ANSWER_MS);
 	if (!freeze->kind->deed(step->kind)->act(freeze, step, error)) {
 		g_prefix_error(error, "%s: ", exm_step_name(step));
 		return false;

@@ -149,18 +149,27 @@ static bool sync_files(const ExmSavePlan *plan, GError **error)
 	return true;
 }
 
+static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
+{
+	return exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
+	                            question(verb), NULL, NULL, error);
+}
+
 /*
  * The other host sees of the memory what was synced, which QEMU may look at while it loads a state
- * (hw/i386/vapic.c, vapic_prepare()). It is of a moment ago, and may not fit to what the guest has
- * changed since: so a try that fails is made once more while the guest rests.
+ * (hw/i386/vapic.c, vapic_prepare(); hw/virtio/virtio.c, virtio_load()). It is of a moment ago, and
+ * may not fit to what the guest has changed since: so a try that fails is made once more while the
+ * guest rests, for which the other QEMU waits before it does.
  */
 static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	if (!sync_memory(freeze, step, error) || !take_state(freeze, error) || !go_on(freeze, error))
+	if (!sync_memory(freeze, step, error) || !ask(freeze, "set-up-rehearsal", error) ||
+	    !take_state(freeze, error) || !go_on(freeze, error))
 		return false;
 	if (ask_with_state(freeze, "rehearse", freeze->move->order->timeout_ms, NULL))
 		return true;
-	return take_state(freeze, error) && sync_files(freeze->plan, error) &&
+	return ask(freeze, "set-up-rehearsal", error) && sync_memory(freeze, step, error) &&
+	       take_state(freeze, error) && sync_files(freeze->plan, error) &&
 	       ask_with_state(freeze, "rehearse", pause_patience(freeze), error) &&
 	       go_on(freeze, error);
 }
@@ -177,11 +186,8 @@ static bool record_pages(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 static bool prepare(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	const ExmMoving *move = freeze->move;
-
 	(void)step;
-	return exm_conversation_ask(move->peer, move->order->timeout_ms, question("prepare"), NULL,
-	                            NULL, error);
+	return ask(freeze, "prepare", error);
 }
 
 static bool save_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)

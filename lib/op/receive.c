@@ -190,6 +190,12 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	return true;
 }
 
+static bool set_up_rehearsal(Server *server, G_GNUC_UNUSED ExmJson *message,
+                             G_GNUC_UNUSED ExmJson *answer, GError **error)
+{
+	return exm_arrival_set_up_rehearsal(server->arrival, error);
+}
+
 static bool rehearse(Server *server, G_GNUC_UNUSED ExmJson *message, G_GNUC_UNUSED ExmJson *answer,
                      GError **error)
 {
@@ -241,8 +247,11 @@ static const struct {
 	bool (*act)(Server *server, ExmJson *message, ExmJson *answer, GError **error);
 	bool brings_state;
 } verbs[] = {
-	{ "rehearse", rehearse, true }, { "prepare", prepare, false },
-	{ "state", keep_state, true },  { "take-over", take_over, false },
+	{ "set-up-rehearsal", set_up_rehearsal, false },
+	{ "rehearse", rehearse, true },
+	{ "prepare", prepare, false },
+	{ "state", keep_state, true },
+	{ "take-over", take_over, false },
 	{ "look", look, false },
 };
 

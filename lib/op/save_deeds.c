@@ -350,6 +350,7 @@ bool exm_freeze_save_state(ExmFreeze *freeze, GError **error)
 {
 	exm_autofd int reader = -1;
 
+	exm_qmp_set_deadline(freeze->qmp, EXM_FREEZE_ANSWER_MS);
 	return exm_qmp_migration_prepare(freeze->qmp, error) && set_bandwidth(freeze->qmp, error) &&
 	       exm_qmp_migration_start(freeze->qmp, freeze->plan->stop, &reader, error) &&
 	       read_stream(freeze, reader, error) && wait_for_end(freeze, error) &&
@@ -430,6 +431,7 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
  */
 bool exm_freeze_go_on(ExmQmp *qmp, GError **error)
 {
+	exm_qmp_set_deadline(qmp, EXM_FREEZE_ANSWER_MS);
 	for (int i = 0;; i++) {
 		const bool last = i == GO_ON_ATTEMPTS;
 		g_autoptr(ExmJson) resumed = exm_qmp_execute(qmp, "cont", NULL, last ? error : NULL);

@@ -10,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: slow-line MICROSECONDS COMMAND...\n"
-	"What is written to COMMAND, and what it answers, takes so long each.\n";
+static const char usage[] = "usage: slow-line MICROSECONDS COMMAND...\n"
+			    "What is written to COMMAND, and what it answers, takes so long each.\n";
 
 /* What is on its way. */
 typedef struct {

@@ -16,14 +16,7 @@ mkdir /tmp
 mount -t tmpfs none /tmp
 head -c 4194304 /dev/urandom >/tmp/data
 first=$(md5sum </tmp/data)
-{
-	beat=0
-	while :; do
-		beat=$((beat + 1))
-		echo "beat $beat"
-		usleep MICROSECONDS
-	done
-} | nc LISTENER-ADDRESS 7000 &
+beat LISTENER-ADDRESS 7000 MICROSECONDS &
 echo ready
 sums=0
 while :; do
@@ -78,6 +71,20 @@ longest_gap() { # N
 	awk -v from="$1" 'NR > from { if (last && $1 - last > gap) gap = $1 - last }
 		NR >= from { last = $1 }
 		END { printf "%d\n", gap * 1000 }' "$T/beats"
+}
+
+# Does one hop, and tells how long the guest stood still: as exomem says, and by its beats, with what
+# passes between two of them anyway.
+hop() { # NUMBER BEATS COMMAND...
+	local before still
+	before=$(beats)
+	wait_beats "$2" 300
+	still=$(longest_gap "$before")
+	before=$(beats)
+	"${@:3}" >"$T/json"
+	wait_beats "$2" 300
+	echo "# hop $1: pause $(jq '."pause-us" / 1000 | floor' "$T/json") ms, longest gap" \
+		"$(longest_gap "$before") ms, without a hop $still ms" >&3
 }
 
 # Fails unless it computes on host 1, its memory is right, its connection is there, and no beat was lost or

@@ -358,6 +358,32 @@ boot_late() {
 	kill_all
 }
 
+@test "a state that the QEMU there cannot load: its words, and the guest runs on" {
+	need_qemu
+	boot_movable web -device virtio-rng-pci
+	cat >"$T/other-qemu" <<-END
+		#!/bin/bash
+		exec ${EXOMEM_QEMU:-qemu-system-x86_64} "\${@/virtio-rng-pci/isa-debug-exit}"
+	END
+	chmod +x "$T/other-qemu"
+	run move -q --qemu "$T/other-qemu" web other
+	echo "$output"
+	assert_refused 1 'rehearse: QEMU could not load the state: '
+	[[ "$output" == *virtio-rng* ]]
+	assert_stayed web
+	kill_all
+}
+
+# QEMU may take 10 s for an answer; what is done between two questions does not count.
+@test "a destination that takes its time is waited for" {
+	need_qemu
+	boot_movable web
+	sed -i 's/^shift$/sleep 11; shift/' "$T/rsh"
+	move -q web other
+	assert_moved web
+	kill_all
+}
+
 @test "memory that was moved or replaced is not what the other host would open" {
 	need_qemu
 	boot_movable web

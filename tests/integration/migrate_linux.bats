@@ -60,14 +60,8 @@ hand_over() { # FROM TO
 	linux_words 256
 	net 1 "$EXOMEM" run "${words[@]}" 3>&-
 	wait_for "$T/state1/linux/log" '^ready'
-	wait_beats 50 60
 	for hop in 1 2 3 4 5 6 7 8 9 10; do
-		from=$((2 - hop % 2)) to=$((1 + hop % 2))
-		before=$(beats)
-		hand_over "$from" "$to" >"$T/json"
-		wait_beats 50 60
-		echo "# hop $hop: pause $(jq '."pause-us" / 1000 | floor' "$T/json") ms," \
-			"largest gap $(longest_gap "$before") ms" >&3
+		hop "$hop" 50 hand_over $((2 - hop % 2)) $((1 + hop % 2))
 	done
 	assert_beats
 	for host in 1 2; do

@@ -38,13 +38,8 @@ lab_tap() { # HOST
 	linux_words 192
 	exomem1 run "${words[@]}" 3>&- 4>&-
 	wait_for "$T/state1/linux/log" '^ready' 1000
-	wait_beats 10 300
 	for hop in 1 2 3 4 5 6 7 8 9 10; do
-		before=$(beats)
-		hand_over --json linux >"$T/json"
-		wait_beats 10 300
-		echo "# hop $hop: pause $(jq '."pause-us" / 1000 | floor' "$T/json") ms," \
-			"largest gap $(longest_gap "$before") ms" >&3
+		hop "$hop" 10 hand_over --json linux
 	done
 	[ "$here" = 1 ]
 	assert_beats

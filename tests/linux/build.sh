@@ -90,6 +90,7 @@ make_initrd() {
 	root=$work/root
 	mkdir -p "$root/bin" "$root/dev" "$root/modules" "$root/proc" "$root/sys"
 	install -m 755 "$here/init" "$root/init"
+	"${CC:-cc}" -D_GNU_SOURCE -Os -Wall -static -s -o "$root/bin/beat" "$here/beat.c"
 	install -m 755 /bin/busybox "$root/bin/busybox"
 	for applet in $(/bin/busybox --list); do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
@@ -111,7 +112,7 @@ if is_current; then
 	exit 0
 fi
 [ -x /bin/busybox ] || fail 'no /bin/busybox; install busybox-static'
-for tool in apt-get cpio dpkg gzip; do
+for tool in apt-get "${CC:-cc}" cpio dpkg gzip; do
 	command -v "$tool" >/dev/null || fail "no $tool; install it"
 done
 
