@@ -451,9 +451,7 @@ sweep_clone() { # CLONE-ARGUMENT...
 
 # Children of a process that have not become QEMU.
 workers_of() { # PID
-	for worker in $(pgrep -P "$1"); do
-		case $(cat "/proc/$worker/comm" 2>/dev/null) in exomem) echo "$worker" ;; esac
-	done
+	pgrep -x -P "$1" exomem || true
 }
 
 @test "SIGKILL of a clone's whole job at any time" {
@@ -495,9 +493,13 @@ kill_workers() { # PAUSE CLONE-ARGUMENT...
 @test "SIGKILL of a process that starts a child: an error, and the others run" {
 	need_qemu
 	make_base
-	ran=0 met=0
-	for pause in 0 0 0.02 0.05 0.1; do
-		kill_workers "$pause" -n 4 --jobs 2
+	ran=0 met=0 tries=0
+	pauses=(0 0 0.02 0.05 0.1)
+	# On a busy machine they may be gone before they are found.
+	until [ "$tries" -ge 5 ] && [ "$met" -gt 0 ]; do
+		[ "$tries" -lt 30 ]
+		kill_workers "${pauses[tries % 5]}" -n 4 --jobs 2
+		tries=$((tries + 1))
 		if [ "$rc" != 0 ]; then
 			met=$((met + 1))
 			[ "$rc" = 1 ]
@@ -507,7 +509,6 @@ kill_workers() { # PAUSE CLONE-ARGUMENT...
 		[ "$(sort "$T/out")" = "$(vm list -q)" ]
 		check_cloned
 	done
-	[ "$met" -gt 0 ]
 	vm template remove "$T/templates/base"
 }
 
