@@ -35,19 +35,35 @@ static const GOptionEntry *find_option(const GOptionEntry *options, const char *
 	return NULL;
 }
 
-static bool throw_unknown(const GOptionEntry *options, const char *word, GError **error)
+static bool throw_unknown(const ExmCommand *command, const char *word, GError **error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	const char *name = word + strspn(word, "-");
+	g_autofree char *bare = g_strndup(name, strcspn(name, "="));
 	const char *nearest;
 
-	for (; options->long_name; options++)
-		g_ptr_array_add(names, g_strdup(options->long_name));
-	nearest = exm_nearest(word + 2, (const char *const *)names->pdata, names->len);
+	for (const GOptionEntry *option = command->options; option->long_name; option++)
+		g_ptr_array_add(names, g_strdup(option->long_name));
+	nearest = exm_nearest(bare, (const char *const *)names->pdata, names->len);
 	if (nearest)
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "'%s' is not an option (did you mean '--%s'?)", word, nearest);
+	if (!command->takes_line)
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not an option: see '--help'", word);
 	return exm_throw(error, EXM_ERROR_USAGE, "'%s' is neither an option of exomem nor of QEMU",
 	                 word);
+}
+
+/* GOption ends what it says with the word, in whatever language. */
+static bool throw_unread(const ExmCommand *command, char *const *words, const GError *reason,
+                         GError **error)
+{
+	if (g_error_matches(reason, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION))
+		for (; *words; words++)
+			if (**words == '-' && g_str_has_suffix(reason->message, *words))
+				return throw_unknown(command, *words, error);
+	return exm_throw(error, EXM_ERROR_USAGE, "%c%s", g_ascii_tolower(*reason->message),
+	                 reason->message + 1);
 }
 
 /*
@@ -63,7 +79,7 @@ static bool count_own(const ExmCommand *command, char *const *words, size_t *ret
 		const GOptionEntry *option = find_option(command->options, word);
 
 		if (!option && word[2] && !exm_qemu_option_find(word))
-			return throw_unknown(command->options, word, error);
+			return throw_unknown(command, word, error);
 		if (!option)
 			break;
 		count++;
@@ -143,8 +159,7 @@ bool exm_options_parse(const ExmCommand *command, char **words, char ***ret_rest
 	g_option_context_add_main_entries(context, command->options, NULL);
 	g_option_context_set_help_enabled(context, FALSE);
 	if (!g_option_context_parse_strv(context, &own, &reason))
-		return exm_throw(error, EXM_ERROR_USAGE, "%c%s", g_ascii_tolower(*reason->message),
-		                 reason->message + 1);
+		return throw_unread(command, words, reason, error);
 	*ret_rest = command->takes_line ? g_strdupv(rest) : join(own + 1, rest);
 	return true;
 }

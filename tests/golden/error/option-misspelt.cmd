@@ -1,0 +1,3 @@
+clone
+--prefech
+base
