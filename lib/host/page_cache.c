@@ -28,7 +28,7 @@
 #define BLOCK_READERS 4
 
 /* So many where nothing must be held up. */
-#define SLOW_READERS 4
+#define SLOW_READERS 2
 
 /* How long one that waits for its time sleeps, before it looks whether it is still wanted. */
 #define NAP_US 20000
