@@ -27,8 +27,13 @@
 #define READERS       16
 #define BLOCK_READERS 4
 
-/* So many where nothing must be held up. */
-#define SLOW_READERS 2
+/*
+ * Where nothing must be held up: so many, and no more begun in so much time. What is near is read
+ * one after the other then, and what is far has many under way, which cost nothing while they are.
+ */
+#define SLOW_READERS  8
+#define SLOW_PAUSE_US 1500
+#define REQUEST       (128 * EXM_KIB)
 
 /* How long one that waits for its time sleeps, before it looks whether it is still wanted. */
 #define NAP_US 20000
@@ -101,7 +106,9 @@ bool exm_page_cache_is_shown(int fd)
  * @next:    first piece that nobody has begun
  * @halted:  nothing more is begun
  * @failed:  errno of a read that failed, or 0
- * @lock:    of @bytes and @idle
+ * @lock:    of what follows, up to @freed
+ * @slowly:  not more than one read is begun in SLOW_PAUSE_US
+ * @turn:    when the next one may be, in microseconds of the monotonic clock
  * @bytes:   that were read
  * @idle:    so many more reads may be under way
  * @freed:   @idle has grown
@@ -118,6 +125,8 @@ struct ExmCacheFill {
 	gint halted;
 	gint failed;
 	GMutex lock;
+	bool slowly;
+	gint64 turn;
 	uint64_t bytes;
 	guint idle;
 	GCond freed;
@@ -183,13 +192,29 @@ static uint64_t read_piece(ExmCacheFill *fill, const ExmPrefetchPiece *piece, ch
 	return done;
 }
 
-static void begin_read(ExmCacheFill *fill, guint weight)
+/* How long a read has to wait for its turn; the lock is held. */
+static gint64 take_turn(ExmCacheFill *fill, const ExmPrefetchPiece *piece)
 {
+	const gint64 now = g_get_monotonic_time();
+	const gint64 turn = MAX(now, fill->turn);
+
+	if (!fill->slowly)
+		return 0;
+	fill->turn = turn + (gint64)((piece->length + REQUEST - 1) / REQUEST) * SLOW_PAUSE_US;
+	return turn - now;
+}
+
+static void begin_read(ExmCacheFill *fill, const ExmPrefetchPiece *piece, guint weight)
+{
+	gint64 wait;
+
 	g_mutex_lock(&fill->lock);
 	while (fill->idle < weight)
 		g_cond_wait(&fill->freed, &fill->lock);
 	fill->idle -= weight;
+	wait = take_turn(fill, piece);
 	g_mutex_unlock(&fill->lock);
+	g_usleep((gulong)wait);
 }
 
 static void end_read(ExmCacheFill *fill, guint weight, uint64_t bytes)
@@ -204,7 +229,7 @@ static void end_read(ExmCacheFill *fill, guint weight, uint64_t bytes)
 static gpointer read_pieces(gpointer data)
 {
 	ExmCacheFill *fill = data;
-	const size_t size = 128 * EXM_KIB;
+	const size_t size = REQUEST;
 	g_autofree char *buffer = g_malloc(size);
 	gint index;
 
@@ -216,7 +241,7 @@ static gpointer read_pieces(gpointer data)
 		uint64_t bytes = 0;
 
 		wait_for_turn(fill, piece);
-		begin_read(fill, weight);
+		begin_read(fill, piece, weight);
 		if (!g_atomic_int_get(&fill->halted))
 			bytes = read_piece(fill, piece, buffer, size);
 		end_read(fill, weight, bytes);
@@ -231,7 +256,7 @@ static gpointer read_pieces(gpointer data)
  * @fds:    of the files; they and @pieces must stay until exm_cache_fill_finish()
  * @pieces: of ExmPrefetchPiece, in the order in which they are read
  * @rate:   bytes a second, or 0 for no limit
- * @slowly: with few reads under way, until exm_cache_fill_hurry()
+ * @slowly: with few reads under way, and few begun, until exm_cache_fill_hurry()
  *
  * Some threads read at lowest priority: so a guest that faults meets a bounded number of reads,
  * where readahead(2) would put all of them before it.
@@ -250,6 +275,7 @@ ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_
 	fill->ended = eventfd(0, EFD_CLOEXEC);
 	g_mutex_init(&fill->lock);
 	g_cond_init(&fill->freed);
+	fill->slowly = slowly;
 	fill->idle = slowly ? SLOW_READERS : READERS;
 	/* What is read is what was recorded, and not what lies behind. */
 	for (guint i = 0; i < pieces->len; i++) {
@@ -269,6 +295,9 @@ ExmCacheFill *exm_cache_fill_start(const int *fds, const GArray *pieces, uint64_
  */
 void exm_cache_fill_hurry(ExmCacheFill *fill)
 {
+	g_mutex_lock(&fill->lock);
+	fill->slowly = false;
+	g_mutex_unlock(&fill->lock);
 	end_read(fill, READERS - SLOW_READERS, 0);
 }
 
