@@ -83,8 +83,12 @@ hop() { # NUMBER BEATS COMMAND...
 	before=$(beats)
 	"${@:3}" >"$T/json"
 	wait_beats "$2" 300
-	echo "# hop $1: pause $(jq '."pause-us" / 1000 | floor' "$T/json") ms, longest gap" \
+	echo "# hop $1: pause $(in_ms pause-us), rehearsal $(in_ms rehearsal-us), longest gap" \
 		"$(longest_gap "$before") ms, without a hop $still ms" >&3
+}
+
+in_ms() { # MEMBER
+	jq -r --arg member "$1" '"\(.[$member] / 1000 | floor) ms"' "$T/json"
 }
 
 # Fails unless it computes on host 1, its memory is right, its connection is there, and no beat was lost or
