@@ -384,6 +384,25 @@ boot_late() {
 	kill_all
 }
 
+@test "a destination whose clock is wrong: warned of, and the guest moves" {
+	need_qemu
+	boot_movable web
+	# What the time is there is said in microseconds since 1970; here it is a day ago.
+	cat >"$T/rsh" <<-'END'
+		#!/bin/bash
+		"${@:2}" | while IFS= read -r line; do
+			if [[ $line =~ (.*\"now\":\ ?)([0-9]+)([0-9]{6}.*) ]]; then
+				line=${BASH_REMATCH[1]}$((BASH_REMATCH[2] - 86400))${BASH_REMATCH[3]}
+			fi
+			printf '%s\n' "$line"
+		done
+	END
+	run -0 --separate-stderr move web other
+	[[ "$stderr" == *'warning: the clocks of the two hosts differ by seconds' ]]
+	assert_moved web
+	kill_all
+}
+
 @test "memory that was moved or replaced is not what the other host would open" {
 	need_qemu
 	boot_movable web
