@@ -334,16 +334,24 @@ void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms)
 	qmp->deadline = g_get_monotonic_time() + (gint64)deadline_ms * 1000;
 }
 
-/* QEMU speaks first. */
+/*
+ * QEMU speaks first. What it has to say while it takes a connection it says to that one, although it was
+ * meant for the one before (monitor/qmp.c, qmp_send_response(), up to CHR_EVENT_OPENED; seen with 7.2).
+ */
 static ExmJson *read_greeting(ExmQmp *qmp, GError **error)
 {
-	g_autoptr(ExmJson) message = next_message(qmp, error);
-	ExmJson *greeting = message ? exm_json_member(message, "QMP") : NULL;
+	for (;;) {
+		g_autoptr(ExmJson) message = next_message(qmp, error);
+		ExmJson *greeting = message ? exm_json_member(message, "QMP") : NULL;
 
-	if (message && !greeting)
-		exm_throw(error, EXM_ERROR_SYSTEM, "the first message is not QMP's greeting");
-	qmp->greeted = greeting;
-	return json_object_get(greeting);
+		qmp->greeted = greeting;
+		if (!message || greeting)
+			return json_object_get(greeting);
+		if (!exm_json_get_string(message, "event") && !exm_json_member(message, "id")) {
+			exm_throw(error, EXM_ERROR_SYSTEM, "the first message is not QMP's greeting");
+			return NULL;
+		}
+	}
 }
 
 /**

@@ -117,6 +117,24 @@ START_TEST(several_in_one_read)
 }
 END_TEST
 
+START_TEST(what_others_should_have_heard_comes_before_the_greeting)
+{
+	static const Line lines[] = {
+		{ NULL,
+		  "{\"event\": \"MIGRATION\"}\r\n{\"return\": {}, \"id\": 6}\r\n"
+		  "{\"error\": {\"desc\": \"old\"}, \"id\": 7}\r\n" GREETING AGREED,
+		  0, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, true);
+	ExmQmp *qmp = peer_begin(peer);
+
+	ck_assert_ptr_null(exm_qmp_take_event(qmp));
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
 START_TEST(answers_to_others_are_dropped)
 {
 	static const Line lines[] = {
@@ -395,6 +413,7 @@ Suite *qmp_suite(void)
 	tcase_add_test(tcase, greeting_and_command);
 	tcase_add_test(tcase, split_reads);
 	tcase_add_test(tcase, several_in_one_read);
+	tcase_add_test(tcase, what_others_should_have_heard_comes_before_the_greeting);
 	tcase_add_test(tcase, answers_to_others_are_dropped);
 	tcase_add_test(tcase, events_are_awaited);
 	tcase_add_test(tcase, null_is_an_answer);
