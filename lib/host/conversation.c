@@ -299,9 +299,10 @@ static bool throw_refusal(ExmJson *answer, GError **error)
 {
 	const uint64_t code = exm_json_get_uint(answer, "code");
 	const bool known = code >= EXM_ERROR_SYSTEM && code <= EXM_ERROR_STATE;
+	const char *words = exm_json_get_string(answer, "error");
 
 	return exm_throw(error, known ? (ExmErrorCode)code : EXM_ERROR_SYSTEM, "%s",
-	                 exm_json_get_string(answer, "error"));
+	                 words && *words ? words : "the other host refuses, and says no reason");
 }
 
 /**
@@ -322,7 +323,7 @@ bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson
 	if (!exm_conversation_say(conversation, timeout_ms, question, data, error) ||
 	    !exm_conversation_hear(conversation, timeout_ms, &answer, &bytes, error))
 		return false;
-	if (exm_json_get_string(answer, "error"))
+	if (exm_json_member(answer, "error"))
 		return throw_refusal(answer, error);
 	if (ret_answer)
 		*ret_answer = g_steal_pointer(&answer);

@@ -60,7 +60,7 @@ static void check_answer(const uint8_t *text, size_t length)
 	exm_fd_clear(&peer);
 	if (exm_conversation_ask(conversation, PATIENCE_MS, json_object_new_object(), NULL, &answer,
 	                         &error))
-		g_assert_null(exm_json_get_string(answer, "error"));
+		g_assert_null(exm_json_member(answer, "error"));
 	else
 		assert_rejected(error);
 }
