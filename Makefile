@@ -181,7 +181,7 @@ $(Q)printf '%s\n' $(or $(ARGS),$(2)) | EXOMEM=$(CURDIR)/$(O)/exomem \
 	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
 	tap=$$SUITE-$$(basename "$$0" .bats).tap; \
 	$(3) "$$0" >"$$tap" 2>&1; \
-	rc=$$?; [ $$rc != 124 ] || echo "not ok 0 the file ends in time" >>"$$tap"; \
+	rc=$$?; case $$rc in 124 | 137) echo "not ok 0 the file ends in time" >>"$$tap" ;; esac; \
 	echo "$$0"; cat "$$tap"; exit $$rc' {}
 endef
 # bats waits, beyond any test's limit, for whatever a test left running.
