@@ -84,14 +84,11 @@ wait_ended() { # PID
 	done
 }
 
-# Says lines to a socket in a guest's directory and prints what comes back within a second.
-talk() { # NAME SOCKET LINE...
-	socket=$state/$1/$2
-	shift 2
-	{
-		printf '%b\n' "$@"
-		sleep 1
-	} | timeout 10 socat -t 0.2 - "UNIX-CONNECT:$socket"
+# Sends lines to a socket in a guest's directory and prints what comes back, once it matches.
+talk() { # NAME SOCKET PATTERN LINE...
+	local socket=$state/$1/$2 pattern=$3
+	shift 3
+	ask_socket "$socket" 1 "$pattern" "$@"
 }
 
 # A QEMU that is asked what it can do by exomem like any other, but sleeps where it should run.
@@ -211,26 +208,26 @@ make_sleeper() {
 	need_qemu
 	detach --name web -accel tcg -nodefaults -nographic -M q35 -m 64 -kernel "$GUEST" -serial mon:stdio
 	wait_for "$state/web/log" 'tiny: up'
-	talk web console.sock identity >"$T/said"
+	talk web console.sock "identity: name=" identity >"$T/said"
 	grep -q 'identity: name=web ' "$T/said"
 	grep -q 'identity: name=web ' "$state/web/log"
 	# Control-a c
-	talk web console.sock '\x01c' 'info status' >"$T/said"
+	talk web console.sock 'VM status' $'\x01c' 'info status' >"$T/said"
 	grep -q 'VM status: running' "$T/said"
 	vm stop --kill web
 	detach --name plain -accel tcg -nographic -M q35 -m 64 -kernel "$GUEST"
 	wait_for "$state/plain/log" 'tiny: up'
-	talk plain console.sock '\x01c' 'info status' >"$T/said"
+	talk plain console.sock 'VM status' $'\x01c' 'info status' >"$T/said"
 	grep -q 'VM status: running' "$T/said"
 }
 
 @test "-monitor stdio and -qmp stdio become sockets" {
 	need_qemu
 	detach --name one $tiny -monitor stdio
-	talk one monitor.sock 'info status' >"$T/said"
+	talk one monitor.sock 'VM status' 'info status' >"$T/said"
 	grep -q 'VM status: running' "$T/said"
 	detach --name two $tiny -qmp stdio
-	talk two qmp.sock '{"execute":"qmp_capabilities"}' '{"execute":"query-name"}' >"$T/said"
+	talk two qmp.sock '"name": *"two"' '{"execute":"qmp_capabilities"}' '{"execute":"query-name"}' >"$T/said"
 	[ "$(jq -r 'select(.return.name).return.name' "$T/said")" = two ]
 	# It is the user's alone: exomem has monitors of its own.
 	[ "$(vm qmp two query-status | jq -r .status)" = running ]
@@ -357,7 +354,7 @@ make_sleeper() {
 	wait_for "$state/web/log" 'tiny: up'
 	# QEMU says what it runs: megabytes a second.
 	vm qmp web human-monitor-command '{"command-line": "log exec,nochain"}' >/dev/null
-	talk web console.sock 'fill 16M 7' >/dev/null &
+	talk web console.sock ^filled 'fill 16M 7' >/dev/null &
 	filler=$!
 	shrunk=0 last=0
 	deadline=$((SECONDS + 20))
@@ -371,7 +368,7 @@ make_sleeper() {
 	[ "$shrunk" -ge 3 ]
 	vm qmp web human-monitor-command '{"command-line": "log none"}' >/dev/null
 	wait "$filler"
-	talk web console.sock 'last-words' >/dev/null
+	talk web console.sock 'unknown: last-words' last-words >/dev/null
 	wait_for "$state/web/log" 'unknown: last-words'
 	tail -n 5 "$state/web/log" | grep -q 'unknown: last-words'
 	[ "$(stat -c %s "$state/web/log")" -le 1048576 ]
@@ -386,7 +383,7 @@ make_sleeper() {
 	for keeper in $(ours); do
 		[ "$(cat "/proc/$keeper/comm")" != exomem-log ] || kill -KILL "$keeper"
 	done
-	talk web console.sock identity >"$T/said"
+	talk web console.sock "identity: name=" identity >"$T/said"
 	grep -q 'identity: name=web ' "$T/said"
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
@@ -411,7 +408,7 @@ make_sleeper() {
 	need_qemu
 	detach --name web $tiny -mem-path "$memory,mode=create,discard=on,anyfs" -serial stdio
 	wait_for "$state/web/log" 'tiny: up'
-	talk web console.sock 'fill 16M 7' >/dev/null
+	talk web console.sock ^filled 'fill 16M 7' >/dev/null
 	kill_guest web
 	[ "$(stat -c %b "$memory/$file")" -ge 32768 ]
 	[ -z "$(vm list -q)" ]
@@ -422,7 +419,7 @@ make_sleeper() {
 	need_qemu
 	detach --name web $tiny -mem-path "$memory,mode=create,discard=on,anyfs" -serial stdio
 	wait_for "$state/web/log" 'tiny: up'
-	talk web console.sock 'fill 16M 7' >/dev/null
+	talk web console.sock ^filled 'fill 16M 7' >/dev/null
 	kill_guest web
 	sum=$(sha256sum <"$memory/$file")
 	flock -s "$memory/$file" "$EXOMEM" list --state-dir "$state"
@@ -435,7 +432,7 @@ make_sleeper() {
 	detach --name web $tiny -serial stdio
 	wait_for "$state/web/log" 'tiny: up'
 	pid=$(pid_of web)
-	talk web console.sock poweroff >/dev/null || true
+	talk web console.sock poweroff poweroff >/dev/null || true
 	wait_ended "$pid"
 	assert_nothing_left
 }

@@ -22,9 +22,18 @@ lacks() { # THING WHY
 
 lacks_qemu() {
 	case ${EXOMEM_QEMU-} in
-	*/qemu-10/*) lacks qemu-10 'build/qemu-10 could not be made' ;;
+	*/qemu-backports/*) lacks qemu-backports 'build/qemu-backports could not be made' ;;
 	*) lacks qemu 'no QEMU is installed' ;;
 	esac
+}
+
+# Sets $older to the installed QEMU and $newer to the one of Debian's backports.
+need_two_qemus() {
+	need_qemu
+	older=$(command -v qemu-system-x86_64) || lacks qemu 'no QEMU is installed'
+	newer=${GUEST%/guest/*}/qemu-backports/qemu-system-x86_64
+	[ -x "$newer" ] || lacks qemu-backports 'build/qemu-backports could not be made'
+	[ "$("$older" --version)" != "$("$newer" --version)" ] || skip 'the backports have the same QEMU'
 }
 
 need_qemu() {
@@ -164,10 +173,44 @@ assert_empty() { # FOLDER
 	}
 }
 
-# Says QMP commands to $T/qmp and prints the answers.
+# Waits until a process watches the end of another one, by a pidfd.
+wait_watching() { # PID
+	deadline=$((SECONDS + 30))
+	until find "/proc/$1/fd" -lname 'anon_inode:\[pidfd\]' 2>/dev/null | grep -q .; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.02
+	done
+}
+
+# Sends lines to a UNIX socket, and prints what comes back once COUNT lines of it match PATTERN. Fails when
+# the peer closes the connection before that, or after 30 s.
+ask_socket() { # SOCKET COUNT PATTERN LINE...
+	local socket=$1 count=$2 pattern=$3 questions peer deadline=$((SECONDS + 30)) rc=0
+	shift 3
+	mkfifo "$T/questions"
+	# Opened for reading and writing, so that it does not end before the answers are here.
+	exec {questions}<>"$T/questions"
+	rm "$T/questions"
+	socat - "UNIX-CONNECT:$socket" <&"$questions" >"$T/answers" 2>/dev/null 3>&- &
+	peer=$!
+	printf '%s\n' "$@" >&"$questions"
+	exec {questions}>&-
+	until [ "$(grep -acE "$pattern" "$T/answers")" -ge "$count" ]; do
+		if [ "$SECONDS" -ge "$deadline" ] || ! kill -0 "$peer" 2>/dev/null; then
+			rc=1
+			break
+		fi
+		sleep 0.02
+	done
+	kill "$peer" 2>/dev/null || true
+	wait "$peer" || true
+	[ "$(grep -acE "$pattern" "$T/answers")" -lt "$count" ] || rc=0
+	cat "$T/answers"
+	rm "$T/answers"
+	return "$rc"
+}
+
+# Sends QMP commands to $T/qmp and prints the answers.
 qmp_lines() { # COMMAND...
-	{
-		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
-		sleep 0.5
-	} | timeout 10 socat - "UNIX-CONNECT:$T/qmp" || true
+	ask_socket "$T/qmp" $(($# + 1)) '^[{]"(return|error)"' '{"execute":"qmp_capabilities"}' "$@" || true
 }

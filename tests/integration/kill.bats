@@ -143,8 +143,11 @@ no_file_or_whole() {
 	chmod +x "$T/slow-qemu"
 	"$EXOMEM" probe --qemu "$T/slow-qemu" >/dev/null 2>&1 3>&- &
 	pid=$!
-	sleep 0.5
-	child=$(pgrep -P "$pid")
+	deadline=$((SECONDS + 30))
+	until child=$(pgrep -x -P "$pid" sleep); do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.02
+	done
 	kill -KILL "$pid"
 	wait_gone "$child"
 }

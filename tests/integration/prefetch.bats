@@ -173,7 +173,7 @@ on_ext4() {
 	vm clone --detach --name second web
 	prefetch record --anew --seconds 1000 second 2>"$T/err" &
 	recorder=$!
-	sleep 0.5
+	wait_watching "$recorder"
 	vm stop --kill second
 	assert_ended "$recorder" 5 "guest 'second' has ended"
 }

@@ -264,7 +264,7 @@ status_of() { # NAME
 	"$EXOMEM" wait --state-dir "$state" web 3>&- &
 	waiter=$!
 	pids="$pids $waiter"
-	sleep 0.3
+	wait_watching "$waiter"
 	kill -KILL "$pid"
 	wait "$waiter"
 }
@@ -277,7 +277,7 @@ status_of() { # NAME
 	"$EXOMEM" wait --state-dir "$state" --for running web 3>&- &
 	waiter=$!
 	pids="$pids $waiter"
-	sleep 0.3
+	wait_watching "$waiter"
 	kill -0 "$waiter"
 	vm qmp web cont
 	wait "$waiter"
@@ -286,7 +286,7 @@ status_of() { # NAME
 	"$EXOMEM" wait --state-dir "$state" --for running web 2>"$T/err" 3>&- &
 	waiter=$!
 	pids="$pids $waiter"
-	sleep 0.3
+	wait_watching "$waiter"
 	kill -KILL "$pid"
 	rc=0
 	wait "$waiter" || rc=$?
