@@ -83,7 +83,7 @@ obj       = $(1:%.c=$(O)/%.o)
 GUEST_DIR := $(CURDIR)/build/guest
 GUEST     := $(GUEST_DIR)/tiny.elf
 LINUX     := $(CURDIR)/build/linux
-QEMU_10   := $(CURDIR)/build/qemu-10/qemu-system-x86_64
+BACKPORTS := $(CURDIR)/build/qemu-backports/qemu-system-x86_64
 LAB       := $(CURDIR)/build/lab
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -140,7 +140,7 @@ $(NEEDS): need-%:
 # $(1): suites, $(2): groups of packages they need
 define run_suites
 @tests/deps.sh $(2)
-$(Q)+mkdir -p $(RESULTS); $(RM) $(1:%=$(RESULTS)/%*.tap); bad=0; \
+$(Q)+mkdir -p $(RESULTS); $(RM) $(1:%=$(RESULTS)/%*.tap) $(1:%=$(RESULTS)/%-*.unsteady); bad=0; \
 for suite in $(1); do $(sub) run-$$suite || bad=1; done; \
 tests/summary.sh $(1:%=$(RESULTS)/%) || bad=1; exit $$bad
 endef
@@ -153,12 +153,16 @@ check-golden: ## what exomem prints; UPDATE=1 rewrites, ARGS=TOPIC/NAME for some
 	$(call run_suites,golden,build)
 check-integration: ## tests with the installed QEMU; ARGS=tests/integration/X.bats for some
 	$(call run_suites,integration,build test)
-check-integration-10: ## the same with QEMU 10 from Debian's backports, unpacked below build
-	$(call run_suites,integration-10,build test)
+check-smoke: ## the integration tests that show most in a minute or two
+	$(call run_suites,smoke,build test)
+check-integration-backports: ## with the QEMU of this Debian's backports, unpacked below build
+	$(call run_suites,integration-backports,build test)
 check-long: ## a hundred children of one Linux guest: minutes, and 4 GiB of memory
 	$(call run_suites,long,build test)
 check-lab: ## tests in the lab: NFS, NVDIMMs, disks; ARGS=tests/lab/X.bats for some
 	$(call run_suites,lab,build test lab)
+check-lab-short: ## those of them that are tagged short, as in CI: some ten minutes
+	$(call run_suites,lab-short,build test lab)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
 	$(Q)$(MAKE) PROFILE=asan SUITES='$(ASAN_SUITES)' check-suites
 check-suites: # some SUITES, in this PROFILE
@@ -173,29 +177,30 @@ run-unit: $(O)/unit $(FUZZERS:%=$(O)/replay_%)
 		>$(RESULTS)/unit-fuzz-$$target.tap || bad=1; done; exit $$bad
 run-golden: $(O)/exomem
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem TAP=$(RESULTS)/golden.tap tests/golden/run.sh $(ARGS)
-# bats needs GNU parallel to run files side by side; xargs does it as well.
-# $(1): what its results are called, $(2): files, $(3): what runs one, $(4): more of the environment
-define run_bats
-$(Q)printf '%s\n' $(or $(ARGS),$(2)) | EXOMEM=$(CURDIR)/$(O)/exomem \
-	GUEST=$(GUEST) LINUX=$(LINUX) SUITE=$(RESULTS)/$(1) $(4) \
-	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} xargs -P $(BATS_JOBS) -I{} sh -c ' \
-	tap=$$SUITE-$$(basename "$$0" .bats).tap; \
-	$(3) "$$0" >"$$tap" 2>&1; \
-	rc=$$?; case $$rc in 124 | 137) echo "not ok 0 the file ends in time" >>"$$tap" ;; esac; \
-	echo "$$0"; cat "$$tap"; exit $$rc' {}
+# $(1): what its results are called, $(2): files, $(3): seconds for one, $(4): what runs it, $(5): more of
+# the environment. bats waits, beyond any test's limit, for all that a test left running.
+define run_files
+$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) LINUX=$(LINUX) BATS_JOBS=$(BATS_JOBS) \
+	BATS_TEST_TIMEOUT=$${BATS_TEST_TIMEOUT:-120} $(5) \
+	tests/run-files.sh $(RESULTS)/$(1) $(3) '$(or $(4),bats --formatter tap)' $(or $(ARGS),$(2))
 endef
-# bats waits, beyond any test's limit, for whatever a test left running.
-# $(1): seconds for a whole file
-bats_within = timeout --foreground -k 30 $(1) bats --formatter tap
-run-integration: $(O)/exomem guests
-	$(call run_bats,integration,$(BATS),$(call bats_within,1200))
-run-integration-10: $(O)/exomem guests qemu-10
-	$(call run_bats,integration-10,$(BATS),$(call bats_within,1200),EXOMEM_QEMU=$(QEMU_10))
+# What never starts a QEMU is tested once, and not on each of them.
+WITHOUT_QEMU := $(wildcard $(addprefix tests/integration/,completion.bats config.bats pmem.bats))
+SMOKE        := $(addprefix tests/integration/,run.bats console.bats save.bats template.bats fork.bats)
+run-integration: $(O)/exomem guests qemu-backports
+	$(call run_files,integration,$(BATS),1200)
+run-integration-backports: $(O)/exomem guests qemu-backports
+	$(call run_files,integration-backports,$(filter-out $(WITHOUT_QEMU),$(BATS)),1200,,\
+		EXOMEM_QEMU=$(BACKPORTS))
+run-smoke: $(O)/exomem guests
+	$(call run_files,smoke,$(SMOKE),1200)
 run-long: $(O)/exomem guests
-	$(call run_bats,long,$(wildcard tests/long/*.bats),BATS_TEST_TIMEOUT=1200 \
-		$(call bats_within,3600))
+	$(call run_files,long,$(wildcard tests/long/*.bats),3600,,BATS_TEST_TIMEOUT=1200)
 run-lab: $(O)/exomem guest $(LAB)/root.img
-	$(call run_bats,lab,$(LAB_BATS),tests/lab/run.sh,LAB=$(LAB))
+	$(call run_files,lab,$(LAB_BATS),3600,tests/lab/run.sh,LAB=$(LAB))
+run-lab-short: $(O)/exomem guest $(LAB)/root.img
+	$(call run_files,lab-short,$(shell grep -l '^# bats .*_tags=short' $(LAB_BATS)),3600,\
+		tests/lab/run.sh,LAB=$(LAB) TAGS=short)
 
 check-valgrind: need-valgrind need-unit ## unit tests under valgrind
 	$(Q)+$(sub) PROFILE=debug build/debug/unit
@@ -229,9 +234,9 @@ $(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-test
 	$(Q)mkdir -p $(@D); if tests/linux/build.sh $(@D); then touch $@; else \
 		$(RM) $@; echo 'no Linux guest: the tests that need it will be skipped' >&2; fi
 
-qemu-10: | need-test ## QEMU 10 below build, from Debian's backports; does not install it
-	$(Q)tests/qemu-10.sh $(dir $(QEMU_10)) || \
-		echo 'no QEMU 10: the tests that need it will be skipped' >&2
+qemu-backports: | need-test ## the QEMU of this Debian's backports, below build; does not install it
+	$(Q)tests/qemu-backports.sh $(dir $(BACKPORTS)) || \
+		echo 'no second QEMU: the tests that need it will be skipped' >&2
 
 lab: $(O)/exomem guest $(LAB)/root.img ## a shell in the lab; ARGS='nvdimm=258M numa=2'
 	$(Q)LAB=$(LAB) EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/lab/boot.sh $(LAB)/hand $(ARGS)
@@ -363,11 +368,11 @@ clean: ## remove build
 	$(RM) -r build
 
 FORCE:
-.PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-10 \
-	check-lab check-long check-asan check-suites check-valgrind coverage run-unit run-golden \
-	run-integration run-integration-10 run-lab run-long fuzz guest linux guests qemu-10 lab lab-root \
-	demo bench lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
-	compile_commands.json help clean FORCE
+.PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-backports \
+	check-smoke check-lab check-lab-short check-long check-asan check-suites check-valgrind coverage \
+	run-unit run-golden run-integration run-integration-backports run-smoke run-lab run-lab-short run-long fuzz \
+	guest linux guests qemu-backports lab lab-root demo bench lint $(LINTS) lint-analyzer format \
+	install uninstall dist distcheck gdb compile_commands.json help clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,10 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # summary.sh PREFIX... - sum up the TAP files PREFIX.tap and PREFIX-*.tap.
-# Lists what failed and what was skipped, and why; the last line has the counts.  A suite that left
+# Lists what failed and what was skipped, and why, what was unsteady (it failed, and passed alone) with its
+# first failure, and the ten files that took longest; the last line has the counts.  A suite that left
 # no result, or fewer than it planned, is a failure; so is a skip whose reason names a word of
 # $EXOMEM_MUST (EXOMEM_MUST="qemu linux": what this machine is known to have).
 set -eu
+for prefix in "$@"; do
+	for file in "$prefix"-*.unsteady; do
+		[ -e "$file" ] || continue
+		echo "unsteady: $(basename "$file" .unsteady)"
+		awk '/^not ok/ { n++ } n == 1 && (/^not ok/ || /^#/) { print "         " $0 }' "$file" |
+			head -n 12
+	done
+done
 for prefix in "$@"; do
 	found=0
 	for file in "$prefix".tap "$prefix"-*.tap; do
@@ -63,9 +72,24 @@ BEGIN { words = split(tolower(must), word, " ") }
 	}
 	next
 }
+/^# seconds / { seconds[suite] = $3; next }
 /^#/ && shown > 0 { print "         " $0; shown--; next }
+# The ten slowest files, where there are as many.
+function print_slowest(    i, name, most) {
+	for (i = 0; i < 10; i++) {
+		most = ""
+		for (name in seconds)
+			if (most == "" || seconds[name] + 0 > seconds[most] + 0)
+				most = name
+		if (most == "")
+			return
+		print "slow     " most ": " seconds[most] " s"
+		delete seconds[most]
+	}
+}
 END {
 	finish()
+	print_slowest()
 	printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
 	exit failed > 0
 }'

@@ -761,14 +761,9 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 }
 
 @test "another QEMU's child: it works, or is refused in one line" {
-	need_qemu
-	case $("${EXOMEM_QEMU:-qemu-system-x86_64}" --version) in
-	*' 10.'*) other=$(command -v qemu-system-x86_64) || lacks qemu 'no QEMU is installed' ;;
-	*)
-		other=${GUEST%/guest/*}/qemu-10/qemu-system-x86_64
-		[ -x "$other" ] || lacks qemu-10 'build/qemu-10 could not be made'
-		;;
-	esac
+	need_two_qemus
+	other=$newer
+	[ "${EXOMEM_QEMU-}" != "$newer" ] || other=$older
 	boot_and_save web
 	# Asked for that QEMU, the version is not held against it, but the machine type is.
 	run vm template verify --qemu "$other" web

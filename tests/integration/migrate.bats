@@ -343,11 +343,7 @@ boot_late() {
 }
 
 @test "an older QEMU there, or none: refused, and the guest runs on" {
-	need_qemu
-	newer=${GUEST%/guest/*}/qemu-10/qemu-system-x86_64
-	[ -x "$newer" ] || lacks qemu-10 'build/qemu-10 could not be made'
-	older=$(command -v qemu-system-x86_64)
-	[ "$("$older" --version | tr -dc '0-9.' | cut -d. -f1)" -lt 10 ] || skip "$older is no older one"
+	need_two_qemus
 	EXOMEM_QEMU=$newer boot_movable web
 	run move -q --qemu "$older" web other
 	assert_refused 3 "and '$older' is older"

@@ -12,6 +12,7 @@
 #	run=FILE        tests of tests/lab to run: DIR/tap gets their results, DIR/console the rest;
 #	                without it there is a shell on this terminal (leave it with `exit`, or ^A x)
 #	phase=N         those of this phase
+#	tags=TAGS       those with these tags of bats
 # $LAB is what build.sh has made, $EXOMEM the program, $GUEST the tiny guest.
 
 set -eu
@@ -56,7 +57,7 @@ deal_nodes() {
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
 shift
-mem=2G cpus=2 numa=1 disk='' nvdimm='' run='' phase=''
+mem=2G cpus=2 numa=1 disk='' nvdimm='' run='' phase='' tags=''
 for word in "$@"; do
 	case $word in
 	mem=*) mem=${word#*=} ;;
@@ -66,7 +67,8 @@ for word in "$@"; do
 	nvdimm=*) nvdimm=${word#*=} ;;
 	run=*) run=${word#*=} ;;
 	phase=*) phase=${word#*=} ;;
-	*) fail "'$word' is none of mem=, cpus=, numa=, disk=, nvdimm=, run=, phase=" ;;
+	tags=*) tags=${word#*=} ;;
+	*) fail "'$word' is none of mem=, cpus=, numa=, disk=, nvdimm=, run=, phase=, tags=" ;;
 	esac
 done
 [ -e "$LAB/root.img" ] || fail "no lab at '$LAB'; make it by \`make lab-root\`"
@@ -92,7 +94,7 @@ if [ -n "$nvdimm" ]; then
 fi
 if [ -n "$run" ]; then
 	set -- "$@" -serial "file:$dir/console" -serial "file:$dir/tap"
-	append="$append lab.run=$run lab.phase=$phase"
+	append="$append lab.run=$run lab.phase=$phase lab.tags=$tags"
 else
 	set -- "$@" -serial mon:stdio
 fi

@@ -27,6 +27,7 @@ setup_file() {
 	assert_here web 10
 }
 
+# bats test_tags=short
 @test "a network that takes its time: 5 ms each way" {
 	use_server
 	boot_movable web
@@ -38,6 +39,7 @@ setup_file() {
 	assert_here web
 }
 
+# bats test_tags=short
 @test "its lock goes with it" {
 	use_server
 	boot_movable web
@@ -118,6 +120,7 @@ setup_file() {
 	at_host 1 assert_filled web 8M 7
 }
 
+# bats test_tags=short
 @test "by hand: received once, on whichever host" {
 	use_server
 	boot_movable web

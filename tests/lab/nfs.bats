@@ -3,6 +3,7 @@
 # nfs.bats - the lab's hosts and its file server are what they seem: machines that share nothing but a
 # directory.
 
+# bats file_tags=short
 # lab: timeout=400
 
 # Words are split on purpose ($tiny); bats and lab.bash set the other variables.

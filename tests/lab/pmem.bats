@@ -3,6 +3,7 @@
 # pmem.bats - the lab's NVDIMM: named namespaces as device DAX, a nested QEMU on one, and what is on
 # it when the power was cut.
 
+# bats file_tags=short
 # lab: nvdimm=258M numa=2 phases=2
 
 # bats and lab.bash set the other variables.

@@ -7,6 +7,7 @@
 #	                the disk and the NVDIMM of the one before. A phase but the last may end by
 #	                lab_cut_power, in its last test, which has passed then
 #	timeout=S       a phase takes no longer, 240 s
+# $TAGS, if set, leaves out the tests without these tags of bats.
 # A lab that ends in another way, or not at all, is a test that failed. $SUITE-NAME.console keeps what
 # it said; $LAB, $EXOMEM and $GUEST are as boot.sh wants them.
 
@@ -67,7 +68,7 @@ while [ "$phase" -le "$phases" ]; do
 	status=0
 	# shellcheck disable=SC2086 # words
 	timeout --foreground -k 5 "$timeout" "$here/boot.sh" "$dir" $words "run=$name.bats" \
-		"phase=$label" </dev/null >"$dir/qemu" 2>&1 || status=$?
+		"tags=${TAGS-}" "phase=$label" </dev/null >"$dir/qemu" 2>&1 || status=$?
 	cat "$dir/console" "$dir/qemu" >>"$SUITE-$name.console"
 	renumber "$dir/tap" "$tests" "$status" "$label" >>"$dir/result"
 	tests=$(sed -n 's/^= //p' "$dir/result")

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# qemu-10.sh DIR - make DIR/qemu-system-x86_64, a QEMU 10 beside the installed one
+# qemu-backports.sh DIR - make DIR/qemu-system-x86_64, a newer QEMU next to the installed one
 #
-# It comes from the backports of this Debian, out of the archive that this machine's apt uses, and is
-# unpacked, never installed. apt's own lists and settings stay as they are: what is fetched here has
-# lists of its own below DIR. DIR/qemu-system-x86_64 is a script that becomes the real binary.
+# It comes from the backports of this Debian (10.0 for Debian 12, 11.1 for Debian 13), out of the archive
+# that this machine's apt uses, and is unpacked, never installed. apt's own lists and settings stay as
+# they are: what is fetched here has lists of its own below DIR. DIR/qemu-system-x86_64 is a script that
+# becomes the real binary.
 
 set -eu
 
@@ -15,25 +16,18 @@ PACKAGES='qemu-system-x86 qemu-system-common qemu-system-data seabios
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 fail() {
-	echo "qemu-10.sh: $1" >&2
+	echo "qemu-backports.sh: $1" >&2
 	exit 1
 }
 
 # A script of another place, or of a QEMU that lacks a library, is made again.
 is_current() {
-	[ -n "$(find "$out/qemu-system-x86_64" -newer "$here/qemu-10.sh" 2>/dev/null)" ] &&
-		says_10 "$out/qemu-system-x86_64"
+	[ -n "$(find "$out/qemu-system-x86_64" -newer "$here/qemu-backports.sh" 2>/dev/null)" ] &&
+		works "$out/qemu-system-x86_64"
 }
 
-says_10() { # PROGRAM
-	"$1" --version 2>/dev/null | grep -q '^QEMU emulator version 10\.'
-}
-
-# Where apt has this release from.
-archive() {
-	# shellcheck disable=SC2016 # apt's variables, not the shell's
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME)' 'Created-By: Packages' |
-		awk -v codename="$codename" '$2 == codename || $3 == codename { print $1; exit }'
+works() { # PROGRAM
+	"$1" --version 2>/dev/null | grep -q '^QEMU emulator version'
 }
 
 # Options that keep apt to a folder of its own, with both suites.
@@ -55,23 +49,19 @@ set_up_apt() {
 	export APT_CONFIG="$work/apt.conf"
 }
 
+# With all that they need and this machine lacks.
 fetch() { # PACKAGE...
-	(cd "$work/cache" && apt-get -qq download "$@") || fail "apt could not fetch: $*"
+	apt-get -qq -s -t "$codename-backports" --no-install-recommends install "$@" |
+		awk '$1 == "Inst" { print $2 }' >"$work/wanted"
+	[ -s "$work/wanted" ] || fail "apt would install nothing from $codename-backports: $*"
+	(cd "$work/cache" && xargs apt-get -qq -t "$codename-backports" download <"$work/wanted") ||
+		fail "apt could not fetch: $*"
 }
 
 unpack() {
 	for package in "$work"/cache/*.deb; do
 		dpkg -x "$package" "$work/root"
 		rm "$package"
-	done
-}
-
-# What QEMU's package depends on and neither this machine has nor the list above.
-missing_packages() { # DEB
-	for package in $(dpkg-deb -f "$1" Depends | tr ',' '\n' | sed 's/^ *//; s/[ :(|].*//'); do
-		case $PACKAGES in *"$package"*) continue ;; esac
-		dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
-			echo "$package"
 	done
 }
 
@@ -91,7 +81,7 @@ write_script() {
 	SCRIPT
 }
 
-[ $# -eq 1 ] || fail 'usage: qemu-10.sh DIR'
+[ $# -eq 1 ] || fail 'usage: qemu-backports.sh DIR'
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -99,13 +89,12 @@ if is_current; then
 	exit 0
 fi
 for tool in apt-get dpkg dpkg-deb; do
-	command -v "$tool" >/dev/null || fail "no $tool: QEMU 10 is fetched as a Debian package"
+	command -v "$tool" >/dev/null || fail "no $tool: QEMU is fetched as a Debian package"
 done
 [ "$(dpkg --print-architecture)" = amd64 ] || fail 'only made for amd64'
 # shellcheck source=/dev/null
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-uri=$(archive)
-[ -n "$uri" ] || fail "apt has no archive for '$codename'"
+uri=$("$here/archive.sh")
 
 work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -113,20 +102,16 @@ trap 'exit 1' HUP INT TERM
 set_up_apt
 # Says why on stderr; apt alone would take a half update for a success.
 apt-get -qq update --error-on=any || fail "apt could not read $codename-backports"
-for package in $PACKAGES; do
-	fetch "$package/$codename-backports"
-done
-others=$(missing_packages "$work"/cache/qemu-system-x86_*.deb)
 # shellcheck disable=SC2086 # one word for each package
-[ -z "$others" ] || fetch $others
+fetch $PACKAGES
 unpack
 write_script >"$work/qemu-system-x86_64"
 chmod 755 "$work/qemu-system-x86_64"
 rm -rf "$out/root"
 mv "$work/root" "$out/root"
 mv "$work/qemu-system-x86_64" "$out/qemu-system-x86_64"
-says_10 "$out/qemu-system-x86_64" || {
+works "$out/qemu-system-x86_64" || {
 	answer=$("$out/qemu-system-x86_64" --version 2>&1 | head -n 1)
 	rm "$out/qemu-system-x86_64"
-	fail "what was fetched is no QEMU 10: $answer"
+	fail "the fetched QEMU does not start: $answer"
 }
