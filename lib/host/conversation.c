@@ -235,11 +235,11 @@ static bool read_more(ExmConversation *conversation, gint64 deadline, GError **e
 	return true;
 }
 
-static char *read_line(ExmConversation *conversation, gint64 deadline, GError **error)
+/* Reads until there is the end of a line; NULL where none comes. */
+static const guint8 *find_line_end(ExmConversation *conversation, gint64 deadline, GError **error)
 {
 	const GByteArray *heard = conversation->heard;
 	const guint8 *end;
-	char *line;
 
 	while (!(end = heard->len ? memchr(heard->data, '\n', heard->len) : NULL)) {
 		if (heard->len > LINE_MAX_LENGTH) {
@@ -249,6 +249,17 @@ static char *read_line(ExmConversation *conversation, gint64 deadline, GError **
 		if (!read_more(conversation, deadline, error))
 			return NULL;
 	}
+	return end;
+}
+
+static char *read_line(ExmConversation *conversation, gint64 deadline, GError **error)
+{
+	const GByteArray *heard = conversation->heard;
+	const guint8 *end = find_line_end(conversation, deadline, error);
+	char *line;
+
+	if (!end)
+		return NULL;
 	line = g_strndup((const char *)heard->data, (gsize)(end - heard->data));
 	g_byte_array_remove_range(conversation->heard, 0, (guint)(end - heard->data) + 1);
 	return line;
@@ -319,12 +330,19 @@ bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson
 {
 	g_autoptr(ExmJson) answer = NULL;
 	g_autoptr(GBytes) bytes = NULL;
+	g_autoptr(GError) unsent = NULL;
+	const bool sent = exm_conversation_say(conversation, timeout_ms, question, data, &unsent);
 
-	if (!exm_conversation_say(conversation, timeout_ms, question, data, error) ||
-	    !exm_conversation_hear(conversation, timeout_ms, &answer, &bytes, error))
+	/* A peer that ended before it read the question may have sent the reason. */
+	if ((sent || find_line_end(conversation, 0, NULL)) &&
+	    !exm_conversation_hear(conversation, sent ? timeout_ms : 0, &answer, &bytes, error))
 		return false;
-	if (exm_json_member(answer, "error"))
+	if (answer && exm_json_member(answer, "error"))
 		return throw_refusal(answer, error);
+	if (!sent) {
+		g_propagate_error(error, g_steal_pointer(&unsent));
+		return false;
+	}
 	if (ret_answer)
 		*ret_answer = g_steal_pointer(&answer);
 	return true;

@@ -22,7 +22,7 @@ static Suite *(*const suites[])(void) = {
 	config_suite,     scrub_suite,          capacity_suite,
 	strip_suite,      policy_suite,         balance_suite,
 	balloon_suite,    pressure_suite,       prefetch_suite,
-	page_cache_suite,
+	page_cache_suite, conversation_suite,
 };
 
 int main(void)

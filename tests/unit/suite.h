@@ -61,6 +61,7 @@ Suite *balloon_suite(void);
 Suite *pressure_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
+Suite *conversation_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

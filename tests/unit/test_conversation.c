@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_conversation.c - lib/host/conversation.c */
+
+#include "host/conversation.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+/* A peer that has sent this text, and ended before it read anything. */
+static ExmConversation *ended_peer(const char *text)
+{
+	int sent[2], unread[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(sent), 0);
+	ck_assert_int_eq(pipe(unread), 0);
+	ck_assert_int_eq(write(sent[1], text, strlen(text)), (int)strlen(text));
+	close(sent[1]);
+	close(unread[0]);
+	return exm_conversation_new(sent[0], unread[1]);
+}
+
+static void assert_refusal(const char *text, ExmErrorCode code, const char *reason)
+{
+	ExmConversation *peer = ended_peer(text);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) answer = NULL;
+
+	ck_assert(!exm_conversation_ask(peer, 1000, json_object_new_object(), NULL, &answer, &error));
+	assert_error(error, code, reason);
+	ck_assert_ptr_null(answer);
+	exm_conversation_free(peer);
+}
+
+START_TEST(reason_of_a_peer_that_read_nothing)
+{
+	assert_refusal("{\"error\": \"name 'web' is taken\", \"code\": 5}\n", EXM_ERROR_STATE,
+	               "name 'web' is taken");
+	assert_refusal("hello\n", EXM_ERROR_SYSTEM, "'hello'");
+}
+END_TEST
+
+/* Neither half a line nor an answer to a question that was not sent is a reason. */
+START_TEST(end_of_a_peer_that_read_nothing)
+{
+	assert_refusal("", EXM_ERROR_SYSTEM, "the connection has ended");
+	assert_refusal("hel", EXM_ERROR_SYSTEM, "the connection has ended");
+	assert_refusal("{}\n", EXM_ERROR_SYSTEM, "the connection has ended");
+}
+END_TEST
+
+Suite *conversation_suite(void)
+{
+	Suite *suite = suite_create("conversation");
+	TCase *tests = tcase_create("conversation");
+
+	tcase_add_test(tests, reason_of_a_peer_that_read_nothing);
+	tcase_add_test(tests, end_of_a_peer_that_read_nothing);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
