@@ -130,7 +130,7 @@ $(O)/.version: FORCE
 
 deps: ## install with apt what is missing; DEPS="build test" for some groups only
 	@tests/deps.sh $(DEPS)
-NEEDS := $(addprefix need-,build unit test demo lab lint coverage valgrind clang fuzz bench dev)
+NEEDS := $(addprefix need-,build unit test demo lab lint coverage valgrind clang fuzz bench clean dev)
 $(NEEDS): need-%:
 	@tests/deps.sh $*
 
@@ -161,6 +161,9 @@ check-long: ## a hundred children of one Linux guest: minutes, and 4 GiB of memo
 	$(call run_suites,long,build test)
 check-lab: ## tests in the lab: NFS, NVDIMMs, disks; ARGS=tests/lab/X.bats for some
 	$(call run_suites,lab,build test lab)
+check-clean: ## make check as the first command in a bare Debian; RELEASE=trixie for another; root only
+	@tests/deps.sh clean
+	$(Q)tests/clean/check.sh $(RELEASE)
 check-lab-short: ## those of them that are tagged short, as in CI: some ten minutes
 	$(call run_suites,lab-short,build test lab)
 check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for others
@@ -369,7 +372,7 @@ clean: ## remove build
 
 FORCE:
 .PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-backports \
-	check-smoke check-lab check-lab-short check-long check-asan check-suites check-valgrind coverage \
+	check-smoke check-lab check-lab-short check-long check-asan check-suites check-clean check-valgrind coverage \
 	run-unit run-golden run-integration run-integration-backports run-smoke run-lab run-lab-short run-long fuzz \
 	guest linux guests qemu-backports lab lab-root demo bench lint $(LINTS) lint-analyzer format \
 	install uninstall dist distcheck gdb compile_commands.json help clean FORCE

@@ -27,6 +27,7 @@ test,bench,lab  gzip             gzip                 compresses it
 test,demo,bench procps           ps                   looks at the guests that run
 test,bench      strace           strace               watches what happens before exec
 unit,test,bench util-linux       flock                takes locks from outside
+test,demo       qemu-utils       qemu-img             makes overlays of disks
 test            ndctl            ndctl                reads namespaces of persistent memory too
 test            socat            socat                speaks QMP by hand
 test            xfsprogs         mkfs.xfs             makes a file system with reflinks
@@ -48,6 +49,8 @@ coverage        gcovr            gcovr                counts the lines that test
 valgrind        valgrind         valgrind             check-valgrind
 clang,fuzz      clang            clang                the second compiler of .ci/run
 fuzz            libclang-rt-14-dev /usr/lib/clang/14/lib/linux/libclang_rt.fuzzer-x86_64.a libFuzzer
+clean           debootstrap      debootstrap          makes a bare Debian
+clean           git              git                  clones into it
 dev             gdb              gdb                  make gdb
 TABLE
 }
