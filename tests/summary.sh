@@ -3,7 +3,7 @@
 # summary.sh PREFIX... - sum up the TAP files PREFIX.tap and PREFIX-*.tap.
 # Lists what failed and what was skipped, and why, what was unsteady (it failed, and passed alone) with its
 # first failure, and the ten files that took longest; the last line has the counts.  A suite that left
-# no result, or fewer than it planned, is a failure; so is a skip whose reason names a word of
+# no result, or ran no test, or fewer than it planned, is a failure; so is a skip whose reason names a word of
 # $EXOMEM_MUST (EXOMEM_MUST="qemu linux": what this machine is known to have).
 set -eu
 for prefix in "$@"; do
@@ -26,8 +26,8 @@ for prefix in "$@"; do
 	[ "$found" = 1 ] || printf '# file %s\n# missing\n' "$prefix"
 done | awk -v must="${EXOMEM_MUST:-}" '
 function finish() {
-	if (suite != "" && !lost && planned != ran)
-		failure(suite ": " ran " of " planned " tests ran")
+	if (suite != "" && !lost && (planned != ran || ran == 0))
+		failure(suite ": " ran + 0 " of " planned + 0 " tests ran")
 	planned = ran = lost = shown = 0
 }
 function failure(text) {

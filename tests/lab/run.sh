@@ -8,7 +8,7 @@
 #	                lab_cut_power, in its last test, which has passed then
 #	timeout=S       a phase takes no longer, 240 s
 # $TAGS, if set, leaves out the tests without these tags of bats.
-# A lab that ends in another way, or not at all, is a test that failed. $SUITE-NAME.console keeps what
+# A lab that ends in another way, or not at all, is a test that failed. $PREFIX-NAME.console keeps what
 # it said; $LAB, $EXOMEM and $GUEST are as boot.sh wants them.
 
 set -eu
@@ -57,7 +57,7 @@ dir=$(mktemp -d "$LAB/run-$name.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 
-: >"$SUITE-$name.console"
+: >"$PREFIX-$name.console"
 tests=0
 phase=1
 while [ "$phase" -le "$phases" ]; do
@@ -69,7 +69,7 @@ while [ "$phase" -le "$phases" ]; do
 	# shellcheck disable=SC2086 # words
 	timeout --foreground -k 5 "$timeout" "$here/boot.sh" "$dir" $words "run=$name.bats" \
 		"tags=${TAGS-}" "phase=$label" </dev/null >"$dir/qemu" 2>&1 || status=$?
-	cat "$dir/console" "$dir/qemu" >>"$SUITE-$name.console"
+	cat "$dir/console" "$dir/qemu" >>"$PREFIX-$name.console"
 	renumber "$dir/tap" "$tests" "$status" "$label" >>"$dir/result"
 	tests=$(sed -n 's/^= //p' "$dir/result")
 	sed -i '/^= /d' "$dir/result"
@@ -77,7 +77,7 @@ while [ "$phase" -le "$phases" ]; do
 done
 cat "$dir/result"
 if grep -q '^not ok' "$dir/result"; then
-	tail -n 40 "$SUITE-$name.console" | tr -cd '[:print:]\n\t' | sed 's/^/# console: /'
+	tail -n 40 "$PREFIX-$name.console" | tr -cd '[:print:]\n\t' | sed 's/^/# console: /'
 fi
 echo "1..$tests"
 ! grep -q '^not ok' "$dir/result"
