@@ -171,15 +171,18 @@ check-asan: ## unit and golden tests under ASan and UBSan; ASAN_SUITES= for othe
 check-suites: # some SUITES, in this PROFILE
 	$(call run_suites,$(SUITES),build unit $(if $(filter integration,$(SUITES)),test))
 
-# A sanitizer looks through all memory at the end of each test, which takes seconds on a busy machine.
+# A sanitizer searches all memory at the end of each process. With a process for each test that takes most
+# of the time, so there it is one for all, whose end is when leaks are reported.
 run-unit: $(O)/unit $(FUZZERS:%=$(O)/replay_%)
-	$(Q)export G_DEBUG=fatal-criticals G_SLICE=always-malloc \
-		CK_TIMEOUT_MULTIPLIER=$(if $(filter asan,$(PROFILE)),20,1); bad=0; \
-	CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap $(O)/unit || bad=1; \
+	$(Q)export G_DEBUG=fatal-criticals G_SLICE=always-malloc $(if $(filter asan,$(PROFILE)),CK_FORK=no); \
+	bad=0; \
+	CK_TAP_LOG_FILE_NAME=$(RESULTS)/unit.tap timeout --foreground 1200 $(O)/unit || bad=1; \
 	for target in $(FUZZERS); do $(O)/replay_$$target tests/fuzz/corpus/$$target/* \
 		>$(RESULTS)/unit-fuzz-$$target.tap || bad=1; done; exit $$bad
 run-golden: $(O)/exomem
-	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem TAP=$(RESULTS)/golden.tap tests/golden/run.sh $(ARGS)
+	$(Q)printf '%s\n' $(or $(ARGS),$(patsubst tests/golden/%/,%,$(wildcard tests/golden/*/))) | \
+		EXOMEM=$(CURDIR)/$(O)/exomem xargs -P $(JOBS) -I{} sh -c \
+		'TAP=$(RESULTS)/golden-$$(echo "$$0" | tr / -).tap tests/golden/run.sh "$$0"' {}
 # $(1): what its results are called, $(2): files, $(3): seconds for one, $(4): what runs it, $(5): more of
 # the environment. bats waits, beyond any test's limit, for all that a test left running.
 define run_files

@@ -132,6 +132,7 @@ done
 for out in */*.out; do
 	[ -e "$out" ] || continue
 	name=${out%.out}
+	wanted "$name" "$@" || continue
 	while [ ! -e "$name.cmd" ]; do
 		case ${name##*/} in
 		*.*) name=${name%.*} ;;
@@ -143,5 +144,5 @@ for out in */*.out; do
 	done
 done
 echo "1..$count" >&3
-echo "golden: $((count - failed)) passed, $failed failed"
+echo "golden${*:+ $*}: $((count - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
