@@ -13,7 +13,9 @@ void exm_json_put(ExmJson *json);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmJson, exm_json_put)
 
 ExmJson *exm_json_parse(const char *text, size_t length, GError **error);
+ExmJson *exm_json_parse_plain(const char *text, size_t length, GError **error);
 char *exm_json_print(ExmJson *json, bool pretty);
+char *exm_json_print_plain(ExmJson *json, GError **error);
 ExmJson *exm_json_member(ExmJson *object, const char *name);
 const char *exm_json_get_string(ExmJson *object, const char *name);
 uint64_t exm_json_get_uint(ExmJson *object, const char *name);

@@ -24,7 +24,10 @@ static const char *const round_trips[] = {
 	"{\"a\":[1,-2,{\"b\":null}],\"path\":\"/mem/a,b\"}",
 	"18446744073709551615",
 	"[\"\\n\\\"\\\\\"]",
-	"{\"\xc3\xa4\":\"\xff\"}",
+	"{\"\xc3\xa4\":\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xaf\"}",
+	"[[],{}]",
+	"-9223372036854775808",
+	"[1.50,1e5]",
 };
 
 START_TEST(print_undoes_parse)
@@ -74,6 +77,29 @@ static const struct {
 	{ "{}{}", "not JSON at byte 2: " },
 	{ "[1]]", "not JSON at byte 3: " },
 	{ "null", "a bare null says nothing" },
+	{ "[NaN]", "not JSON at byte 1: " },
+	{ "[-Infinity]", "not JSON at byte 2: " },
+	{ "{'a':1}", "not JSON at byte 1: " },
+	{ "[\"a\nb\"]", "not JSON at byte 3: control character in a string" },
+	{ "{\"a\tb\":1}", "not JSON at byte 3: control character in a string" },
+	{ "[18446744073709551616]", "not JSON at byte 1: number out of range" },
+	{ "[2,-9223372036854775809]", "not JSON at byte 3: number out of range" },
+	{ "[\"\xff\"]", "not JSON at byte 2: not UTF-8" },
+	{ "{\"\xff\":1}", "not JSON at byte 2: not UTF-8" },
+	{ "[\"\xed\xa0\x80\"]", "not JSON at byte 2: not UTF-8" },
+	{ "[\"\xc0\x80\"]", "not JSON at byte 2: not UTF-8" },
+	{ "[\"\\ud800\"]", "not JSON at byte 2: half of a surrogate pair" },
+	{ "[\"\\udc00\"]", "not JSON at byte 2: half of a surrogate pair" },
+	{ "[\"\\ud800\\ud800\"]", "not JSON at byte 2: half of a surrogate pair" },
+	{ "{\"a\\udfff\":1}", "not JSON at byte 3: half of a surrogate pair" },
+	{ "[\"\\u0000\"]", "not JSON at byte 2: NUL in a string" },
+	{ "[\"\\u12\"]", "not JSON at byte " },
+	{ "[\"\\x\"]", "not JSON at byte 2: unknown escape" },
+	{ "[\"\\\xc3\xa9\"]", "not JSON at byte 2: unknown escape" },
+	{ "[\"\\", "unexpected end of data" },
+	{ "[\xc3\xa9]", "not JSON at byte 1: " },
+	/* The offset is the text's, in which the letters before it are shorter than escapes. */
+	{ "[\"\xc3\xa9\xf0\x9f\x90\xaf\",]", "not JSON at byte 10: " },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
 	  "not JSON at byte " },
 };
@@ -105,13 +131,126 @@ START_TEST(parse_refuses_more_than_json_c_can_count)
 }
 END_TEST
 
+START_TEST(parse_reads_escapes)
+{
+	g_autoptr(ExmJson) json = parse("{\"s\":\"\\u00e9\\uD83D\\udc2f\\\\u0000\\/\\n\"}");
+
+	ck_assert_str_eq(exm_json_get_string(json, "s"), "\xc3\xa9\xf0\x9f\x90\xaf\\u0000/\n");
+}
+END_TEST
+
 START_TEST(print_pretty_is_for_people)
 {
-	g_autoptr(ExmJson) json = parse("{\"a\":[1],\"b\":\"/x\"}");
+	g_autoptr(ExmJson)
+		json = parse("{\"a\":[1],\"b\":\"/x\",\"c\":[],\"d\":{},\"e\":[null,\"\"]}");
 
 	assert_text_and_free(exm_json_print(json, true),
-	                     "{\n  \"a\": [\n    1\n  ],\n  \"b\": \"/x\"\n}");
+	                     "{\n  \"a\": [\n    1\n  ],\n  \"b\": \"/x\",\n  \"c\": [],\n"
+	                     "  \"d\": {},\n  \"e\": [\n    null,\n    \"\"\n  ]\n}");
 	assert_text_and_free(exm_json_print(NULL, false), "null");
+}
+END_TEST
+
+/* All bytes that are not UTF-8, and how they are written. */
+static const struct {
+	const char *text;
+	const char *json;
+} not_utf8[] = {
+	{ "caf\xe9", "{\"bytes\":\"Y2Fm6Q==\"}" },
+	{ "\xff", "{\"bytes\":\"/w==\"}" },
+	{ "\xed\xa0\x80", "{\"bytes\":\"7aCA\"}" },
+	{ "\xc0\x80", "{\"bytes\":\"wIA=\"}" },
+	{ "\xf4\x90\x80\x80", "{\"bytes\":\"9JCAgA==\"}" },
+	{ "\xc3\xa9\n\xc3", "{\"bytes\":\"w6kKww==\"}" },
+};
+
+START_TEST(bytes_come_back)
+{
+	const char *const values[] = { "caf\xc3\xa9", not_utf8[_i].text, NULL };
+	g_autofree char *wanted = g_strdup_printf("{\"s\":%s,\"v\":[\"caf\xc3\xa9\",%s]}",
+	                                          not_utf8[_i].json, not_utf8[_i].json);
+	g_autoptr(ExmJson) json = parse("{}");
+	g_autoptr(ExmJson) again = NULL;
+	g_auto(GStrv) strv = NULL;
+
+	exm_json_set_string(json, "s", not_utf8[_i].text);
+	exm_json_set_strv(json, "v", values);
+	ck_assert_str_eq(exm_json_get_string(json, "s"), not_utf8[_i].text);
+	assert_text_and_free(exm_json_print(json, false), wanted);
+	again = parse(wanted);
+	ck_assert_str_eq(exm_json_get_string(again, "s"), not_utf8[_i].text);
+	strv = exm_json_get_strv(again, "v");
+	ck_assert_ptr_nonnull(strv);
+	ck_assert(g_strv_equal(values, (const char *const *)strv));
+	assert_text_and_free(exm_json_print(again, false), wanted);
+}
+END_TEST
+
+START_TEST(bytes_stand_on_a_line_of_their_own)
+{
+	g_autoptr(ExmJson) json = parse("{\"a\":[\"x\"]}");
+
+	exm_json_set_string(json, "s", "\xff");
+	assert_text_and_free(exm_json_print(json, true),
+	                     "{\n  \"a\": [\n    \"x\"\n  ],\n  \"s\": {\"bytes\": \"/w==\"}\n}");
+	/* A value that is set anew is printed as what it is now. */
+	exm_json_set_string(json, "s", "x");
+	assert_text_and_free(exm_json_print(json, false), "{\"a\":[\"x\"],\"s\":\"x\"}");
+}
+END_TEST
+
+/* What another program may write, and what that is. */
+static const struct {
+	const char *text;
+	const char *same;
+} bytes_of_others[] = {
+	{ "{\"a\":{\"bytes\":\"YQ==\"}}", "{\"a\":\"a\"}" },
+	{ "{\"a\":{\"bytes\":\"\"}}", "{\"a\":\"\"}" },
+	{ "[[{\"bytes\":\"\\u0059Q==\"}]]", "[[\"a\"]]" },
+	{ "[{\"bytes\":1},{\"bytes\":null}]", "[{\"bytes\":1},{\"bytes\":null}]" },
+	{ "[{\"bytes\":\"YQ==\",\"a\":1}]", "[{\"bytes\":\"YQ==\",\"a\":1}]" },
+	{ "[{\"bytes\":{\"bytes\":\"WVE9PQ==\"}}]", "[\"a\"]" },
+	{ "{\"bytes\":\"YQ==\"}", "{\"bytes\":\"YQ==\"}" },
+};
+
+START_TEST(bytes_of_others_are_read)
+{
+	g_autoptr(ExmJson) json = parse(bytes_of_others[_i].text);
+
+	assert_text_and_free(exm_json_print(json, false), bytes_of_others[_i].same);
+}
+END_TEST
+
+static const char *const bad_bytes[] = {
+	"not base64!", "YQ", "YQ=", "YR==", "YQ==YQ==", " YQ==", "AA==", "YQBi", "\xc3\xa9",
+};
+
+START_TEST(parse_refuses_bad_bytes)
+{
+	g_autofree char *text = g_strdup_printf("{\"a\":[{\"bytes\":\"%s\"}]}", bad_bytes[_i]);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) plain = NULL;
+
+	ck_assert_ptr_null(exm_json_parse(text, strlen(text), &error));
+	assert_error(error, EXM_ERROR_SYSTEM, bad_bytes[_i]);
+	assert_error(error, EXM_ERROR_SYSTEM, "is not the base64 of bytes without NUL");
+	plain = exm_json_parse_plain(text, strlen(text), NULL);
+	assert_text_and_free(exm_json_print(plain, false), text);
+}
+END_TEST
+
+START_TEST(plain_json_has_no_bytes)
+{
+	static const char text[] = "{\"a\":{\"bytes\":\"/w==\"},\"b\":\"caf\xc3\xa9\"}";
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) json = exm_json_parse_plain(text, strlen(text), &error);
+	g_autofree char *printed = exm_json_print_plain(json, &error);
+
+	assert_no_error(error);
+	ck_assert_str_eq(printed, text);
+	exm_json_set_string(json, "c", "/caf\xe9");
+	ck_assert_ptr_null(exm_json_print_plain(json, &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED, "'/caf\xe9' is not UTF-8");
 }
 END_TEST
 
@@ -226,7 +365,13 @@ Suite *json_suite(void)
 	tcase_add_loop_test(tests, parse_refuses_bad, 0, G_N_ELEMENTS(bad));
 	tcase_add_test(tests, parse_refuses_nul_inside);
 	tcase_add_test(tests, parse_refuses_more_than_json_c_can_count);
+	tcase_add_test(tests, parse_reads_escapes);
 	tcase_add_test(tests, print_pretty_is_for_people);
+	tcase_add_loop_test(tests, bytes_come_back, 0, G_N_ELEMENTS(not_utf8));
+	tcase_add_test(tests, bytes_stand_on_a_line_of_their_own);
+	tcase_add_loop_test(tests, bytes_of_others_are_read, 0, G_N_ELEMENTS(bytes_of_others));
+	tcase_add_loop_test(tests, parse_refuses_bad_bytes, 0, G_N_ELEMENTS(bad_bytes));
+	tcase_add_test(tests, plain_json_has_no_bytes);
 	tcase_add_test(tests, getters_read_members);
 	tcase_add_loop_test(tests, getters_of_other_types_give_nothing, 0, G_N_ELEMENTS(members));
 	tcase_add_test(tests, setters_set_and_replace);

@@ -31,6 +31,23 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+/* Whatever the bytes of a command line and of paths are. */
+START_TEST(bytes_come_back)
+{
+	g_autoptr(ExmTemplate) template = facts_template(
+		"{'command': ['-append', {'bytes': 'Y2Fm6Q=='}], 'disks': [],"
+		" 'working-directory': {'bytes': 'L2NhZuk='}}");
+	g_autoptr(ExmJson) json = exm_template_to_json(template);
+	g_autofree char *text = exm_json_print(json, true);
+	g_autoptr(ExmJson) read = exm_json_parse(text, strlen(text), NULL);
+	g_autoptr(ExmTemplate) again = exm_template_from_json(read, TEMPLATE, NULL);
+
+	ck_assert(g_utf8_validate(text, -1, NULL));
+	ck_assert_str_eq(again->command[1], "caf\xe9");
+	ck_assert_str_eq(again->working_directory, "/caf\xe9");
+}
+END_TEST
+
 START_TEST(made_of_parts)
 {
 	g_autoptr(ExmTemplate) template = exm_template_new();
@@ -224,6 +241,7 @@ Suite *template_suite(void)
 	TCase *tcase = tcase_create("template");
 
 	tcase_add_test(tcase, there_and_back);
+	tcase_add_test(tcase, bytes_come_back);
 	tcase_add_test(tcase, made_of_parts);
 	tcase_add_test(tcase, files_stand_in_its_directory_or_where_they_are);
 	tcase_add_test(tcase, what_may_be_absent);

@@ -47,6 +47,37 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+static ExmVm *reread(const ExmVm *vm)
+{
+	g_autoptr(ExmJson) json = exm_vm_to_json(vm);
+	g_autofree char *text = exm_json_print(json, true);
+	g_autoptr(ExmJson) again = exm_json_parse(text, strlen(text), NULL);
+
+	ck_assert(g_utf8_validate(text, -1, NULL));
+	return exm_vm_from_json(again, DIRECTORY, NULL);
+}
+
+/* Whatever the bytes of a command line and of paths are. */
+START_TEST(bytes_come_back)
+{
+	g_autoptr(ExmJson) json = vm_json();
+	const char *const words[] = { "-append", "caf\xe9", "caf\xc3\xa9", "\xff", NULL };
+	ExmJson *memory = json_object_array_get_idx(exm_json_member(json, "memory"), 0);
+	g_autoptr(ExmVm) vm = NULL;
+	g_autoptr(ExmVm) again = NULL;
+
+	exm_json_set_strv(json, "argv", words);
+	exm_json_set_string(json, "working-directory", "/caf\xe9");
+	exm_json_set_string(memory, "path", "/mem/\xff");
+	vm = exm_vm_from_json(json, DIRECTORY, NULL);
+	again = reread(vm);
+	ck_assert(g_strv_equal(words, (const char *const *)again->argv));
+	ck_assert_str_eq(again->working_directory, "/caf\xe9");
+	memory = json_object_array_get_idx(again->memory, 0);
+	ck_assert_str_eq(exm_json_get_string(memory, "path"), "/mem/\xff");
+}
+END_TEST
+
 /* The memory of a record that was read must outlive what it was read from. */
 START_TEST(stands_alone)
 {
@@ -127,6 +158,7 @@ Suite *vm_suite(void)
 	TCase *tcase = tcase_create("vm");
 
 	tcase_add_test(tcase, there_and_back);
+	tcase_add_test(tcase, bytes_come_back);
 	tcase_add_test(tcase, stands_alone);
 	tcase_add_loop_test(tcase, a_missing_member, 0, G_N_ELEMENTS(required));
 	tcase_add_loop_test(tcase, a_member_of_another_type, 0, G_N_ELEMENTS(required));

@@ -1,0 +1,23 @@
+# A shell takes any bytes between quotation marks.
+# facts: qemu-7.2.json
+run
+--dry-run
+--shell
+--state-dir
+/run/café
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-M
+q35
+-m
+1g
+-mem-path
+/mem,mode=create,mmap=shared,anyfs
+-kernel
+cafÃ© ğŸ¯
+-append
+café
+-D
+/tmp/ÿ,x
