@@ -26,7 +26,7 @@ static const GOptionEntry options[] = {
 static ExmJson *read_arguments(const char *text, GError **error)
 {
 	g_autoptr(GError) problem = NULL;
-	g_autoptr(ExmJson) json = exm_json_parse(text, strlen(text), &problem);
+	g_autoptr(ExmJson) json = exm_json_parse_plain(text, strlen(text), &problem);
 
 	if (!json) {
 		exm_throw(error, EXM_ERROR_USAGE, "arguments: %s", problem->message);

@@ -27,7 +27,7 @@ struct ExmListener {
 	GString *received;
 };
 
-static char *opening(const char *command, ExmJson *arguments)
+static char *opening(const char *command, ExmJson *arguments, GError **error)
 {
 	g_autoptr(ExmJson) said = json_object_new_object();
 	g_autofree char *text = NULL;
@@ -38,8 +38,8 @@ static char *opening(const char *command, ExmJson *arguments)
 	if (arguments)
 		json_object_object_add(said, "arguments", json_object_get(arguments));
 	exm_json_set_uint(said, "id", 1);
-	text = exm_json_print(said, false);
-	return g_strdup_printf("{\"execute\":\"qmp_capabilities\"}\n%s\n", text);
+	text = exm_json_print_plain(said, error);
+	return text ? g_strdup_printf("{\"execute\":\"qmp_capabilities\"}\n%s\n", text) : NULL;
 }
 
 /**
@@ -48,7 +48,8 @@ static char *opening(const char *command, ExmJson *arguments)
  * @socket_name: EXM_VM_CONTROL or EXM_VM_EVENTS
  * @command:     a command, whose answer will have the id 1; NULL for none
  * @arguments:   of the command (borrowed), or NULL
- * @error:       STATE where the guest does not take a connection at this moment
+ * @error:       STATE where the guest does not take a connection at this moment; UNSUPPORTED for an
+ *               argument that is not UTF-8
  *
  * QEMU takes commands in the order they came, so nobody has to wait for its greeting.
  *
@@ -66,7 +67,9 @@ ExmListener *exm_listener_new(const ExmVm *vm, const char *socket_name, const ch
 	listener = g_new0(ExmListener, 1);
 	listener->fd = fd;
 	listener->received = g_string_new(NULL);
-	text = opening(command, arguments);
+	text = opening(command, arguments, error);
+	if (!text)
+		return NULL;
 	exm_trace("qmp", "to %s: %s", vm->name, text);
 	/* So little fits into the buffer of a new socket at once. */
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(text)) {
@@ -133,7 +136,7 @@ ExmJson *exm_listener_next(ExmListener *listener)
 	while (!message && (end = memchr(received->str, '\n', received->len))) {
 		const gssize length = end - received->str;
 
-		message = exm_json_parse(received->str, (size_t)length, NULL);
+		message = exm_json_parse_plain(received->str, (size_t)length, NULL);
 		g_string_erase(received, 0, length + 1);
 	}
 	if (message)

@@ -23,9 +23,11 @@
  * @greeted:  whether QEMU has said its first word
  * @last_id:  id of the last command
  * @pending:  of char *: commands that were sent and not yet answered, oldest first
- * @tokener:  reads a message piece by piece
  * @events:   of ExmJson: what came while an answer was awaited, oldest first
- * @size:     bytes of the message that @tokener is in; 0 between two
+ * @message:  what has come of a message
+ * @depth:    how many objects and lists are open at its end
+ * @string:   whether a string is
+ * @escape:   whether a backslash in that is its last byte
  * @start:    first byte of @buffer not yet read into a message
  * @end:      behind the last one
  * @buffer:   what was received
@@ -36,9 +38,11 @@ struct ExmQmp {
 	bool greeted;
 	uint64_t last_id;
 	GQueue pending;
-	struct json_tokener *tokener;
 	GQueue events;
-	size_t size;
+	GString *message;
+	size_t depth;
+	bool string;
+	bool escape;
 	size_t start;
 	size_t end;
 	char buffer[65536];
@@ -121,8 +125,8 @@ static bool receive(ExmQmp *qmp, GError **error)
 	/* A peer that dies with something unread resets the connection. */
 	if (got == 0 || (got < 0 && errno == ECONNRESET))
 		return exm_throw(error, EXM_ERROR_SYSTEM,
-		                 qmp->size ? "QEMU hung up in the middle of a message"
-		                           : "QEMU hung up");
+		                 qmp->message->len ? "QEMU hung up in the middle of a message"
+		                                   : "QEMU hung up");
 	if (got < 0)
 		return exm_throw_errno(error, errno, "cannot hear QEMU");
 	qmp->start = 0;
@@ -136,43 +140,66 @@ static void skip_space(ExmQmp *qmp)
 		qmp->start++;
 }
 
-static bool throw_junk(ExmQmp *qmp, GError **error)
+static bool throw_junk(const char *text, size_t length, const GError *reason, GError **error)
 {
-	g_autofree char *junk = g_strndup(qmp->buffer + qmp->start, MIN(qmp->end - qmp->start, 40));
+	g_autofree char *junk = g_strndup(text, MIN(length, 40));
 	g_autofree char *shown = NULL;
 
 	junk[strcspn(junk, "\r\n")] = '\0';
 	shown = g_strescape(junk, NULL);
-	return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' is not QMP", shown);
+	return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' is not QMP%s%s", shown, reason ? ": " : "",
+	                 reason ? reason->message : "");
 }
 
-/* Feed what was received to the tokener. True with *ret_message NULL where more is needed. */
+/* Whether this letter ends the message. */
+static bool ends_message(ExmQmp *qmp, char letter)
+{
+	if (qmp->escape)
+		qmp->escape = false;
+	else if (qmp->string && letter == '\\')
+		qmp->escape = true;
+	else if (letter == '"')
+		qmp->string = !qmp->string;
+	else if (!qmp->string && (letter == '[' || letter == '{'))
+		qmp->depth++;
+	else if (!qmp->string && (letter == ']' || letter == '}'))
+		qmp->depth--;
+	return qmp->depth == 0;
+}
+
+/* Moves what was received to the message, and no more than that; whether it is whole then. */
+static bool take_message(ExmQmp *qmp)
+{
+	const size_t start = qmp->start;
+	bool whole = false;
+
+	while (!whole && qmp->start < qmp->end)
+		whole = ends_message(qmp, qmp->buffer[qmp->start++]);
+	g_string_append_len(qmp->message, qmp->buffer + start, (gssize)(qmp->start - start));
+	return whole;
+}
+
+/* True with *ret_message NULL where more is needed. */
 static bool parse(ExmQmp *qmp, ExmJson **ret_message, GError **error)
 {
-	enum json_tokener_error problem;
+	g_autoptr(GError) reason = NULL;
 
-	if (qmp->size == 0)
+	if (qmp->message->len == 0)
 		skip_space(qmp);
 	*ret_message = NULL;
 	if (qmp->start == qmp->end)
 		return true;
-	/* Every message is an object; a tokener would go on for ever in a row of digits. */
-	if (qmp->size == 0 && qmp->buffer[qmp->start] != '{')
-		return throw_junk(qmp, error);
-	*ret_message = json_tokener_parse_ex(qmp->tokener, qmp->buffer + qmp->start,
-	                                     (int)(qmp->end - qmp->start));
-	problem = json_tokener_get_error(qmp->tokener);
-	if (problem != json_tokener_success && problem != json_tokener_continue)
-		return throw_junk(qmp, error);
-	if (problem == json_tokener_success) {
-		qmp->start += json_tokener_get_parse_end(qmp->tokener);
-		qmp->size = 0;
-		return true;
-	}
-	qmp->size += qmp->end - qmp->start;
-	qmp->start = qmp->end;
-	return qmp->size <= MESSAGE_MAX ||
-	       exm_throw(error, EXM_ERROR_SYSTEM, "QEMU sent a message without an end");
+	/* Every message is an object. */
+	if (qmp->message->len == 0 && qmp->buffer[qmp->start] != '{')
+		return throw_junk(qmp->buffer + qmp->start, qmp->end - qmp->start, NULL, error);
+	if (!take_message(qmp))
+		return qmp->message->len <= MESSAGE_MAX ||
+		       exm_throw(error, EXM_ERROR_SYSTEM, "QEMU sent a message without an end");
+	*ret_message = exm_json_parse_plain(qmp->message->str, qmp->message->len, &reason);
+	if (!*ret_message)
+		throw_junk(qmp->message->str, qmp->message->len, reason, error);
+	g_string_truncate(qmp->message, 0);
+	return *ret_message;
 }
 
 static ExmJson *next_message(ExmQmp *qmp, GError **error)
@@ -222,7 +249,7 @@ static ExmJson *next_answer(ExmQmp *qmp, GError **error)
 	}
 }
 
-static char *build_command(ExmQmp *qmp, const char *command, ExmJson *arguments)
+static char *build_command(const ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error)
 {
 	g_autoptr(ExmJson) message = json_object_new_object();
 	g_autofree char *text = NULL;
@@ -230,9 +257,9 @@ static char *build_command(ExmQmp *qmp, const char *command, ExmJson *arguments)
 	exm_json_set_string(message, "execute", command);
 	if (arguments)
 		json_object_object_add(message, "arguments", arguments);
-	exm_json_set_uint(message, "id", ++qmp->last_id);
-	text = exm_json_print(message, false);
-	return g_strconcat(text, "\r\n", NULL);
+	exm_json_set_uint(message, "id", qmp->last_id + 1);
+	text = exm_json_print_plain(message, error);
+	return text ? g_strconcat(text, "\r\n", NULL) : NULL;
 }
 
 static ExmJson *read_answer(ExmQmp *qmp, GError **error)
@@ -263,17 +290,22 @@ static ExmJson *read_answer(ExmQmp *qmp, GError **error)
  * @command:   name of the command
  * @arguments: (transfer full): its arguments, or NULL
  * @fd:        a descriptor that goes with it, of which QEMU gets a duplicate; or -1
- * @error:     SYSTEM; the conversation cannot go on then
+ * @error:     UNSUPPORTED for a string that is not UTF-8, and nothing was sent; SYSTEM, and the
+ *             conversation cannot go on then
  *
+ * QEMU takes no string that is not UTF-8 (qobject/json-parser.c, parse_string()).
  * QEMU does what it was sent one by one, whether or not the one before has failed. Before anything
  * else is done with the conversation, exm_qmp_settle() has to hear the answers.
  */
 bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, GError **error)
 {
-	g_autofree char *text = build_command(qmp, command, arguments);
+	g_autofree char *text = build_command(qmp, command, arguments, error);
 
-	g_queue_push_tail(&qmp->pending, g_strdup(command));
-	if (send_all(qmp, text, fd, error))
+	if (text) {
+		qmp->last_id++;
+		g_queue_push_tail(&qmp->pending, g_strdup(command));
+	}
+	if (text && send_all(qmp, text, fd, error))
 		return true;
 	g_prefix_error(error, "QMP command '%s': ", command);
 	return false;
@@ -284,8 +316,8 @@ bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, 
  * @qmp:       the conversation
  * @command:   name of the command
  * @arguments: (transfer full): its arguments, or NULL
- * @error:     SYSTEM: QEMU's own words where it refuses, or what broke the conversation, which
- *             cannot go on then
+ * @error:     UNSUPPORTED as of exm_qmp_send(); SYSTEM: QEMU's own words where it refuses, or
+ *             what broke the conversation, which cannot go on then
  *
  * Return: what QEMU returned (transfer full), an empty object where that is null; or NULL.
  */
@@ -380,8 +412,7 @@ static ExmQmp *conversation_new(int fd, int deadline_ms)
 	ExmQmp *qmp = g_new0(ExmQmp, 1);
 
 	qmp->fd = fd;
-	qmp->tokener = json_tokener_new();
-	json_tokener_set_flags(qmp->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	qmp->message = g_string_new(NULL);
 	exm_qmp_set_deadline(qmp, deadline_ms);
 	return qmp;
 }
@@ -439,7 +470,7 @@ void exm_qmp_free(ExmQmp *qmp)
 		return;
 	g_queue_clear_full(&qmp->events, event_free);
 	g_queue_clear_full(&qmp->pending, g_free);
-	json_tokener_free(qmp->tokener);
+	g_string_free(qmp->message, TRUE);
 	exm_fd_clear(&qmp->fd);
 	g_free(qmp);
 }

@@ -162,7 +162,7 @@ static const char *json_or_pair(ExmJson *json, const GPtrArray *pairs, const cha
 /* -object and -device take JSON too (since QEMU 6.0 and 6.2). */
 static ExmJson *parse_if_json(const char *text)
 {
-	return text[0] == '{' ? exm_json_parse(text, strlen(text), NULL) : NULL;
+	return text[0] == '{' ? exm_json_parse_plain(text, strlen(text), NULL) : NULL;
 }
 
 /* 0 where it is not said, or not as we read it. */

@@ -192,7 +192,7 @@ GPtrArray *exm_qemu_keys_read(const char *argument, const char *first)
 
 	if (argument[0] == '{') {
 		g_autofree char *text = quote_placeholders(argument);
-		g_autoptr(ExmJson) json = exm_json_parse(text, strlen(text), NULL);
+		g_autoptr(ExmJson) json = exm_json_parse_plain(text, strlen(text), NULL);
 
 		if (json)
 			add_json(keys, json);

@@ -334,7 +334,7 @@ static char *image_name(ExmJson *inserted)
 	static const char prefix[] = "json:";
 	const char *name = exm_json_get_string(exm_json_member(inserted, "image"), "filename");
 	const char *text = name && g_str_has_prefix(name, prefix) ? name + strlen(prefix) : NULL;
-	g_autoptr(ExmJson) json = text ? exm_json_parse(text, strlen(text), NULL) : NULL;
+	g_autoptr(ExmJson) json = text ? exm_json_parse_plain(text, strlen(text), NULL) : NULL;
 	ExmJson *file = exm_json_member(json, "backing") ? exm_json_member(json, "file") : NULL;
 	const char *inner = exm_json_get_string(file, "filename");
 

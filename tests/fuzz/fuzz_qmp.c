@@ -119,7 +119,7 @@ static char *make_answer(ExmJson *value)
 	exm_json_set_uint(message, "id", 2);
 	text = exm_json_print(message, false);
 	/* One level deeper than alone, it may be too deep for json-c. */
-	read_back = exm_json_parse(text, strlen(text), NULL);
+	read_back = exm_json_parse_plain(text, strlen(text), NULL);
 	return read_back ? g_steal_pointer(&text) : NULL;
 }
 
@@ -154,7 +154,7 @@ static void check_answer(ExmJson *value, const char *answer, int how)
 
 static void check_arrives(const char *text, size_t length, int how)
 {
-	g_autoptr(ExmJson) value = exm_json_parse(text, length, NULL);
+	g_autoptr(ExmJson) value = exm_json_parse_plain(text, length, NULL);
 	g_autofree char *answer = value ? make_answer(value) : NULL;
 
 	if (answer)

@@ -239,6 +239,81 @@ START_TEST(broken_answers)
 	assert_command_fails("{\"return\": {}, \"id\": 2", "in the middle of a message");
 	assert_command_fails("", "hung up");
 	assert_command_fails("Segmentation fault\n", "'Segmentation fault' is not QMP");
+	assert_command_fails("{\"return\": \"\\ud800\", \"id\": 2}", "half of a surrogate pair");
+	assert_command_fails("{\"return\": \"\\u0000\", \"id\": 2}", "NUL in a string");
+	assert_command_fails("{\"return\": \"caf\xe9\", \"id\": 2}",
+	                     "is not QMP: not JSON at byte 15");
+	assert_command_fails("{\"return\": [1}, \"id\": 2}", "is not QMP");
+}
+END_TEST
+
+/* Brackets and quotation marks in strings, and letters beyond ASCII in either spelling. */
+START_TEST(strings_end_no_message)
+{
+	static const Line lines[] = {
+		{ NULL, GREETING AGREED, 0, 0 },
+		{ "\"id\":2",
+		  "{\"event\": \"}\"}{\"return\": {\"a\": \"\\\\\", \"b\": \"]}\\\"{\", \"c\": "
+		  "\"\xc3\xa9\\u00e9\"}, \"id\": 2}\r\n",
+		  1, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = peer_begin(peer);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
+
+	assert_no_error(error);
+	ck_assert_str_eq(exm_json_get_string(answer, "a"), "\\");
+	ck_assert_str_eq(exm_json_get_string(answer, "b"), "]}\"{");
+	ck_assert_str_eq(exm_json_get_string(answer, "c"), "\xc3\xa9\xc3\xa9");
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+/* What QEMU answers is no record of exomem's: nothing in it stands for bytes. */
+START_TEST(bytes_of_qemu_are_an_object)
+{
+	static const Line lines[] = {
+		{ NULL, GREETING AGREED, 0, 0 },
+		{ "\"id\":2", "{\"return\": {\"a\": {\"bytes\": \"YQ==\"}}, \"id\": 2}", 0, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = peer_begin(peer);
+	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, NULL);
+
+	ck_assert_str_eq(exm_json_get_string(exm_json_member(answer, "a"), "bytes"), "YQ==");
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+/* Nothing is sent, and so the next command has the number that this one would have had. */
+START_TEST(what_is_not_utf8_is_not_sent)
+{
+	static const Line lines[] = {
+		{ NULL, GREETING AGREED, 0, 0 },
+		{ "\"id\":2", "{\"return\": {\"n\": 7}, \"id\": 2}", 0, 0 },
+		{ 0 },
+	};
+	Peer *peer = peer_start(lines, false);
+	ExmQmp *qmp = peer_begin(peer);
+	ExmJson *arguments = json_object_new_object();
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) none = NULL;
+	g_autoptr(ExmJson) answer = NULL;
+
+	exm_json_set_string(arguments, "filename", "/caf\xe9");
+	ck_assert_ptr_null(exm_qmp_execute(qmp, "blockdev-add", arguments, &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED,
+	             "QMP command 'blockdev-add': '/caf\xe9' is not UTF-8");
+	answer = exm_qmp_execute(qmp, "next", NULL, &none);
+	assert_no_error(none);
+	ck_assert_uint_eq(exm_json_get_uint(answer, "n"), 7);
+	exm_qmp_free(qmp);
+	peer_end_having_heard(peer, "{\"execute\":\"next\",\"id\":2}\r\n");
 }
 END_TEST
 
@@ -419,6 +494,9 @@ Suite *qmp_suite(void)
 	tcase_add_test(tcase, null_is_an_answer);
 	tcase_add_test(tcase, refusals);
 	tcase_add_test(tcase, broken_answers);
+	tcase_add_test(tcase, strings_end_no_message);
+	tcase_add_test(tcase, bytes_of_qemu_are_an_object);
+	tcase_add_test(tcase, what_is_not_utf8_is_not_sent);
 	tcase_add_test(tcase, what_is_not_qmp);
 	tcase_add_test(tcase, hangs_up_at_once);
 	tcase_add_test(tcase, silence_ends_at_the_deadline);
