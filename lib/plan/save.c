@@ -404,6 +404,38 @@ static bool check_all_found(const ExmSaveFacts *facts, const GPtrArray *images, 
 	return true;
 }
 
+/* QEMU, qobject/json-parser.c, parse_string() */
+static bool check_utf8(const char *path, GError **error)
+{
+	return !path || g_utf8_validate(path, -1, NULL) ||
+	       exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "'%s' is not UTF-8, and QMP, by which QEMU has to be told where disks and "
+	                 "overlays are, has no other text: rename it",
+	                 path);
+}
+
+/* What QEMU calls an image is not its path where that is not UTF-8, so none would be found. */
+static bool check_images(const GPtrArray *images, GError **error)
+{
+	for (guint i = 0; i < images->len; i++)
+		if (!check_utf8(((const ExmSaveImage *)images->pdata[i])->path, error))
+			return false;
+	return true;
+}
+
+/* Of the overlays too: in the template, and where a fork puts those that the guest goes on with. */
+static bool check_paths(const ExmSavePlan *plan, GError **error)
+{
+	for (guint i = 0; i < plan->disks->len; i++) {
+		const ExmSaveFile *file = plan->disks->pdata[i];
+
+		if (!check_utf8(plan->temporary, error) || !check_utf8(file->path, error) ||
+		    !check_utf8(file->directory, error))
+			return false;
+	}
+	return true;
+}
+
 static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
 {
 	g_autoptr(GPtrArray) images = NULL;
@@ -414,7 +446,7 @@ static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **er
 		return true;
 	}
 	images = exm_save_images(plan->vm, error);
-	if (!images || !check_all_found(facts, images, error))
+	if (!images || !check_images(images, error) || !check_all_found(facts, images, error))
 		return false;
 	for (guint i = 0; i < images->len; i++) {
 		const ExmSaveImage *image = images->pdata[i];
@@ -424,7 +456,7 @@ static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **er
 		if (inserted && !exm_json_get_bool(inserted, "ro"))
 			plan_image(plan, facts, image, i, inserted);
 	}
-	return true;
+	return check_paths(plan, error);
 }
 
 static const char *cpu_of(const ExmQemuLine *line)

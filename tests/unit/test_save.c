@@ -229,6 +229,10 @@ END_TEST
 
 #define COMMAND(words) "{'command': [" words "]}"
 
+#define NOT_UTF8(path)                                                                             \
+	"'" path "' is not UTF-8, and QMP, by which QEMU has to be told where disks and overlays " \
+	"are, has no other text: rename it"
+
 static const struct {
 	Setting setting;
 	ExmErrorCode code;
@@ -323,6 +327,14 @@ static const struct {
 	{ { .facts = "{'disks': [{'device': 'ide7', 'inserted': {'ro': false}}]}" },
 	  EXM_ERROR_UNSUPPORTED,
 	  "no overlay can be put on disk 'ide7': name its image by '-drive file=...,format=...'" },
+	/* QEMU calls the image something else then. */
+	{ { .guest = COMMAND("'-hda', {'bytes': 'Y2Fm6S5pbWc='}"),
+	    .facts = "{'disks': [" DRIVE("caf\xef\xbf\xbd.img", "false") "]}" },
+	  EXM_ERROR_UNSUPPORTED,
+	  NOT_UTF8("caf\xe9.img") },
+	{ { .guest = "{'working-directory': {'bytes': 'L3Nydi9jYWbp'}}" },
+	  EXM_ERROR_UNSUPPORTED,
+	  NOT_UTF8("/srv/caf\xe9/a.img") },
 };
 
 START_TEST(refused)
@@ -334,6 +346,28 @@ START_TEST(refused)
 	assert_error(error, refusals[_i].code, refusals[_i].message);
 	if (refusals[_i].code != EXM_ERROR_USAGE)
 		ck_assert_str_eq(error->message, refusals[_i].message);
+}
+END_TEST
+
+/* Arguments and memory may have any path: QEMU is told neither of them, nor of the template. */
+START_TEST(a_template_at_a_path_that_is_not_utf8)
+{
+	static char directory[] = "/caf\xe9/tpl";
+	const ExmSaveRequest request = { .name = template_name, .directory = directory };
+	const Setting with_disk = { 0 };
+	const Setting without = {
+		.guest = COMMAND("'-mem-path', '/mem', '-append', {'bytes': 'Y2Fm6Q=='}"),
+		.facts = "{'disks': []}",
+	};
+	g_autoptr(ExmSaveFacts) one_disk = read_facts(&with_disk);
+	g_autoptr(ExmSaveFacts) no_disk = read_facts(&without);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmSavePlan) plan = exm_save_plan(&request, no_disk, &error);
+
+	assert_no_error(error);
+	ck_assert_str_eq(plan->template->command[3], "caf\xe9");
+	ck_assert_ptr_null(exm_save_plan(&request, one_disk, &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED, NOT_UTF8("/caf\xe9/.tpl.1a2b"));
 }
 END_TEST
 
@@ -627,6 +661,7 @@ Suite *save_suite(void)
 	tcase_add_test(tcase, memory_that_becomes_read_only);
 	tcase_add_loop_test(tcase, a_migration_that_is_over, 0, G_N_ELEMENTS(migrations));
 	tcase_add_loop_test(tcase, refused, 0, G_N_ELEMENTS(refusals));
+	tcase_add_test(tcase, a_template_at_a_path_that_is_not_utf8);
 	tcase_add_test(tcase, warned_of_what_several_could_not_have);
 	tcase_add_test(tcase, a_device_has_one_child);
 	tcase_add_test(tcase, no_checksum_of_a_device);
