@@ -196,7 +196,8 @@ static int compare_names(gconstpointer a, gconstpointer b)
 static char **sorted_strv(GPtrArray *names)
 {
 	g_ptr_array_sort(names, compare_names);
-	return (char **)g_ptr_array_steal(names, NULL);
+	/* An array that never grew has nothing to steal, not even the NULL at its end. */
+	return names->len ? (char **)g_ptr_array_steal(names, NULL) : g_new0(char *, 1);
 }
 
 static GPtrArray *new_names(void)

@@ -121,6 +121,35 @@ START_TEST(file_that_is_no_program)
 }
 END_TEST
 
+/* Answers as a QEMU does that has nothing of what is asked for. */
+static const char least[] =
+	"echo '{\"QMP\": {\"version\": {\"qemu\": {\"major\": 1}}}}' >&3; id=0\n"
+	"while read -r line <&3; do id=$((id + 1)); case $line in\n"
+	"*query-target*) value='{\"arch\": \"avr\"}' ;;\n"
+	"*query-*|*memory-backend-*) value='[]' ;;\n"
+	"*list-properties*|*migrate*)\n"
+	"	echo \"{\\\"error\\\": {\\\"desc\\\": \\\"no\\\"}, \\\"id\\\": $id}\" >&3; continue ;;\n"
+	"*) value='{}' ;;\n"
+	"esac; echo \"{\\\"return\\\": $value, \\\"id\\\": $id}\" >&3; done";
+
+/* What prints the lists ends at their NULL. */
+START_TEST(what_is_missing_is_an_empty_list)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmCaps) caps = NULL;
+
+	write_program(least);
+	caps = exm_probe_ask(program, PATIENCE_MS, &error);
+	assert_no_error(error);
+	ck_assert_str_eq(caps->target, "avr");
+	ck_assert_uint_eq(g_strv_length(caps->accelerators), 0);
+	ck_assert_uint_eq(g_strv_length(caps->file_properties), 0);
+	ck_assert_uint_eq(g_strv_length(caps->ram_properties), 0);
+	ck_assert_uint_eq(g_strv_length(caps->migration_capabilities), 0);
+	ck_assert_uint_eq(g_strv_length(caps->devices), 0);
+}
+END_TEST
+
 static void assert_unresolved(const char *name, const char *part)
 {
 	g_autoptr(GError) error = NULL;
@@ -388,6 +417,7 @@ Suite *probe_suite(void)
 	tcase_add_loop_test(tcase, binaries_that_are_no_qemu, 0, G_N_ELEMENTS(endings));
 	tcase_add_loop_test(tcase, binaries_that_never_answer, 0, G_N_ELEMENTS(silent));
 	tcase_add_test(tcase, file_that_is_no_program);
+	tcase_add_test(tcase, what_is_missing_is_an_empty_list);
 	tcase_add_test(tcase, names_that_lead_nowhere);
 	tcase_add_test(tcase, names_become_paths_without_links);
 	tcase_add_test(tcase, cache_keeps_what_it_was_given);
