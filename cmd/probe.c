@@ -59,6 +59,7 @@ static void print_facts(const ExmCaps *caps, bool cached)
 	print_fact("answer", cached ? "recorded earlier" : "asked just now");
 	print_words("accelerators", caps->accelerators);
 	print_words("devices", caps->devices);
+	print_words("objects", caps->objects);
 	print_words("transports", caps->transports);
 	print_words("file backend", caps->file_properties);
 	print_words("ram backend", caps->ram_properties);

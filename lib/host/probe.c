@@ -256,13 +256,13 @@ static char **find_accelerators(Talk *talk)
 	return sorted_strv(names);
 }
 
-static char **find_devices(Talk *talk)
+static char **find_types(Talk *talk, const char *const *wanted)
 {
 	g_autoptr(GPtrArray) names = new_names();
 
-	for (size_t i = 0; exm_caps_wanted_devices[i]; i++)
-		if (has_type(talk, exm_caps_wanted_devices[i]))
-			g_ptr_array_add(names, g_strdup(exm_caps_wanted_devices[i]));
+	for (; *wanted; wanted++)
+		if (has_type(talk, *wanted))
+			g_ptr_array_add(names, g_strdup(*wanted));
 	return sorted_strv(names);
 }
 
@@ -345,7 +345,8 @@ static bool ask_all(Talk *talk, ExmCaps *caps, GError **error)
 	g_autoptr(ExmJson) target = NULL;
 
 	caps->accelerators = find_accelerators(talk);
-	caps->devices = find_devices(talk);
+	caps->devices = find_types(talk, exm_caps_wanted_devices);
+	caps->objects = find_types(talk, exm_caps_wanted_objects);
 	caps->transports = find_transports(talk);
 	if (!(file = ask_properties(talk, "memory-backend-file", error)) ||
 	    !(ram = ask_properties(talk, "memory-backend-ram", error)) ||

@@ -11,6 +11,8 @@ const char *const exm_caps_wanted_devices[] = {
 	"nvdimm", "pc-dimm", "virtio-balloon-pci", "virtio-pmem-pci", "vmgenid", NULL,
 };
 
+const char *const exm_caps_wanted_objects[] = { "monitor-hmp", NULL };
+
 /* Counts up when a member changes its meaning. */
 #define SCHEMA 1
 
@@ -32,6 +34,7 @@ static const struct {
 	{ "migration-capabilities", G_STRUCT_OFFSET(ExmCaps, migration_capabilities) },
 	{ "transports", G_STRUCT_OFFSET(ExmCaps, transports) },
 	{ "devices", G_STRUCT_OFFSET(ExmCaps, devices) },
+	{ "objects", G_STRUCT_OFFSET(ExmCaps, objects) },
 };
 
 /**

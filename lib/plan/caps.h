@@ -34,6 +34,7 @@ typedef struct {
  * @migration_capabilities: as query-migrate-capabilities lists them
  * @transports:             of a migration stream: "exec", "fd", "file", …
  * @devices:                those that exomem asks for and this binary has
+ * @objects:                types of -object, likewise
  */
 typedef struct {
 	char *path;
@@ -50,10 +51,14 @@ typedef struct {
 	char **migration_capabilities;
 	char **transports;
 	char **devices;
+	char **objects;
 } ExmCaps;
 
 /* The devices whose presence a probe looks up, NULL-terminated. */
 extern const char *const exm_caps_wanted_devices[];
+
+/* The types of -object whose presence a probe looks up, NULL-terminated. */
+extern const char *const exm_caps_wanted_objects[];
 
 /**
  * struct ExmGate - A feature that Nova allows from a certain QEMU on

@@ -88,6 +88,7 @@ static void check_same(const ExmCaps *one, const ExmCaps *other)
 	check_same_list(one->migration_capabilities, other->migration_capabilities);
 	check_same_list(one->transports, other->transports);
 	check_same_list(one->devices, other->devices);
+	check_same_list(one->objects, other->objects);
 }
 
 static void write_file(const uint8_t *data, size_t size)

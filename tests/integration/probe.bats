@@ -103,6 +103,7 @@ words() { # JQ-PATH
 	"$real" -device help 2>/dev/null | sed -nE 's/^name "([^"]+)".*/\1/p' | sort >"$T/help"
 	[ -z "$(comm -23 <(words .devices) "$T/help")" ]
 	[ "$(words .devices | wc -l)" = 5 ]
+	[ "$(words .objects)" = "$("$real" -object help | grep -xo ' *monitor-hmp' | tr -d ' ')" ]
 	[ "$(jq -c .gates "$T/json")" = '{"file-backing":true,"discard":true,"vpmem":true}' ]
 }
 

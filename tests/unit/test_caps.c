@@ -11,7 +11,7 @@
 	" \"gates\": {\"file-backing\": true, \"discard\": true, \"vpmem\": true},"               \
 	" \"accelerators\": [\"kvm\", \"tcg\"], \"file-properties\": [\"share\"],"                \
 	" \"ram-properties\": [], \"migration-capabilities\": [\"events\"],"                      \
-	" \"transports\": [\"fd\"], \"devices\": [\"vmgenid\"],"                                  \
+	" \"transports\": [\"fd\"], \"devices\": [\"vmgenid\"], \"objects\": [],"                 \
 	" \"machines\": [{\"name\": \"pc-q35-7.2\", \"alias\": \"q35\", \"ram-id\": \"pc.ram\"}," \
 	" {\"name\": \"pc-i440fx-7.2\", \"ram-id\": \"pc.ram\", \"default\": true},"              \
 	" {\"name\": \"x-remote\"}]}"
@@ -138,6 +138,7 @@ static const struct {
 	{ "migration-capabilities", "{}" },
 	{ "transports", NULL },
 	{ "devices", NULL },
+	{ "objects", NULL },
 	{ "machines", NULL },
 	{ "machines", "{}" },
 	{ "machines", "[{}]" },

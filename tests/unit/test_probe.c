@@ -147,6 +147,7 @@ START_TEST(what_is_missing_is_an_empty_list)
 	ck_assert_uint_eq(g_strv_length(caps->ram_properties), 0);
 	ck_assert_uint_eq(g_strv_length(caps->migration_capabilities), 0);
 	ck_assert_uint_eq(g_strv_length(caps->devices), 0);
+	ck_assert_uint_eq(g_strv_length(caps->objects), 0);
 }
 END_TEST
 
@@ -194,7 +195,7 @@ static ExmCaps *some_caps(const char *version)
 		"{\"path\": \"%s\", \"version\": \"%s\", \"package\": \"\", \"target\": \"t\","
 		" \"accelerators\": [], \"file-properties\": [], \"ram-properties\": [],"
 		" \"migration-capabilities\": [], \"transports\": [], \"devices\": [],"
-		" \"machines\": []}",
+		" \"objects\": [], \"machines\": []}",
 		program, version);
 	g_autoptr(ExmJson) json = exm_json_parse(text, strlen(text), NULL);
 	ExmCaps *caps = exm_caps_from_json(json, NULL);
