@@ -1,4 +1,4 @@
-# facts: qemu-7.2.json qemu-10.0.json
+# facts: qemu-7.2.json qemu-10.0.json qemu-11.1.json
 run
 --dry-run
 --state-dir
