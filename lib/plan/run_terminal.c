@@ -84,6 +84,19 @@ static void add_chardevs(ExmBuilder *builder)
 		add_chardev(builder, "exomem-qmp", builder->qmp_fd, false, false);
 }
 
+/*
+ * QEMU 11.1 deprecates -mon and warns of it at each start. Both forms take away the default
+ * monitor, which would be on standard input.
+ */
+static void add_console_monitor(ExmBuilder *builder)
+{
+	if (exm_caps_has(builder->facts->caps->objects, "monitor-hmp"))
+		exm_builder_add_argument(builder, "-object",
+		                         "monitor-hmp,id=exomem-console,chardev=exomem-console");
+	else
+		exm_builder_add_argument(builder, "-mon", "chardev=exomem-console,mode=readline");
+}
+
 /**
  * exm_builder_add_terminal_arguments() - Add a guest's sockets to QEMU's command line
  * @builder: the plan under construction
@@ -97,7 +110,7 @@ void exm_builder_add_terminal_arguments(ExmBuilder *builder)
 	exm_builder_add_argument(builder, "-readconfig", builder->plan->configuration);
 	add_chardevs(builder);
 	if (detachment->console_monitor)
-		exm_builder_add_argument(builder, "-mon", "chardev=exomem-console,mode=readline");
+		add_console_monitor(builder);
 	if (detachment->console_default)
 		exm_builder_add_argument(builder, "-serial", "chardev:exomem-console");
 	if (detachment->monitor_default)
