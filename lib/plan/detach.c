@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/keyval.h"
+#include "plan/qemu_keys.h"
 
 /* Which sockets a use of standard input and output asks for. */
 enum {
@@ -32,12 +33,32 @@ static const struct {
 	{ "qmp-pretty", "stdio", "chardev:exomem-qmp", NEEDS_QMP },
 };
 
-/* Each of these takes QEMU's default monitor away (system/vl.c, default_monitor). */
-static const char *const monitor_options[] = { "mon", "monitor", "qmp", "qmp-pretty", NULL };
-
 static const char *name_of(const ExmQemuWord *word)
 {
 	return word->option ? exm_qemu_option_canonical(word->option) : "";
+}
+
+static bool is_monitor_object(const ExmQemuWord *word)
+{
+	g_autoptr(GPtrArray) keys = NULL;
+	const char *type;
+
+	if (!exm_qemu_word_is(word, "object"))
+		return false;
+	keys = exm_qemu_keys_read(word->value, "qom-type");
+	type = exm_qemu_keys_get(keys, "qom-type");
+	return g_strcmp0(type, "monitor-hmp") == 0 || g_strcmp0(type, "monitor-qmp") == 0;
+}
+
+/* Whether a word takes QEMU's default monitor away (system/vl.c, default_monitor). */
+static bool replaces_monitor(const ExmQemuWord *word)
+{
+	static const char *const options[] = { "mon", "monitor", "qmp", "qmp-pretty", NULL };
+	static const char *const ports[] = { "serial", "parallel", NULL };
+	const char *name = name_of(word);
+
+	return g_strv_contains(options, name) || is_monitor_object(word) ||
+	       (g_strv_contains(ports, name) && g_str_has_prefix(word->value, "mon:"));
 }
 
 /* The row of uses[] that a word is, or -1. */
@@ -73,7 +94,7 @@ static void add_defaults(const ExmQemuLine *line, ExmDetachment *detachment)
 
 		nographic = nographic || exm_qemu_word_is(word, "nographic");
 		serial = serial || exm_qemu_word_is(word, "serial");
-		monitor = monitor || g_strv_contains(monitor_options, name_of(word));
+		monitor = monitor || replaces_monitor(word);
 		/* QEMU, system/vl.c: -nodefaults takes both away */
 		if (exm_qemu_word_is(word, "nodefaults"))
 			serial = monitor = true;

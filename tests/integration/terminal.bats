@@ -164,3 +164,22 @@ printed() { # FILE...
 	of_guest back | diff "$T/hand.json" -
 	printed "$T/hand.out" "$T/hand.err" | diff - <(printed "$state/back/log")
 }
+
+@test "a monitor that the user made elsewhere leaves none for the terminal" {
+	setup_lines
+	for line in '-serial mon:null' '-monitor null' "$(
+		"$EXOMEM" probe --json | jq -r '.objects[] | select(. == "monitor-hmp") |
+			"-chardev null,id=n -object \(.),id=m,chardev=n"'
+	)"; do
+		[ -n "$line" ] || continue
+		start_by_hand_with_qmp hand -nographic $line
+		of_hand >"$T/hand.json"
+		end_all
+		"$EXOMEM" run --state-dir "$state" --name back --detach $base -nographic $line 3>&- >/dev/null
+		of_guest back | diff <(without_terminal <"$T/hand.json") <(without_terminal)
+		"$EXOMEM" qmp --state-dir "$state" back query-chardev 3>&- >"$T/all"
+		[ "$(jq 'map(select(.label == "exomem-monitor" or .label == "exomem-console-base")) | length' "$T/all")" = 0 ]
+		kill -KILL "$(jq .pid "$state/back/vm.json")"
+		"$EXOMEM" stop --state-dir "$state" --kill back 2>/dev/null 3>&- || true
+	done
+}
