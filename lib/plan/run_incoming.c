@@ -53,16 +53,20 @@ static bool is_memory_empty(const ExmRunRequest *request)
 	                       : request->guest->own_backends->len == 0;
 }
 
-static void add_format(ExmBuilder *builder)
+static void warn_of_empty_memory(const ExmBuilder *builder)
 {
-	const ExmStreamHead head = builder->facts->incoming;
-
-	exm_builder_add_argument(builder, "-global", "migration.send-configuration=off");
-	exm_builder_add_argument(builder, "-machine", "suppress-vmdesc=on");
-	if (head != EXM_STREAM_UNCONFIGURED && is_memory_empty(builder->request))
+	if (is_memory_empty(builder->request))
 		g_ptr_array_add(builder->plan->warnings,
 		                g_strdup("'-incoming' loads no memory, and the guest's is empty: name "
 		                         "its parent's by '-mem-path DIR,mode=open,mmap=private'"));
+}
+
+static void add_format(const ExmBuilder *builder)
+{
+	exm_builder_add_argument(builder, "-global", "migration.send-configuration=off");
+	exm_builder_add_argument(builder, "-machine", "suppress-vmdesc=on");
+	if (builder->facts->incoming != EXM_STREAM_UNCONFIGURED)
+		warn_of_empty_memory(builder);
 }
 
 /**
@@ -76,6 +80,7 @@ static void add_format(ExmBuilder *builder)
  * off when the guest itself is saved: qemu_savevm_state_header() then does not begin the description
  * of the stream, so that QEMU (8.2 and later) aborts at its end; with suppress-vmdesc, 10.0 and
  * later write none. Nor does any version then complain that the state it loads has none.
+ * x-ignore-shared must be on where it was on (configuration_validate_capabilities()).
  */
 bool exm_builder_add_incoming(ExmBuilder *builder, GError **error)
 {
@@ -96,5 +101,9 @@ bool exm_builder_add_incoming(ExmBuilder *builder, GError **error)
 	}
 	if ((seen == EXM_STATE_AUTO ? request->state_format : seen) == EXM_STATE_XEN)
 		add_format(builder);
+	if (builder->facts->incoming == EXM_STREAM_IGNORE_SHARED) {
+		exm_builder_add_argument(builder, "-global", "migration.x-ignore-shared=on");
+		warn_of_empty_memory(builder);
+	}
 	return true;
 }

@@ -46,6 +46,12 @@ need_linux() {
 	[ -e "$LINUX/vmlinuz" ] || lacks linux 'the Linux guest is not built'
 }
 
+# The major version of the QEMU that the tests run.
+qemu_major() {
+	"${EXOMEM_QEMU:-qemu-system-x86_64}" --version |
+		sed -nE 's/^QEMU emulator version ([0-9]+)\..*/\1/p'
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || lacks root "$1"
 }

@@ -171,6 +171,8 @@ START_TEST(ignore_shared_from_11_on)
 	assert_error(old, EXM_ERROR_UNSUPPORTED, "'state' leaves shared memory out");
 	assert_no_error(error);
 	ck_assert(!has_word(plan, "migration.send-configuration=off"));
+	ck_assert(has_word(plan, "migration.x-ignore-shared=on"));
+	ck_assert_uint_eq(plan->warnings->len, 1);
 }
 END_TEST
 
