@@ -7,6 +7,9 @@
 /* From this QEMU on a -global sets the capability before the source named by -incoming is read. */
 #define IGNORE_SHARED_MAJOR 11
 
+/* From this QEMU on "fd:" is a socket or a pipe and no plain file (migration/fd.c). */
+#define NO_PLAIN_FD_MAJOR 11
+
 /* What the first bytes of a state say of its format, or why nobody can load it. */
 static const struct {
 	ExmStateFormat format;
@@ -22,6 +25,17 @@ static const struct {
 	[EXM_STREAM_UNCONFIGURED] = { EXM_STATE_XEN, NULL },
 	[EXM_STREAM_DEVICES] = { EXM_STATE_XEN, NULL },
 };
+
+static bool check_descriptor(const ExmBuilder *builder, const ExmIncomingFile *file, GError **error)
+{
+	/* Only what is in a plain file is seen. */
+	return !file || file->path || builder->facts->incoming == EXM_STREAM_UNSEEN ||
+	       !exm_caps_at_least(builder->facts->caps, NO_PLAIN_FD_MAJOR, 0) ||
+	       exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "'fd:%d' is a plain file, from which QEMU %d and later load no state: name "
+	                 "it by 'file:PATH'",
+	                 file->fd, NO_PLAIN_FD_MAJOR);
+}
 
 static bool check_file(const ExmBuilder *builder, const char *name, GError **error)
 {
@@ -95,7 +109,7 @@ bool exm_builder_add_incoming(ExmBuilder *builder, GError **error)
 	if (!exm_run_incoming_file(request, builder->facts, &file, error))
 		return false;
 	name = file ? exm_incoming_file_print(file) : NULL;
-	if (!check_file(builder, name, error)) {
+	if (!check_file(builder, name, error) || !check_descriptor(builder, file, error)) {
 		g_prefix_error(error, "-incoming: ");
 		return false;
 	}

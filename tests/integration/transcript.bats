@@ -134,9 +134,14 @@ is_told_of_format() { # PID
 	assert_is_child quoted
 	exec 7<shifted
 	dd bs=4096 count=1 of=/dev/null <&7 2>/dev/null
-	tiny descriptor "$private" -incoming fd:7
+	if [ "$(qemu_major)" -lt 11 ]; then
+		tiny descriptor "$private" -incoming fd:7
+		assert_is_child descriptor
+	else
+		run exomem_run -m 64 -mem-path "$memory,$private" -incoming fd:7
+		assert_refused 3 "'fd:7' is a plain file"
+	fi
 	exec 7<&-
-	assert_is_child descriptor
 	run -0 "$EXOMEM" probe --json
 	jq -e '.transports | index("file")' <<<"$output" || return 0
 	tiny file "$private" -incoming 'file:all devices'
