@@ -334,11 +334,10 @@ boot_late() {
 
 @test "a device that QEMU cannot move: refused in its words, and the guest runs on" {
 	need_qemu
-	truncate -s 1M "$T/disk"
-	boot_movable web -drive "if=none,id=d,file=$T/disk,format=raw" -device nvme,drive=d,serial=x
+	boot_movable web -device qemu-xhci -device usb-uas
 	run move -q web other
 	[ "$status" != 0 ]
-	[[ "$output" == *"nvme"* ]]
+	[[ "$output" == *"usb-uas"* ]]
 	assert_stayed web
 }
 
