@@ -119,12 +119,15 @@ field() { # NAME MEMBER: of one namespace
 	use_example
 	truncate -s 16M "$T/other"
 	# shellcheck disable=SC2016 # the script expands it
-	printf '#!/bin/sh\nset -e\nmount --bind "%s" /dev/dax0.0\nexec 7<>/dev/dax0.0\nexec sleep 60\n' \
-		"$T/other" >"$T/hold"
+	printf '#!/bin/sh\nset -e\nmount --bind "%s" /dev/dax0.0\nexec 7<>/dev/dax0.0\necho >"%s"\nexec sleep 60\n' \
+		"$T/other" "$T/held" >"$T/hold"
 	chmod +x "$T/hold"
 	"$T/fake" "$T/hold" 3>&- &
 	pid=$!
-	until [ "$(readlink "/proc/$pid/fd/7")" = /dev/dax0.0 ]; do sleep 0.05; done
+	pids="$pids $pid"
+	wait_for "$T/held" '^$'
+	[ "$(readlink "/proc/$pid/fd/7")" = /dev/dax0.0 ] ||
+		lacks mounts 'in a chroot a file of another mount namespace has another path'
 	run -0 pmem --json list
 	kill "$pid"
 	[ "$(field ns0 '"used-by"')" = null ]
