@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # demo.sh - boot a guest with 8 GiB of memory on a named sparse file and look at that file; then
 # boot a second guest on the same file, which sees what the first one left and cannot change it.
@@ -22,7 +22,8 @@ guest=$(absolute "${GUEST:-build/guest/tiny.elf}")
 
 dir=$(mktemp -d) pid=''
 cleanup() {
-	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+	# Waited for, because bash would say that it was killed.
+	[ -z "$pid" ] || { kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || true
 	rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -33,7 +34,7 @@ trap 'exit 143' TERM
 cd "$dir"
 mkdir memory
 cp "$guest" tiny.elf
-mkfifo keyboard
+mkfifo keyboard serial
 export XDG_CACHE_HOME="$dir/cache"
 
 title() {
@@ -66,33 +67,35 @@ run() { # COMMAND WORD...
 	"$@"
 }
 
-# The serial line ends in a file, and what is typed comes from a pipe.
+# The serial line is two pipes: what is typed, and what the guest says.
 # The pid is exomem's, and QEMU's after it.
 start() { # WORD...
 	typed exomem run "$@"
-	: >serial
 	"$exomem" run "$@" <keyboard >serial &
 	pid=$!
-	exec 3>keyboard
-	said=0
+	# For reading and writing, because writing to a guest that has ended would end this script too.
+	exec 3<>keyboard 4<serial
 }
 
-# The guest's whole lines since the last time, without what the firmware says before it.
-news() { # LINES
-	head -n "$1" serial | tail -n "+$((said + 1))" | tr -d '\r\033' |
-		sed -e '/SeaBIOS/d' -e '/iPXE/d' -e '/^Booting/d' -e '/^ *$/d' -e 's/ *$//'
-}
-
+# Prints the guest's lines up to one with this text, without what the firmware says before it.
 until_said() { # TEXT
-	tries=0
-	until lines=$(wc -l <serial) && new=$(news "$lines") && echo "$new" | grep -qF "$1"; do
-		kill -0 "$pid" 2>/dev/null || die "the guest has ended and never said '$1'"
-		tries=$((tries + 1))
-		[ "$tries" -lt 600 ] || die "the guest has not said '$1' in a minute"
-		sleep 0.05
+	local line='' status=0 deadline=$((SECONDS + 60))
+	until [[ "$line" == *"$1"* ]]; do
+		# The pipe ends when QEMU has ended and all that it wrote has been read.
+		IFS= read -r -t $((deadline - SECONDS + 1)) line <&4 || status=$?
+		if [ "$status" -gt 128 ] || [ "$SECONDS" -gt "$deadline" ]; then
+			die "the guest has not said '$1' in a minute"
+		elif [ "$status" -ne 0 ]; then
+			wait "$pid" && status=0 || status=$?
+			die "QEMU has ended with status $status, and the guest never said '$1'"
+		fi
+		line=${line//[$'\r\033']/}
+		line=${line%"${line##*[! ]}"}
+		case $line in
+		*SeaBIOS* | *iPXE* | Booting* | '') ;;
+		*) echo "$line" ;;
+		esac
 	done
-	echo "$new"
-	said=$lines
 }
 
 say() { # LINE [ANSWER]
@@ -107,11 +110,11 @@ show_mapping() {
 }
 
 power_off() {
+	local status=0
 	say poweroff
-	exec 3>&-
-	status=0
 	wait "$pid" || status=$?
 	pid=''
+	exec 3>&- 4<&-
 	[ "$status" = 0 ] || die "QEMU has ended with status $status"
 }
 

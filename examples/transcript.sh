@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # transcript.sh [CHILDREN [SIZE [DIRECTORY]]] - the transcript that came with the patch "Exogenous
 # memory management via -mem-path" of 2012, with `exomem run` in place of `qemu`: a parent whose
@@ -23,11 +23,13 @@ exomem=$(command -v "${EXOMEM:-exomem}") || die "no program '${EXOMEM:-exomem}'"
 exomem=$(absolute "$exomem")
 guest=$(absolute "${GUEST:-build/guest/tiny.elf}")
 [ -r "$guest" ] || die "no guest '$guest'; try 'make guest'"
+command -v qemu-img >/dev/null || die "no program 'qemu-img'; install it (Debian: qemu-utils)"
 
 dir=$(mktemp -d "$place/transcript.XXXXXX") pids=''
 cleanup() {
+	# Waited for, because bash would say that it was killed.
 	for pid in $pids; do
-		kill -KILL "$pid" 2>/dev/null || true
+		{ kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || true
 	done
 	cd /
 	rm -rf "$dir"
@@ -59,30 +61,35 @@ run() { # COMMAND WORD...
 	"$@"
 }
 
-# Starts a guest whose serial line is the pipes NAME.in and NAME.out, and what it says there is kept
-# in NAME.log.  The pid is exomem's, and QEMU's after it.
+# Starts a guest whose serial line is the pipes NAME.in and NAME.out. The pid is exomem's, and QEMU's
+# after it, and it has NAME.out open from the start: this pipe ends when it does.
+declare -A output
 start() { # NAME STANDARD-INPUT WORD...
-	name=$1 input=$2
+	local name=$1 input=$2 fd
 	shift 2
 	mkfifo "$name.in" "$name.out"
-	cat "$name.out" >"$name.log" &
 	typed exomem run "$@" '&'
-	"$exomem" run --state-dir state --name "$name" "$@" \
-		-serial "pipe:$name" -display none -accel tcg -kernel tiny.elf <"$input" >"$name.qmp" &
+	"$exomem" run --state-dir state --name "$name" "$@" -serial "pipe:$name" -display none \
+		-accel tcg -kernel tiny.elf 9>"$name.out" <"$input" >"$name.qmp" &
 	pid=$!
 	pids="$pids $pid"
+	exec {fd}<"$name.out"
+	output[$name]=$fd
 }
 
+# Reads what a guest says up to a line with this text.
 until_said() { # NAME TEXT
-	tries=0
-	until grep -qaF "$2" "$1.log"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 600 ] || die "$1 has not said '$2' in a minute"
-		sleep 0.1
+	local line='' status=0 deadline=$((SECONDS + 60))
+	until [[ "$line" == *"$2"* ]]; do
+		IFS= read -r -t $((deadline - SECONDS + 1)) line <&"${output[$1]}" || status=$?
+		if [ "$status" -gt 128 ] || [ "$SECONDS" -gt "$deadline" ]; then
+			die "$1 has not said '$2' in a minute"
+		elif [ "$status" -ne 0 ]; then
+			die "$1 has ended and never said '$2'"
+		fi
 	done
 }
 
-# Of a guest that has said something: before, nobody might have opened the pipe to keep what it holds.
 # Opened for reading and writing, so that nothing waits for a guest that has ended.
 say() { # NAME LINE ANSWER
 	echo "$2" 1<>"$1.in"
@@ -105,7 +112,7 @@ echo '(All guests also get: -serial pipe:NAME -display none -accel tcg -kernel t
 run qemu-img create -q -f qcow2 disk.qcow2 1g
 mkfifo qmp
 start parent qmp -mem-path mem,mode=create,mmap=shared,anyfs -m "$size" -qmp stdio disk.qcow2
-exec 3>qmp
+exec 3<>qmp
 until_said parent 'tick 1'
 say parent 'fill 32M 7' 'filled 32 MiB key 7'
 
@@ -115,6 +122,7 @@ qmp '{"execute": "stop"}'
 qmp '{"execute": "xen-save-devices-state", "arguments": {"filename": "devices"}}'
 qmp '{"execute": "quit"}'
 wait "$pid" || die "the parent has ended with status $?: $(cat parent.qmp)"
+pids=''
 exec 3>&-
 run ls -lh devices
 run ls -lh mem
@@ -131,7 +139,7 @@ for i in $(seq "$children"); do
 	say "child$i" "fill 4M $((100 + i))" "filled 4 MiB key $((100 + i))"
 done
 i=0
-for pid in ${pids#* * }; do
+for pid in $pids; do
 	i=$((i + 1))
 	say "child$i" "verify 4M $((100 + i))" "verified 4 MiB key $((100 + i))"
 	echo "child$i has copied $(own_memory "$pid") KiB of $size"
@@ -146,7 +154,7 @@ fi
 for i in $(seq "$children"); do
 	say "child$i" poweroff poweroff
 done
-for pid in ${pids#* * }; do
+for pid in $pids; do
 	wait "$pid" || die "a child has ended with status $?"
 done
 [ "$(sha256sum mem/*)" = "$before" ] || die 'the memory has changed'
