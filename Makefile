@@ -128,9 +128,10 @@ $(O)/.version: FORCE
 
 # --- what must be installed ---
 
-deps: ## install with apt what is missing; DEPS="build test" for some groups only
+deps: ## install with apt what the examples need; DEPS=all or DEPS="build test" for more
 	@tests/deps.sh $(DEPS)
-NEEDS := $(addprefix need-,build unit test demo lab lint coverage valgrind clang fuzz bench clean dev)
+NEEDS := $(addprefix need-,build unit test demo transcript linux lab lint coverage valgrind clang \
+	fuzz bench clean dev)
 $(NEEDS): need-%:
 	@tests/deps.sh $*
 
@@ -256,6 +257,10 @@ demo: ## boot a guest on a named memory file and look at it, in seconds
 	@tests/deps.sh build demo
 	$(Q)+$(sub) all guest
 	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) examples/demo.sh
+transcript: ## children that share the memory of a saved guest, as with the QEMU patch of 2012
+	@tests/deps.sh build transcript
+	$(Q)+$(sub) all guest
+	$(Q)EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) examples/transcript.sh
 bench: ## figures as ratios to a hand-written QEMU command
 	@tests/deps.sh build bench
 	$(Q)+$(sub) all guests
@@ -376,10 +381,11 @@ clean: ## remove build
 
 FORCE:
 .PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-backports \
-	check-smoke check-lab check-lab-short check-long check-asan check-suites check-clean check-valgrind coverage \
-	run-unit run-golden run-integration run-integration-backports run-smoke run-lab run-lab-short run-long fuzz \
-	guest linux guests qemu-backports lab lab-root demo bench lint $(LINTS) lint-analyzer format \
-	install uninstall dist distcheck gdb compile_commands.json help clean FORCE
+	check-smoke check-lab check-lab-short check-long check-asan check-suites check-clean \
+	check-valgrind coverage run-unit run-golden run-integration run-integration-backports \
+	run-smoke run-lab run-lab-short run-long fuzz guest linux guests qemu-backports lab lab-root \
+	demo transcript bench lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
+	compile_commands.json help clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
