@@ -231,15 +231,15 @@ coverage: need-coverage ## lines that tests reach; fails below 95 % of lib/base,
 		>build/cov/floor; rc=$$?; echo 'lib/base and lib/plan:'; tail -n 3 build/cov/floor; \
 		exit $$rc
 
-guests: guest linux
+# What tests use: without a Linux guest (no network, say) those that need one are skipped.
+guests: guest
+	$(Q)$(MAKE) linux || echo 'no Linux guest: the tests that need it will be skipped' >&2
 guest: | need-build
 	$(Q)$(MAKE) -s -C tests/guest OUT=$(GUEST_DIR)
-linux: $(LINUX)/initrd.gz
-# Without it (no network, say) the tests that want it are skipped.
-$(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-test
+linux: $(LINUX)/initrd.gz ## the Linux guest of examples and tests: a kernel and busybox, fetched by apt
+$(LINUX)/initrd.gz: $(wildcard tests/linux/*) | need-linux
 	$(call say,GUEST,$(@D))
-	$(Q)mkdir -p $(@D); if tests/linux/build.sh $(@D); then touch $@; else \
-		$(RM) $@; echo 'no Linux guest: the tests that need it will be skipped' >&2; fi
+	$(Q)tests/linux/build.sh $(@D) && touch $@
 
 qemu-backports: | need-test ## the QEMU of this Debian's backports, below build; does not install it
 	$(Q)tests/qemu-backports.sh $(dir $(BACKPORTS)) || \
@@ -248,8 +248,8 @@ qemu-backports: | need-test ## the QEMU of this Debian's backports, below build;
 lab: $(O)/exomem guest $(LAB)/root.img ## a shell in the lab; ARGS='nvdimm=258M numa=2'
 	$(Q)LAB=$(LAB) EXOMEM=$(CURDIR)/$(O)/exomem GUEST=$(GUEST) tests/lab/boot.sh $(LAB)/hand $(ARGS)
 lab-root: $(LAB)/root.img
-$(LAB)/root.img: $(addprefix tests/,lab/build.sh lab/mount-root linux/kernel.sh) $(LINUX)/initrd.gz \
-	| need-lab
+$(LAB)/root.img: $(addprefix tests/,lab/build.sh lab/mount-root linux/kernel.sh linux/module.sh) \
+	$(LINUX)/initrd.gz | need-lab
 	$(call say,LAB,$(@D))
 	$(Q)tests/lab/build.sh $(@D) $(LINUX)
 

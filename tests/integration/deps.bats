@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.bats - tests/deps.sh with a stand-in for apt.
+# deps.bats - what fetches packages: tests/deps.sh and make linux, with a stand-in for apt.
 
 # bats and helper.bash set the other variables; stand-ins expand theirs.
 # shellcheck disable=SC2016,SC2154
@@ -92,4 +92,15 @@ deps() { # GROUP...
 	stand_in apt-get <<<':'
 	run -1 deps fuzz
 	[[ "$output" == *'yet these are not found: clang libclang-rt-'* ]]
+}
+
+@test "make linux fails where there is no kernel; tests carry on without it" {
+	stand_in apt-get <<<':'
+	stand_in apt-cache <<<'exit 100'
+	unset MAKEFLAGS MFLAGS MAKELEVEL
+	run -2 env PATH="$T/bin:$PATH" make -C "$root" linux LINUX="$T/linux"
+	[[ "$output" == *"kernel.sh: apt knows no kernel 'linux-image-amd64'"* ]]
+	run -0 env PATH="$T/bin:$PATH" make -C "$root" guests LINUX="$T/linux"
+	[[ "$output" == *'no Linux guest: the tests that need it will be skipped'* ]]
+	assert_empty "$T/linux"
 }

@@ -11,7 +11,7 @@
 set -eu
 
 PACKAGES='
-base-files bash coreutils findutils gawk grep hostname mount sed util-linux
+base-files bash coreutils findutils gawk grep hostname mount sed util-linux util-linux-extra
 bats busybox-static diffutils file gdb-minimal iproute2 iputils-ping jq kmod netbase procps psmisc socat
 strace
 btrfs-progs e2fsprogs xfsprogs
@@ -88,6 +88,7 @@ configure_root() {
 	echo '127.0.0.1 localhost' >"$root/etc/hosts"
 	ln -sf /proc/mounts "$root/etc/mtab"
 	: >"$root/etc/exports"
+	: >"$root/var/lib/nfs/etab" # Debian 13's exportfs does not make it
 	mkdir -p "$root/lab" "$root/usr/local/bin" "$root/usr/share/exomem-linux"
 	cp "$linux/vmlinuz" "$linux/initrd.gz" "$root/usr/share/exomem-linux/"
 	[ ! -e "$linux/vmlinux" ] || cp "$linux/vmlinux" "$root/usr/share/exomem-linux/"
@@ -102,10 +103,9 @@ make_initrd() {
 	mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/modules" "$initrd/root"
 	install -m 755 "$here/mount-root" "$initrd/init"
 	install -m 755 "$root/bin/busybox" "$initrd/bin/busybox"
-	for module in $MODULES; do
-		install -m 644 "$root/lib/modules/$release/kernel/$module.ko" "$initrd/modules/"
-		basename "$module" >>"$initrd/modules/order"
-	done
+	# shellcheck disable=SC2086 # one word for each module
+	"$here/../linux/module.sh" "$root/lib/modules/$release" "$initrd/modules" $MODULES \
+		>"$initrd/modules/order"
 	(cd "$initrd" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1n >"$work/initrd.gz"
 }
 
@@ -121,7 +121,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 root=$work/root
 
-release=$("$here/../linux/kernel.sh" cloud-amd64 "$work")
+release=$("$here/../linux/kernel.sh" "$work" cloud-amd64)
 fetch_packages
 make_root
 make_initrd

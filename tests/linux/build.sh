@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # build.sh DIR - make DIR/vmlinuz and DIR/initrd.gz, the Linux guest of the tests
 #
-# The kernel is Debian's generic one, fetched by apt and never installed: the cloud flavour has no
-# vmgenid driver. Where there is xz, DIR/vmlinux is the same kernel unpacked, which saves an
-# emulated guest half of its boot (4 of 8 seconds) and costs QEMU 60 MB.
+# The kernel is the distribution's generic one (Debian 12's cloud flavour has no vmgenid driver), and
+# its user space is busybox-static: both are fetched by apt and never installed. DIR/vmlinux is the same
+# kernel unpacked, which saves an emulated guest half of its boot (4 of 8 seconds) and costs QEMU 60 MB.
 #
 # Start it with
 #	-append 'console=ttyS0 quiet panic=-1 mitigations=off'
@@ -14,7 +14,7 @@
 
 set -eu
 
-# In the order of loading; vmgenid is built in.
+# In the order of loading. vmgenid is built in, and from Debian 13 on some of these are, too.
 MODULES='
 drivers/firmware/qemu_fw_cfg
 drivers/virtio/virtio_ring
@@ -51,48 +51,58 @@ is_current() {
 		[ -z "$(find "$here" -type f -newer "$out/vmlinuz")" ]
 }
 
-extract_package() {
-	modules=./lib/modules/$release/kernel
-	{
-		echo "./boot/vmlinuz-$release"
-		for module in $MODULES $NVDIMM; do
-			echo "$modules/$module.ko"
-		done
-	} >"$work/wanted"
-	dpkg --fsys-tarfile "$work"/linux-image-*.deb >"$work/package.tar"
-	tar -C "$work" -xf "$work/package.tar" -T "$work/wanted"
+fetch_busybox() {
+	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download busybox-static >&2) ||
+		fail 'apt could not fetch busybox-static'
+}
+
+# Of all packages what goes into the guest, into $work/tree.
+unpack_packages() {
+	mkdir "$work/tree"
+	# shellcheck disable=SC2086 # one word for each module
+	wanted=$(printf '|%s\.ko[.a-z]*' $MODULES $NVDIMM)
+	for package in "$work"/*.deb; do
+		dpkg --fsys-tarfile "$package" >"$work/package.tar"
+		tar -tf "$work/package.tar" >"$work/names"
+		grep -E "/(vmlinuz-.*|modules\.builtin|bin/busybox$wanted)\$" "$work/names" >"$work/wanted" ||
+			continue
+		tar -C "$work/tree" -xf "$work/package.tar" -T "$work/wanted"
+	done
 }
 
 # One number of the boot header (Linux's Documentation/x86/boot.rst): its offset and its size.
 header_number() {
-	od -An -t "u$2" -j "$1" -N "$2" "$work/boot/vmlinuz-$release" | tr -d ' '
+	od -An -t "u$2" -j "$1" -N "$2" "$kernel" | tr -d ' '
+}
+
+# The compressed kernel, without its last 4 bytes, which are the unpacked size.
+payload() {
+	start=$((($(header_number 497 1) + 1) * 512 + $(header_number 584 4)))
+	tail -c "+$((start + 1))" "$kernel" | head -c $(($(header_number 588 4) - 4))
 }
 
 unpack_kernel() {
-	setup_sectors=$(header_number 497 1)
-	start=$(((setup_sectors + 1) * 512 + $(header_number 584 4)))
-	length=$(($(header_number 588 4) - 4)) # the last 4 bytes are the unpacked size
-	tail -c "+$((start + 1))" "$work/boot/vmlinuz-$release" | head -c "$length" |
-		xz -dc >"$work/vmlinux"
-	mv "$work/vmlinux" "$out/vmlinux"
+	case $(payload | od -An -t x1 -N 4) in
+	' fd 37 7a 58') payload | xz -dc ;;
+	' 28 b5 2f fd') payload | zstd -dcq ;;
+	*) fail "'${kernel##*/}' is compressed neither by xz nor by zstd" ;;
+	esac >"$work/vmlinux"
 }
 
 install_modules() { # LIST MODULE...
 	list=$root/modules/$1
 	shift
-	for module; do
-		install -m 644 "$work/$modules/$module.ko" "$root/modules/"
-		basename "$module" >>"$list"
-	done
+	"$here/module.sh" "$modules" "$root/modules" "$@" >"$list"
 }
 
 make_initrd() {
 	root=$work/root
+	busybox=$(find "$work/tree" -name busybox)
 	mkdir -p "$root/bin" "$root/dev" "$root/modules" "$root/proc" "$root/sys"
 	install -m 755 "$here/init" "$root/init"
 	"${CC:-cc}" -D_GNU_SOURCE -Os -Wall -static -s -o "$root/bin/beat" "$here/beat.c"
-	install -m 755 /bin/busybox "$root/bin/busybox"
-	for applet in $(/bin/busybox --list); do
+	install -m 755 "$busybox" "$root/bin/busybox"
+	for applet in $("$busybox" --list); do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 	done
 	# shellcheck disable=SC2086 # one word for each module
@@ -111,20 +121,22 @@ out=$(cd "$1" && pwd)
 if is_current; then
 	exit 0
 fi
-[ -x /bin/busybox ] || fail 'no /bin/busybox; install busybox-static'
-for tool in apt-get "${CC:-cc}" cpio dpkg gzip; do
+# Nobody takes an old guest for the one that these sources describe.
+rm -f "$out/vmlinuz" "$out/vmlinux" "$out/initrd.gz"
+for tool in apt-get "${CC:-cc}" cpio dpkg gzip xz zstd; do
 	command -v "$tool" >/dev/null || fail "no $tool; install it"
 done
 
 work=$(mktemp -d "$out/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-release=$("$here/kernel.sh" amd64 "$work")
-extract_package
+release=$("$here/kernel.sh" "$work" amd64 generic)
+fetch_busybox
+unpack_packages
+kernel=$work/tree/boot/vmlinuz-$release
+modules=$(find "$work/tree" -path "*/modules/$release")
 make_initrd
-if command -v xz >/dev/null; then
-	unpack_kernel
-fi
-mv "$work/initrd.gz" "$out/initrd.gz"
-mv "$work/boot/vmlinuz-$release" "$out/vmlinuz"
+unpack_kernel
+mv "$work/vmlinux" "$work/initrd.gz" "$out"
+mv "$kernel" "$out/vmlinuz"
 touch "$out/vmlinuz" # it is as old as its package
