@@ -95,8 +95,8 @@ static ExmProcess *start_qemu(const char *binary, int qmp_end, int output_end, G
 {
 	static const char qmp_socket[] = "socket,id=q,fd=" G_STRINGIFY(QMP_FD);
 	const char *const argv[] = {
-		binary, "-machine", "none",     "-nodefaults", "-no-user-config",        "-display",
-		"none", "-chardev", qmp_socket, "-mon",        "chardev=q,mode=control", NULL,
+		binary, "-machine", "none",     "-nodefaults", "-no-user-config", "-display",
+		"none", "-chardev", qmp_socket, "-qmp",        "chardev:q",       NULL,
 	};
 	const ExmKeptFd kept = { qmp_end, QMP_FD };
 	const ExmSpawn spawn = {
