@@ -9,7 +9,7 @@
 #include "base/enumtab.h"
 
 /*
- * Every option of qemu-options.hx from QEMU 2.5 to 10.1, whatever the architecture, in byte order.
+ * Every option of qemu-options.hx from QEMU 2.5 to 11.1, whatever the architecture, in byte order.
  * "mempath" is the spelling of the 2012 patch; QEMU never had it.
  */
 static const ExmQemuOption options[] = {
