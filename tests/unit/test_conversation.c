@@ -46,7 +46,7 @@ END_TEST
 START_TEST(end_of_a_peer_that_read_nothing)
 {
 	assert_refusal("", EXM_ERROR_SYSTEM, "the connection has ended");
-	assert_refusal("hel", EXM_ERROR_SYSTEM, "the connection has ended");
+	assert_refusal("{\"err", EXM_ERROR_SYSTEM, "the connection has ended");
 	assert_refusal("{}\n", EXM_ERROR_SYSTEM, "the connection has ended");
 }
 END_TEST
