@@ -179,10 +179,12 @@ assert_empty() { # FOLDER
 	}
 }
 
-# Waits until a process watches the end of another one, by a pidfd.
+# Waits until a process, or one that it has started, watches the end of another one, by a pidfd.
 wait_watching() { # PID
 	deadline=$((SECONDS + 30))
-	until find "/proc/$1/fd" -lname 'anon_inode:\[pidfd\]' 2>/dev/null | grep -q .; do
+	# shellcheck disable=SC2046 # one word for each
+	until find "/proc/$1/fd" $(pgrep -P "$1" | sed 's|.*|/proc/&/fd|') -lname 'anon_inode:\[pidfd\]' \
+		2>/dev/null | grep -q .; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.02
 	done
