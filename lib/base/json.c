@@ -72,7 +72,7 @@ static const char *string_problem(const char *at, size_t *ret_size)
 	return (guchar)*at < ' ' ? "control character in a string" : NULL;
 }
 
-/* json-c 0.16 makes the nearest number of one that 64 bits do not hold, 0.18 refuses it. */
+/* json-c 0.16 clamps a number that does not fit in 64 bits, 0.18 rejects it. */
 static bool is_out_of_range(const char *at)
 {
 	char *end;
@@ -302,7 +302,7 @@ static void write_name(Writer *writer, const char *name)
 	g_string_append(writer->text, writer->pretty ? ": " : ":");
 }
 
-/* Whether the last letter opens a value: that of a string would have a '"' behind it. */
+/* Whether the last byte opens an array or object; after a string it would be '"'. */
 static bool is_empty(const GString *text)
 {
 	return text->len > 0 && strchr("[{", text->str[text->len - 1]);

@@ -290,8 +290,8 @@ static ExmJson *read_answer(ExmQmp *qmp, GError **error)
  * @command:   name of the command
  * @arguments: (transfer full): its arguments, or NULL
  * @fd:        a descriptor that goes with it, of which QEMU gets a duplicate; or -1
- * @error:     UNSUPPORTED for a string that is not UTF-8, and nothing was sent; SYSTEM, and the
- *             conversation cannot go on then
+ * @error:     UNSUPPORTED for a string that is not UTF-8, and nothing was sent; SYSTEM otherwise,
+ *             and the connection is unusable
  *
  * QEMU takes no string that is not UTF-8 (qobject/json-parser.c, parse_string()).
  * QEMU does what it was sent one by one, whether or not the one before has failed. Before anything
@@ -317,7 +317,7 @@ bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, 
  * @command:   name of the command
  * @arguments: (transfer full): its arguments, or NULL
  * @error:     UNSUPPORTED as of exm_qmp_send(); SYSTEM: QEMU's own words where it refuses, or
- *             what broke the conversation, which cannot go on then
+ *             what broke the connection, which is then unusable
  *
  * Return: what QEMU returned (transfer full), an empty object where that is null; or NULL.
  */

@@ -423,7 +423,7 @@ static bool check_images(const GPtrArray *images, GError **error)
 	return true;
 }
 
-/* Of the overlays too: in the template, and where a fork puts those that the guest goes on with. */
+/* Includes the overlays in the template, and those that a forked guest continues on. */
 static bool check_paths(const ExmSavePlan *plan, GError **error)
 {
 	for (guint i = 0; i < plan->disks->len; i++) {
