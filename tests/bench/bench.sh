@@ -425,7 +425,7 @@ start_linux() { # NAME
 	[ -e "$kernel" ] || kernel=$LINUX/vmlinuz
 	in_state run --detach -accel tcg -M q35 -m 8g -name "$1" -nodefaults -display none \
 		-serial stdio -kernel "$kernel" -initrd "$LINUX/initrd.gz" \
-		-append 'console=ttyS0 quiet mitigations=off' \
+		-append 'console=ttyS0 quiet no_timer_check mitigations=off' \
 		-mem-path "$fast/memory,prealloc=off,anyfs" >/dev/null
 	until grep -q 'linux# ' "$state/$1/log"; do sleep 0.1; done
 	sleep 3 # it is idle now

@@ -35,7 +35,7 @@ linux_words() { # MEMORY
 	words=(--detach --state-dir "$T/state1" --name linux -accel tcg -nodefaults -display none
 		-M q35 -m "$1" -mem-path "$memory,mode=create,mmap=shared,anyfs" -kernel "$kernel"
 		-initrd "$LINUX/initrd.gz" -serial stdio
-		-append 'console=ttyS0 quiet panic=-1 mitigations=off exomem.script'
+		-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off exomem.script'
 		-fw_cfg "name=opt/test/script,file=$T/script"
 		-netdev tap,id=n,ifname=tap0,script=no,downscript=no
 		-device virtio-net-pci,netdev=n,romfile=)

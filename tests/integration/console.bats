@@ -104,7 +104,7 @@ assert_restored() {
 	# What a person would set once, for a state directory of their own.
 	type_line 'exo() { verb=$1; shift; exomem $verb --state-dir state "$@"; }; clear'
 	type_line 'exo run --detach --name web -accel tcg -m 256 -nographic -kernel vmlinuz \'
-	type_line '-initrd initrd.gz -append "console=ttyS0 quiet"'
+	type_line '-initrd initrd.gz -append "console=ttyS0 quiet no_timer_check"'
 	until_screen '^web$'
 	type_line 'exo list'
 	until_screen '^web +running'
@@ -125,7 +125,7 @@ assert_restored() {
 		-e '/^SeaBIOS/,/^linux#$/d' -e 's/ +[0-9]+ +256 MiB +[0-9]+s/ PID 256 MiB AGE/' \
 		-e '/^$/d' -e '/singlestep/d' >"$T/screen"
 	diff -u - "$T/screen" <<'SCREEN'
-> -initrd initrd.gz -append "console=ttyS0 quiet"
+> -initrd initrd.gz -append "console=ttyS0 quiet no_timer_check"
 web
 $ exo list
 NAME  STATUS              PID     MEMORY    AGE

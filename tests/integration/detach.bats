@@ -528,8 +528,12 @@ child_calls=${child_calls//[[:space:]]/}
 	need_strace
 	# A file for each process: in one file their lines would break each other up.
 	trace_all -ff -o "$T/trace" -e "trace=$child_calls"
-	settle
-	answers victim
+	# A guest that dies before the starter has ended is a failed start, and its memory file goes.
+	deadline=$((SECONDS + 30))
+	until answers victim && ! pgrep -P "$tracer"; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.02
+	done
 	kill_guest victim
 	wait "$tracer" || true
 	vm list -q

@@ -94,7 +94,7 @@ boot() {
 	qemu-img create -q -f qcow2 "$T/disk.qcow2" 8M
 	vm run --detach --name parent -accel tcg -nodefaults -display none -M q35 -m 128 \
 		-serial stdio -kernel "$kernel" -initrd "$LINUX/initrd.gz" \
-		-append 'console=ttyS0 quiet panic=-1 mitigations=off' \
+		-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off' \
 		-mem-path "$memory,anyfs" -fw_cfg "name=opt/test/script,file=$T/script" \
 		-drive "file=$T/disk.qcow2,format=qcow2,if=virtio" \
 		-drive "file=$T/raw.img,format=raw,if=virtio"

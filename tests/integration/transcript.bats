@@ -239,7 +239,7 @@ linux() { # LABEL MEMORY-OPTION IMAGE [OPTION]...
 	start "$label" --name "$label" -accel tcg -display none -serial stdio -m 256 \
 		-mem-path "$memory,$option,anyfs" -drive "file=$image,if=virtio" \
 		-kernel "$LINUX/vmlinuz" -initrd "$LINUX/initrd.gz" \
-		-append 'console=ttyS0 quiet panic=-1 mitigations=off' "$@"
+		-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off' "$@"
 }
 
 # Says a command to a Linux; $answer is its one line of output. The quotes are not in the answer.

@@ -82,7 +82,7 @@ set -- -accel tcg,thread=multi -cpu max -nodefaults -nographic -no-reboot -M q35
 	-kernel "$LAB/vmlinuz" -initrd "$LAB/initrd.gz" \
 	-drive "file=$LAB/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe" \
 	-drive "file=$dir/files.tar,format=raw,if=virtio,read-only=on"
-append='console=ttyS0 quiet panic=-1 psi=1 mitigations=off'
+append='console=ttyS0 quiet no_timer_check panic=-1 psi=1 mitigations=off'
 if [ -n "$disk" ]; then
 	keep disk "$disk"
 	set -- "$@" -drive "file=$dir/disk,format=raw,if=virtio"

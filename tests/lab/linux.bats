@@ -17,7 +17,7 @@ setup_file() {
 	start linux -accel tcg -nodefaults -display none -no-reboot -M q35 -m 256 \
 		-mem-path "$memory,mode=create,mmap=shared,anyfs" \
 		-kernel "$LINUX/vmlinux" -initrd "$LINUX/initrd.gz" -serial stdio \
-		-append 'console=ttyS0 quiet panic=-1 mitigations=off exomem.exit'
+		-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off exomem.exit'
 	wait_for "$T/linux.out" '^linux: up' 700
 	wait_gone "$pid" 60
 	assert_holds "$memory" qemu_back_mem.0+10000000.pc.ram

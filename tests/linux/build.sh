@@ -7,7 +7,7 @@
 # kernel unpacked, which saves an emulated guest half of its boot (4 of 8 seconds) and costs QEMU 60 MB.
 #
 # Start it with
-#	-append 'console=ttyS0 quiet panic=-1 mitigations=off'
+#	-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off'
 # and one of the words that init knows: exomem.exit to power off at once, exomem.tick to print
 # a line each second, exomem.script to run the fw_cfg file opt/test/script; without one there is a
 # shell on the serial port.
