@@ -37,7 +37,6 @@ bootstrap() {
 	rm -f "$work/root"/var/cache/apt/archives/*.deb
 	# Nobody misses this root after a power cut.
 	echo force-unsafe-io >"$work/root/etc/dpkg/dpkg.cfg.d/exomem-clean"
-	echo "$release" >"$work/root/etc/exomem-clean"
 	tar -C "$work/root" -cf "$work/root.tar" .
 }
 
@@ -72,7 +71,9 @@ git -C "$here" rev-parse --quiet --verify HEAD >/dev/null || fail 'there is no c
 
 remove_root
 find_or_make_tar
-mkdir -p "$root" "$cache/$release-packages/partial"
+mkdir -p "$root/etc" "$cache/$release-packages/partial"
+# Before all else, so that one whose making was interrupted can be made again.
+echo "$release" >"$root/etc/exomem-clean"
 tar -C "$root" -xf "$tar"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 git clone -q --no-hardlinks "$(git -C "$here" rev-parse --show-toplevel)" "$root/root/exomem"

@@ -67,20 +67,19 @@ in_fish() { # LINE
 		'source ./script; complete -C $argv[1]' "$1" | cut -f 1
 }
 
-# What stands on the line in zsh after a tab, or two that list what there is.
+# What stands on the line in zsh after a tab. An empty variable keeps the words waited for from being
+# found where they are typed.
 in_zsh() { # LINE
 	env -i PATH="$T/bin:$PATH" HOME="$T/home" TERM=dumb zsh -f -c '
 		zmodload zsh/zpty
 		zpty shell zsh -f
 		zpty -w shell "PS1=; unsetopt prompt_cr zle_bracketed_paste; LISTMAX=1000"
-		zpty -w shell "autoload -Uz compinit; compinit -u; source ./script; bindkey ^I complete-word"
-		zpty -w shell "zstyle :completion:\* list-prompt \"\"; print -r -- RE""ADY"
+		zpty -w shell "autoload -Uz compinit; compinit -u; source ./script"
+		zpty -w shell "tab() { zle complete-word; zle -R; print -rn -- TAB\${nil}BED; }; zle -N tab; bindkey ^I tab"
+		zpty -w shell "zstyle :completion:\* list-prompt \"\"; print -r -- RE\${nil}ADY"
 		zpty -m -r shell output "*READY*"
 		zpty -w -n shell "$1"$'"'\\t'"'
-		sleep 1
-		zpty -w -n shell $'"'\\x15'"'
-		zpty -w shell "print -r -- DO""NE"
-		zpty -m -r shell output "*DONE*"
+		zpty -m -r shell output "*TABBED*"
 		print -r -- "$output"' zsh "$1"
 }
 
