@@ -19,7 +19,7 @@ DESTDIR ?=
 PKG_CONFIG  ?= pkg-config
 INSTALL     ?= install
 JOBS        ?= $(shell nproc)
-BATS_JOBS   ?= 2
+BATS_JOBS   ?= 3
 ASAN_SUITES ?= unit golden
 MINUTES     ?= 1
 TARGET      ?= $(FUZZERS)
@@ -203,6 +203,8 @@ run-smoke: $(O)/exomem guests
 	$(call run_files,smoke,$(SMOKE),1200)
 run-long: $(O)/exomem guests
 	$(call run_files,long,$(wildcard tests/long/*.bats),3600,,BATS_TEST_TIMEOUT=1200)
+# Each file there is a whole machine.
+run-lab run-lab-short: BATS_JOBS = 2
 run-lab: $(O)/exomem guest $(LAB)/root.img
 	$(call run_files,lab,$(LAB_BATS),3600,tests/lab/run.sh,LAB=$(LAB))
 run-lab-short: $(O)/exomem guest $(LAB)/root.img

@@ -4,8 +4,7 @@
 #
 # COMMAND (words) gets one FILE as its last argument and prints TAP, which PREFIX-NAME.tap gets, with a last
 # line `# seconds N`. A file that takes longer than SECONDS is killed, and has failed. $BATS_JOBS files
-# run at a time (2), and next to them $BATS_WAITERS (1) of those with the line `# mostly waits`, which do not
-# keep a processor busy.
+# run at a time (3).
 #
 # A file that failed is run once more when all others have ended, alone. If it passes then, it is
 # unsteady: what it said first is kept in PREFIX-NAME.unsteady, for summary.sh.
@@ -36,10 +35,7 @@ side_by_side() { # JOBS
 export PREFIX="$1" LIMIT="$2" COMMAND="$3"
 shift 3
 rm -f "$PREFIX.failed" "$PREFIX"-*.tap "$PREFIX"-*.unsteady
-waiting=$(grep -lx '# mostly waits' "$@" || true)
-printf '%s\n' "$waiting" | side_by_side "${BATS_WAITERS:-1}" &
-printf '%s\n' "$@" | grep -vxF "${waiting:-/}" | side_by_side "${BATS_JOBS:-2}"
-wait
+printf '%s\n' "$@" | side_by_side "${BATS_JOBS:-3}"
 
 [ -e "$PREFIX.failed" ] || exit 0
 mv "$PREFIX.failed" "$PREFIX.again"
