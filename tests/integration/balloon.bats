@@ -4,8 +4,8 @@
 #
 # The guest is started once; its memory is a file on a disk.
 
-# helper.bash and linux.bash set the other variables.
-# shellcheck disable=SC2034,SC2154
+# Some words are for the guest's shell; helper.bash and linux.bash set the other variables.
+# shellcheck disable=SC2016,SC2034,SC2154
 
 load helper
 load linux
