@@ -275,8 +275,10 @@ end_with() { # NAME NUMBER
 	vm qmp "$1" human-monitor-command "{\"command-line\": \"o /b 0x501 $2\"}" >/dev/null 2>&1 || true
 }
 
-# Starts a clone in the background; $pid is the process.
+# Starts a clone in the background; $pid is the process. The file is emptied before, or what the last
+# one has printed could be taken for this one's.
 clone_behind() { # EXOMEM-CLONE-ARGUMENT...
+	: >"$T/out"
 	"$EXOMEM" clone --state-dir "$state" --templates "$T/templates" "$@" \
 		>"$T/out" 2>"$T/err" </dev/null 3>&- &
 	pid=$!

@@ -281,6 +281,7 @@ disk_of() { # NAME
 	other=$!
 	pids="$pids $other"
 	run vm fork --same-mac -n 3 web
+	echo "$output"
 	[ "$status" = 1 ]
 	[[ "$output" == *"22102"* ]]
 	[ "$(pid_of web)" = "$old" ]

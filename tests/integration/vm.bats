@@ -35,6 +35,7 @@ wait_answer() { # NAME
 
 # Starts a listener; its output is $T/events, its process $listener.
 listen() { # NAME
+	rm -f "$T/events"
 	"$EXOMEM" events --state-dir "$state" "$1" >"$T/events" 2>"$T/events.err" 3>&- &
 	listener=$!
 	pids="$pids $listener"
