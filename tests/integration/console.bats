@@ -67,6 +67,13 @@ until_screen() { # PATTERN [SECONDS]
 	done
 }
 
+# The process that keeps a guest's log.
+keeper_of() { # NAME
+	for pid in $(pgrep -x exomem-log); do
+		[ ! "/proc/$pid/fd/1" -ef "$state/$1/log" ] || echo "$pid"
+	done
+}
+
 start_tiny() { # NAME WORD...
 	guest=$1
 	shift
@@ -192,10 +199,14 @@ SCREEN
 	setup_console
 	start_tiny web
 	wait_for "$state/web/log" 'tick 1'
+	# The guest's next tick would be written over it.
+	keeper=$(keeper_of web)
+	kill -STOP "$keeper"
 	printf '\033[6n\033[2Jred \033[31mhot\033[m\n' >>"$state/web/log"
 	open_console web
 	until_screen '^tiny: up'
 	until_screen '^red hot'
+	kill -CONT "$keeper"
 	type_line 'identity'
 	until_screen 'identity: name=web'
 	# An answer to the question where the cursor is would have been typed before it.
