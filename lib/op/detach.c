@@ -22,9 +22,9 @@
 /* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
 #define START_PATIENCE_MS (15 * 60 * 1000)
 
-/* How long the last words of a dead QEMU may take to its log. */
-#define WORDS_PATIENCE_US 2000000L
-#define WORDS_PAUSE_US    1000UL
+/* How long a QEMU that has hung up may take to end, and its last words to its log, on a busy host. */
+#define END_PATIENCE_US 10000000L
+#define END_PAUSE_US    1000UL
 
 /* Of QEMU's words that go into an error. */
 #define WORDS_MAX 4096
@@ -129,11 +129,11 @@ static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t 
 /* The keeper holds the log's lock until it has written all that came. */
 static void wait_for_words(int log)
 {
-	const gint64 deadline = g_get_monotonic_time() + WORDS_PATIENCE_US;
+	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_US;
 	bool taken = false;
 
 	while (exm_lock_take(log, true, &taken, NULL) && !taken && g_get_monotonic_time() < deadline)
-		g_usleep(WORDS_PAUSE_US);
+		g_usleep(END_PAUSE_US);
 }
 
 /**
@@ -206,11 +206,11 @@ static void end_newborn(const ExmPlan *plan, pid_t pid)
 /* A QEMU that has hung up is about to end; one that is merely silent goes on. */
 static bool has_ended(pid_t pid, int *ret_status)
 {
-	const gint64 deadline = g_get_monotonic_time() + WORDS_PATIENCE_US;
+	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_US;
 	pid_t ended;
 
 	while ((ended = waitpid(pid, ret_status, WNOHANG)) == 0 && g_get_monotonic_time() < deadline)
-		g_usleep(WORDS_PAUSE_US);
+		g_usleep(END_PAUSE_US);
 	return ended == pid;
 }
 
@@ -234,7 +234,8 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 	if (!start_child(plan, state_directory, &pid, error))
 		return false;
 	if (!wait_until_made(plan, &silence)) {
-		if (has_ended(pid, &status))
+		/* A QEMU that was not given its damaged state has no reason to end. */
+		if (!g_error_matches(silence, EXM_ERROR, EXM_ERROR_STATE) && has_ended(pid, &status))
 			return throw_death(plan, state_directory, status, error);
 		end_newborn(plan, pid);
 		exm_state_sweep(state_directory);

@@ -26,7 +26,7 @@
 #define RESUME_PATIENCE_MS 60000
 
 /* How long a QEMU that has hung up may take to end. */
-#define END_PATIENCE_MS 2000
+#define END_PATIENCE_MS 10000
 
 /**
  * exm_load_read() - Read a template's device state, and see that it is what was saved
