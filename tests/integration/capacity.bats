@@ -3,11 +3,16 @@
 # capacity.bats - exomem capacity, and what is left of guests' memory in the store.
 
 # helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2030,SC2031,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
 load helper
 load template
 load store
+
+# The last test fills 2 GiB of memory through a disk.
+setup_file() {
+	export BATS_TEST_TIMEOUT=600
+}
 
 capacity() { # ARGUMENT...
 	"$EXOMEM" capacity --state-dir "$state" --config "$T/conf" "$@"
@@ -136,6 +141,8 @@ most_of() { # NAME
 @test "four guests of 512 MiB in a group with 1 GiB of memory verify all that they have" {
 	need_qemu
 	need_root 'makes control groups'
+	# All that one fills pushes what another one has to the disk, which others use too.
+	ask_seconds=200
 	use_file_system ext4 2500M
 	memory=$reflink
 	configure 2048

@@ -64,7 +64,7 @@ ask() { # NAME TEXT PATTERN
 	coproc "$EXOMEM" console --state-dir "$state" "$1" 2>&1 3>&-
 	local console=$COPROC_PID
 	echo "$2" >&"${COPROC[1]}"
-	timeout 30 grep -m 1 -aE -- "$3" <&"${COPROC[0]}" || rc=$?
+	timeout "${ask_seconds-30}" grep -m 1 -aE -- "$3" <&"${COPROC[0]}" || rc=$?
 	kill "$console" 2>/dev/null || true
 	wait "$console" 2>/dev/null || true
 	return "$rc"
