@@ -22,9 +22,12 @@
 /* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
 #define START_PATIENCE_MS (15 * 60 * 1000)
 
-/* How long a QEMU that has hung up may take to end, and its last words to its log, on a busy host. */
+/* How long a busy host may take to end a QEMU that has hung up, and to write its last output to the log. */
 #define END_PATIENCE_US 10000000L
 #define END_PAUSE_US    1000UL
+
+/* How long a QEMU that runs may take to answer. */
+#define ANSWER_MS 1000
 
 /* Of QEMU's words that go into an error. */
 #define WORDS_MAX 4096
@@ -203,7 +206,16 @@ static void end_newborn(const ExmPlan *plan, pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* A QEMU that has hung up is about to end; one that is merely silent goes on. */
+/* A QEMU that answers has not hung up, so that it need not be waited for. */
+static bool still_answers(const ExmPlan *plan)
+{
+	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
+	g_autofree char *status = exm_control_status(&vm, ANSWER_MS, NULL);
+
+	return status != NULL;
+}
+
+/* A QEMU that has hung up is about to end; one that is merely silent continues. */
 static bool has_ended(pid_t pid, int *ret_status)
 {
 	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_US;
@@ -234,8 +246,7 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 	if (!start_child(plan, state_directory, &pid, error))
 		return false;
 	if (!wait_until_made(plan, &silence)) {
-		/* A QEMU that was not given its damaged state has no reason to end. */
-		if (!g_error_matches(silence, EXM_ERROR, EXM_ERROR_STATE) && has_ended(pid, &status))
+		if (!still_answers(plan) && has_ended(pid, &status))
 			return throw_death(plan, state_directory, status, error);
 		end_newborn(plan, pid);
 		exm_state_sweep(state_directory);
