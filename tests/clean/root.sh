@@ -72,7 +72,7 @@ git -C "$here" rev-parse --quiet --verify HEAD >/dev/null || fail 'there is no c
 remove_root
 find_or_make_tar
 mkdir -p "$root/etc" "$cache/$release-packages/partial"
-# Before all else, so that one whose making was interrupted can be made again.
+# Written first, so that a root whose making was interrupted can be removed and made again.
 echo "$release" >"$root/etc/exomem-clean"
 tar -C "$root" -xf "$tar"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"

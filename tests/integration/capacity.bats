@@ -141,7 +141,7 @@ most_of() { # NAME
 @test "four guests of 512 MiB in a group with 1 GiB of memory verify all that they have" {
 	need_qemu
 	need_root 'makes control groups'
-	# All that one fills pushes what another one has to the disk, which others use too.
+	# Filling one guest writes memory of another to the disk, which other tests use too.
 	ask_seconds=200
 	use_file_system ext4 2500M
 	memory=$reflink

@@ -275,8 +275,8 @@ end_with() { # NAME NUMBER
 	vm qmp "$1" human-monitor-command "{\"command-line\": \"o /b 0x501 $2\"}" >/dev/null 2>&1 || true
 }
 
-# Starts a clone in the background; $pid is the process. The file is emptied before, or what the last
-# one has printed could be taken for this one's.
+# Starts a clone in the background; $pid is the process. The file is emptied first: otherwise wait_lines
+# could count the output of the previous clone.
 clone_behind() { # EXOMEM-CLONE-ARGUMENT...
 	: >"$T/out"
 	"$EXOMEM" clone --state-dir "$state" --templates "$T/templates" "$@" \

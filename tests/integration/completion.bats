@@ -67,8 +67,8 @@ in_fish() { # LINE
 		'source ./script; complete -C $argv[1]' "$1" | cut -f 1
 }
 
-# What stands on the line in zsh after a tab. An empty variable keeps the words waited for from being
-# found where they are typed.
+# What stands on the line in zsh after a tab. An empty variable splits READY and TABBED where they are
+# typed, so that the terminal's echo of the command does not match.
 in_zsh() { # LINE
 	env -i PATH="$T/bin:$PATH" HOME="$T/home" TERM=dumb zsh -f -c '
 		zmodload zsh/zpty

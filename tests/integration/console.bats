@@ -199,8 +199,9 @@ SCREEN
 	setup_console
 	start_tiny web
 	wait_for "$state/web/log" 'tick 1'
-	# The guest's next tick would be written over it.
+	# exomem-log would write the guest's next tick over the line that is added here.
 	keeper=$(keeper_of web)
+	pids="$pids $keeper"
 	kill -STOP "$keeper"
 	printf '\033[6n\033[2Jred \033[31mhot\033[m\n' >>"$state/web/log"
 	open_console web

@@ -528,7 +528,7 @@ child_calls=${child_calls//[[:space:]]/}
 	need_strace
 	# A file for each process: in one file their lines would break each other up.
 	trace_all -ff -o "$T/trace" -e "trace=$child_calls"
-	# A guest that dies before the starter has ended is a failed start, and its memory file goes.
+	# If the guest is killed before exomem exits, the start has failed and the memory file is removed.
 	deadline=$((SECONDS + 30))
 	until answers victim && ! pgrep -P "$tracer"; do
 		[ "$SECONDS" -lt "$deadline" ]

@@ -69,10 +69,10 @@ on() { # MEMORY-OPTION
 	install -D -m 755 "$EXOMEM" "$T/bin/exomem"
 	mkdir -m 700 "$T/run" "$T/cache"
 	chown 12345 "$T/run" "$T/cache"
-	# With the installed QEMU: another one may be in a home that this user cannot enter.
+	# The installed QEMU: $EXOMEM_QEMU may be in a home directory that this user cannot enter.
 	user() {
-		env -u EXOMEM_QEMU XDG_CACHE_HOME="$T/cache" XDG_RUNTIME_DIR="$1" setpriv --reuid 12345 --clear-groups \
-			"$T/bin/exomem" run -m 64 -mem-path "$2,anyfs"
+		env -u EXOMEM_QEMU XDG_CACHE_HOME="$T/cache" XDG_RUNTIME_DIR="$1" \
+			setpriv --reuid 12345 --clear-groups "$T/bin/exomem" run -m 64 -mem-path "$2,anyfs"
 	}
 	run user "$T/run" "$memory"
 	assert_refused 2 "'$memory' is not writable"
