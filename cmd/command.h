@@ -39,6 +39,7 @@ bool exm_command_find_or_throw(const char *name, const ExmCommand **ret_command,
 extern const ExmCommand exm_command_capacity;
 extern const ExmCommand exm_command_balance;
 extern const ExmCommand exm_command_balloon;
+extern const ExmCommand exm_command_clean;
 extern const ExmCommand exm_command_clone;
 extern const ExmCommand exm_command_fork;
 extern const ExmCommand exm_command_complete;

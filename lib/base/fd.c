@@ -185,3 +185,25 @@ bool exm_directory_sync(const char *path, GError **error)
 		return exm_throw_errno(error, errno, "cannot sync '%s'", path);
 	return true;
 }
+
+/**
+ * exm_file_remove_own() - Remove a file's name, unless that is another file's by now
+ * @fd:   the file, open
+ * @path: its name
+ *
+ * No call of Linux compares and removes at once; what is left to chance are microseconds.
+ *
+ * Return: true, or false with errno set, ESTALE where the name is another file's
+ */
+bool exm_file_remove_own(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	if (fstat(fd, &ours) < 0 || lstat(path, &there) < 0)
+		return false;
+	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino) {
+		errno = ESTALE;
+		return false;
+	}
+	return unlink(path) == 0;
+}

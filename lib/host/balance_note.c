@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "host/lock.h"
+#include "host/state_root.h"
 
 /* In a state directory, beside guests, whose names never begin with a dot; exomem-balance(1). */
 #define NOTE_FILE ".balance.json"
@@ -20,19 +20,6 @@
 
 /* Longer than one who asks whether it is held needs for that. */
 #define PATIENCE_US 500000
-#define PAUSE_US    1000UL
-
-static bool take(int fd, bool *ret_taken, GError **error)
-{
-	const gint64 deadline = g_get_monotonic_time() + PATIENCE_US;
-
-	while (exm_lock_take(fd, false, ret_taken, error)) {
-		if (*ret_taken || g_get_monotonic_time() > deadline)
-			return true;
-		g_usleep(PAUSE_US);
-	}
-	return false;
-}
 
 /**
  * exm_balance_note_lock() - Be the one who balances
@@ -46,12 +33,12 @@ bool exm_balance_note_lock(const char *state_directory, int *ret_fd, GError **er
 	exm_autofd int fd = -1;
 	bool taken;
 
-	if (g_mkdir_with_parents(state_directory, 0700) < 0)
-		return exm_throw_errno(error, errno, "make '%s'", state_directory);
+	if (!exm_state_root_make(state_directory, error))
+		return false;
 	fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make '%s'", path);
-	if (!take(fd, &taken, error))
+	if (!exm_lock_wait(fd, PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE,

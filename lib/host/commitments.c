@@ -17,6 +17,7 @@
 #include "host/lock.h"
 #include "host/place.h"
 #include "host/state.h"
+#include "host/state_root.h"
 #include "plan/vm.h"
 
 /* In a state directory, beside guests, whose names never begin with a dot. */
@@ -26,7 +27,6 @@
 
 /* Longer than a hundred exomems that start guests at once have to wait for each other. */
 #define LOCK_PATIENCE_US 60000000L
-#define LOCK_PAUSE_US    500UL
 
 static bool is_ours(const char *directory)
 {
@@ -36,24 +36,9 @@ static bool is_ours(const char *directory)
 /* Where all who may look into it meet. */
 static const char *meeting_place(const ExmCommitmentPlaces *places)
 {
-	mkdir(places->host, 0700);
+	/* One that others share is somebody else's to make. */
+	exm_state_root_make(places->host, NULL);
 	return is_ours(places->host) ? places->host : places->own;
-}
-
-static bool wait_for(int fd, const char *path, GError **error)
-{
-	const gint64 deadline = g_get_monotonic_time() + LOCK_PATIENCE_US;
-	bool taken;
-
-	while (exm_lock_take(fd, false, &taken, error)) {
-		if (taken)
-			return true;
-		if (g_get_monotonic_time() > deadline)
-			return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", path,
-			                 (int)exm_lock_holder(fd));
-		g_usleep(LOCK_PAUSE_US);
-	}
-	return false;
 }
 
 /**
@@ -66,11 +51,15 @@ bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError
 {
 	g_autofree char *path = g_build_filename(meeting_place(places), LOCK_FILE, NULL);
 	exm_autofd int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool taken;
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "open '%s'", path);
-	if (!wait_for(fd, path, error))
+	if (!exm_lock_wait(fd, LOCK_PATIENCE_US, &taken, error))
 		return false;
+	if (!taken)
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", path,
+		                 (int)exm_lock_holder(fd));
 	*ret_fd = g_steal_fd(&fd);
 	return true;
 }

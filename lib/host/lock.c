@@ -12,6 +12,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+/* Between two tries: most hold a lock for less. */
+#define PAUSE_US 500UL
+
 /**
  * exm_lock_take() - Take a file's lock without waiting
  * @fd:        the lock belongs to this descriptor and its duplicates, across exec
@@ -30,6 +33,25 @@ bool exm_lock_take(int fd, bool shared, bool *ret_taken, GError **error)
 		return exm_throw_errno(error, errno, "lock");
 	*ret_taken = result == 0;
 	return true;
+}
+
+/**
+ * exm_lock_wait() - Take a file's lock, from one who is about to let go of it
+ * @fd:          as in exm_lock_take(); not shared
+ * @patience_us: microseconds
+ * @ret_taken:   false where somebody else has held it all the time
+ * @error:       SYSTEM where the file system has no locks
+ */
+bool exm_lock_wait(int fd, int64_t patience_us, bool *ret_taken, GError **error)
+{
+	const gint64 deadline = g_get_monotonic_time() + patience_us;
+
+	while (exm_lock_take(fd, false, ret_taken, error)) {
+		if (*ret_taken || g_get_monotonic_time() > deadline)
+			return true;
+		g_usleep(PAUSE_US);
+	}
+	return false;
 }
 
 /* Field of a line of /proc/locks, counted from 0. */

@@ -71,11 +71,11 @@ bool exm_memory_file_create(const char *path, int fd_number, int *ret_fd, GError
 		return exm_throw_errno(error, errno, "make '%s'", path);
 	if (fchmod(fd, MEMORY_FILE_MODE) < 0) {
 		exm_throw_errno(error, errno, "set the mode of '%s'", path);
-		unlink(path);
+		exm_file_remove_own(fd, path);
 		return false;
 	}
 	if (!move_to(fd, fd_number, path, ret_fd, error)) {
-		unlink(path);
+		exm_file_remove_own(fd, path);
 		return false;
 	}
 	return true;
@@ -295,7 +295,7 @@ void exm_memory_file_remove(const char *path)
 	bool taken;
 
 	if (fd >= 0 && exm_lock_take(fd, false, &taken, NULL) && taken)
-		unlink(path);
+		exm_file_remove_own(fd, path);
 }
 
 /**
@@ -368,6 +368,6 @@ bool exm_memory_file_copy(const char *from, const char *to, GError **error)
 		return throw_link(errno, to, error);
 	if (copy_data(input, output, (uint64_t)status.st_size, to, error))
 		return true;
-	unlink(to);
+	exm_file_remove_own(output, to);
 	return false;
 }

@@ -27,9 +27,6 @@
 /* Bit 63 of an entry of /proc/PID/pagemap (Linux, Documentation/admin-guide/mm/pagemap.rst). */
 #define PRESENT (UINT64_C(1) << 63)
 
-/* Where the last reclaim of a guest ended: what lies behind was left alone longest. */
-#define HAND "reclaim"
-
 /**
  * struct Sweep - One pass over a guest's memory
  * @vm:      the guest
@@ -223,7 +220,7 @@ static int open_pagemap(const ExmVm *vm, GError **error)
 bool exm_reclaim(const ExmVm *vm, uint64_t bytes, uint64_t *ret_freed, GError **error)
 {
 	g_autoptr(GPtrArray) ranges = exm_guest_memory_ranges(vm, error);
-	g_autofree char *path = g_build_filename(vm->directory, HAND, NULL);
+	g_autofree char *path = g_build_filename(vm->directory, EXM_VM_RECLAIM, NULL);
 	exm_autofd int process = -1;
 	exm_autofd int pagemap = ranges ? open_pagemap(vm, error) : -1;
 	Sweep sweep = { .vm = vm, .page = (uint64_t)sysconf(_SC_PAGESIZE), .wanted = bytes };

@@ -3,114 +3,121 @@
 
 #include "host/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/budget.h"
+#include "host/directory.h"
 #include "host/lock.h"
+#include "host/marker.h"
 #include "host/memory_file.h"
+#include "host/state_root.h"
 #include "plan/identity.h"
 
-/* How long another exomem may need to make or sweep a directory before something must be wrong. */
-#define LOCK_PATIENCE_US 5000000L
-#define LOCK_PAUSE_US    500UL
+/* How long one who asks whether a guest lives may hold its lock. */
+#define LOCK_PATIENCE_US 5000000
 
-typedef DIR Directory;
+/**
+ * struct Root - A state directory in which something may be removed
+ * @fd:   of it; its lock is held
+ * @path: of it
+ * @id:   in its marker
+ */
+typedef struct {
+	int fd;
+	const char *path;
+	char *id;
+} Root;
 
-static void directory_close(Directory *directory)
+static void root_clear(Root *root)
 {
-	if (directory)
-		closedir(directory);
+	exm_fd_clear(&root->fd);
+	g_clear_pointer(&root->id, g_free);
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Directory, directory_close)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Root, root_clear)
 
-static bool check_root(int fd, const char *path, GError **error)
+static bool lock_root(const char *path, Root *ret_root, GError **error)
 {
-	struct stat status;
-
-	if (fstat(fd, &status) < 0)
-		return exm_throw_errno(error, errno, "look at '%s'", path);
-	if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
-		return exm_throw(error, EXM_ERROR_STATE,
-		                 "state directory '%s' must be yours alone: chown or chmod it, or name "
-		                 "another by --state-dir",
-		                 path);
+	if (!exm_state_root_lock(path, &ret_root->fd, error))
+		return false;
+	ret_root->path = path;
+	ret_root->id = exm_marker_read(ret_root->fd, EXM_MARKER_STATE, NULL);
 	return true;
 }
 
-static bool wait_for_lock(int fd, bool *ret_taken, GError **error)
-{
-	const gint64 deadline = g_get_monotonic_time() + LOCK_PATIENCE_US;
-	bool taken;
-
-	while (exm_lock_take(fd, false, &taken, error)) {
-		*ret_taken = taken;
-		if (taken || g_get_monotonic_time() > deadline)
-			return true;
-		g_usleep(LOCK_PAUSE_US);
-	}
-	return false;
-}
-
-/* Opens the state directory, made where it is missing, and keeps all other exomems out of it. */
-static bool lock_root(const char *path, int *ret_fd, GError **error)
+/* One that is missing or empty is left so: there is nothing to do in it. */
+static bool lock_root_if_any(const char *path, Root *ret_root, GError **error)
 {
 	exm_autofd int fd = -1;
-	bool taken;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return exm_throw_errno(error, errno, "make state directory '%s'", path);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return exm_throw_errno(error, errno, "open state directory '%s'", path);
-	if (!check_root(fd, path, error))
-		return false;
-	if (!wait_for_lock(fd, &taken, error))
-		return false;
-	if (!taken)
-		return exm_throw(error, EXM_ERROR_STATE,
-		                 "state directory '%s' is held by another exomem (pid %d)", path,
-		                 (int)exm_lock_holder(fd));
-	*ret_fd = g_steal_fd(&fd);
-	return true;
+	return exm_state_root_open(path, &fd, error) && (fd < 0 || lock_root(path, ret_root, error));
 }
 
-static bool is_dot(const char *name)
+/*
+ * Opens a guest's directory that exomem made in this root, and that may be emptied therefore: never
+ * a link or a mount, nor what another user or another root has.
+ */
+static int open_guest(const Root *root, const char *name)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+	exm_autofd int fd = exm_directory_beneath(root->fd, name);
+	g_autofree char *within = NULL;
+	g_autofree char *id = NULL;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid())
+		return -1;
+	id = exm_marker_read(fd, EXM_MARKER_GUEST, &within);
+	if (!id || g_strcmp0(within, root->id) != 0)
+		return -1;
+	return g_steal_fd(&fd);
 }
 
-static Directory *open_directory_at(int at, const char *name)
+/* A file in a guest's directory that exomem did not make (transfer full), or NULL. */
+static char *find_foreign(int guest)
 {
-	exm_autofd int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	Directory *directory = fd < 0 ? NULL : fdopendir(fd);
-
-	if (directory)
-		g_steal_fd(&fd);
-	return directory;
-}
-
-/* A guest's directory holds plain entries only. */
-static void remove_guest(int at, const char *name)
-{
-	g_autoptr(Directory) directory = open_directory_at(at, name);
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(guest, ".");
 	const struct dirent *entry;
 
-	if (!directory)
+	while (entries && (entry = exm_directory_next(entries)))
+		if (strcmp(entry->d_name, EXM_MARKER) != 0 && !exm_vm_makes_file(entry->d_name))
+			return g_strdup(entry->d_name);
+	return NULL;
+}
+
+/* The marker goes last, so that what a kill has left can be removed by the next one. */
+static void remove_guest(const Root *root, const char *name, int guest)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(guest, ".");
+	g_autofree char *foreign = find_foreign(guest);
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (exm_vm_makes_file(entry->d_name))
+			unlinkat(guest, entry->d_name, 0);
+	if (foreign)
 		return;
-	while ((entry = readdir(directory)))
-		if (!is_dot(entry->d_name))
-			unlinkat(dirfd(directory), entry->d_name, 0);
-	unlinkat(at, name, AT_REMOVEDIR);
+	unlinkat(guest, EXM_MARKER, 0);
+	unlinkat(root->fd, name, AT_REMOVEDIR);
+}
+
+/* One that was killed before it had marked its directory has left it empty. */
+static void remove_unmarked(const Root *root, const char *name)
+{
+	exm_autofd int guest = exm_directory_beneath(root->fd, name);
+	struct stat status;
+
+	if (guest < 0 || fstat(guest, &status) < 0 || status.st_uid != geteuid() ||
+	    !exm_marker_can_be_made(guest))
+		return;
+	unlinkat(guest, EXM_MARKER, 0);
+	unlinkat(root->fd, name, AT_REMOVEDIR);
 }
 
 /* A guest lives as long as somebody holds its lock; one without a lock file died being born. */
@@ -170,52 +177,80 @@ static void discard_memory(const ExmVm *vm)
 	}
 }
 
-static void bury(int root, const char *root_path, const char *name)
+static void bury(const Root *root, const char *name, int guest)
 {
-	g_autoptr(ExmVm) vm = read_record(root, root_path, name, NULL);
-
-	g_autofree char *group = g_build_filename(root_path, name, EXM_VM_CGROUP, NULL);
+	g_autoptr(ExmVm) vm = read_record(root->fd, root->path, name, NULL);
+	g_autofree char *group = g_build_filename(root->path, name, EXM_VM_CGROUP, NULL);
 
 	if (vm)
 		discard_memory(vm);
 	exm_budget_remove(group);
-	remove_guest(root, name);
+	remove_guest(root, name, guest);
 }
 
-/* Takes away what dead guests left; the caller holds the root's lock. */
-static void sweep(int root, const char *root_path)
+/* What exomem did not make keeps the directory that it is in. */
+static void note_dead(const Root *root, const char *name, int guest, ExmRemains *remains)
 {
-	g_autoptr(Directory) directory = open_directory_at(root, ".");
+	g_autofree char *foreign = find_foreign(guest);
+
+	if (foreign)
+		g_ptr_array_add(remains->foreign, g_build_filename(root->path, name, foreign, NULL));
+	else
+		g_ptr_array_add(remains->names, g_strdup(name));
+}
+
+/* Takes away what dead guests left, or only says what that is. */
+static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(root->fd, ".");
 	const struct dirent *entry;
 
-	while (directory && (entry = readdir(directory)))
-		if (!is_dot(entry->d_name) && is_dead(root, entry->d_name))
-			bury(root, root_path, entry->d_name);
+	while (entries && (entry = exm_directory_next(entries))) {
+		const char *name = entry->d_name;
+		exm_autofd int guest = exm_name_check(name, NULL) ? open_guest(root, name) : -1;
+
+		if (guest < 0 && !dry_run && exm_name_check(name, NULL))
+			remove_unmarked(root, name);
+		if (guest < 0 || !is_dead(root->fd, name))
+			continue;
+		if (remains)
+			note_dead(root, name, guest, remains);
+		if (!dry_run)
+			bury(root, name, guest);
+	}
 }
 
-static bool throw_taken(int root, const char *name, GError **error)
+static bool throw_taken(const Root *root, const char *name, GError **error)
 {
 	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
-	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int fd = openat(root->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int guest = open_guest(root, name);
+	g_autofree char *foreign = guest < 0 ? NULL : find_foreign(guest);
 	const pid_t pid = fd < 0 ? 0 : exm_lock_holder(fd);
 
 	if (pid)
 		return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken (pid %d)", name,
 		                 (int)pid);
+	if (foreign)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "name '%s' is taken: '%s/%s/%s' was not made by exomem; move it away",
+		                 name, root->path, name, foreign);
+	if (guest < 0)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "name '%s' is taken: '%s/%s' was not made by exomem; move it away",
+		                 name, root->path, name);
 	return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken", name);
 }
 
-static bool make_lock(int root, const char *name, int fd_number, int *ret_fd, GError **error)
+static bool make_lock(int guest, const char *name, int fd_number, int *ret_fd, GError **error)
 {
-	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
-	exm_autofd int fd = openat(root, path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	exm_autofd int fd = openat(guest, EXM_VM_LOCK, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	exm_autofd int moved = -1;
 	bool taken;
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make the lock of guest '%s'", name);
-	/* One who asks whether the guest lives may hold it for a moment. */
-	if (!wait_for_lock(fd, &taken, error))
+	if (!exm_lock_wait(fd, LOCK_PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE, "the lock of guest '%s' is held by pid %d",
@@ -240,18 +275,23 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 {
 	g_autofree char *root_path = g_path_get_dirname(directory);
 	g_autofree char *name = g_path_get_basename(directory);
-	exm_autofd int root = -1;
+	g_auto(Root) root = { .fd = -1 };
+	exm_autofd int guest = -1;
 
 	if (!lock_root(root_path, &root, error))
 		return false;
-	sweep(root, root_path);
-	if (mkdirat(root, name, 0700) < 0) {
+	sweep(&root, false, NULL);
+	if (mkdirat(root.fd, name, 0700) < 0) {
 		if (errno == EEXIST)
-			return throw_taken(root, name, error);
+			return throw_taken(&root, name, error);
 		return exm_throw_errno(error, errno, "make '%s'", directory);
 	}
-	if (!make_lock(root, name, fd_number, ret_fd, error)) {
-		remove_guest(root, name);
+	guest = exm_directory_beneath(root.fd, name);
+	if (guest < 0)
+		return exm_throw_errno(error, errno, "open '%s'", directory);
+	if (!exm_marker_make(guest, EXM_MARKER_GUEST, root.id, error) ||
+	    !make_lock(guest, name, fd_number, ret_fd, error)) {
+		remove_guest(&root, name, guest);
 		return false;
 	}
 	return true;
@@ -260,13 +300,30 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 /**
  * exm_state_sweep() - Remove what dead guests left
  * @state_directory: where guests' directories are
+ *
+ * Only for what starts or ends guests: who merely looks at them removes nothing.
  */
 void exm_state_sweep(const char *state_directory)
 {
-	exm_autofd int root = -1;
+	exm_state_clean(state_directory, false, NULL, NULL);
+}
 
-	if (lock_root(state_directory, &root, NULL))
-		sweep(root, state_directory);
+/**
+ * exm_state_clean() - Remove what dead guests left, and say what that was
+ * @state_directory: where guests' directories are
+ * @dry_run:         remove nothing
+ * @remains:         grows; may be NULL
+ * @error:           STATE where the state directory is not this user's, or not exomem's
+ */
+bool exm_state_clean(const char *state_directory, bool dry_run, ExmRemains *remains, GError **error)
+{
+	g_auto(Root) root = { .fd = -1 };
+
+	if (!lock_root_if_any(state_directory, &root, error))
+		return false;
+	if (root.fd >= 0)
+		sweep(&root, dry_run, remains);
+	return true;
 }
 
 /**
@@ -275,7 +332,16 @@ void exm_state_sweep(const char *state_directory)
  */
 void exm_state_release(const char *directory)
 {
-	remove_guest(AT_FDCWD, directory);
+	g_autofree char *root_path = g_path_get_dirname(directory);
+	g_autofree char *name = g_path_get_basename(directory);
+	g_auto(Root) root = { .fd = -1 };
+	exm_autofd int guest = -1;
+
+	if (!lock_root_if_any(root_path, &root, NULL) || root.fd < 0)
+		return;
+	guest = open_guest(&root, name);
+	if (guest >= 0)
+		remove_guest(&root, name, guest);
 }
 
 /**
@@ -290,11 +356,11 @@ void exm_state_release(const char *directory)
 bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
                         GError **error)
 {
-	exm_autofd int root = -1;
+	g_auto(Root) root = { .fd = -1 };
 
 	if (!lock_root(state_directory, &root, error))
 		return false;
-	return renameat2(root, one, root, other, RENAME_EXCHANGE) == 0 ||
+	return renameat2(root.fd, one, root.fd, other, RENAME_EXCHANGE) == 0 ||
 	       exm_throw_errno(error, errno, "exchange '%s' and '%s' in '%s'", one, other,
 	                       state_directory);
 }
@@ -326,31 +392,35 @@ static void vm_destroy(gpointer data)
 	exm_vm_free(data);
 }
 
+/* A guest whose directory has this name, where it lives and has its record. */
+static ExmVm *read_living(int root, const char *root_path, const char *name)
+{
+	if (!exm_name_check(name, NULL) || is_dead(root, name))
+		return NULL;
+	return read_record(root, root_path, name, NULL);
+}
+
 /**
  * exm_state_list() - The guests of this user that live
  * @state_directory: where guests' directories are; it need not be there
  * @ret_vms:         of ExmVm, by name (transfer full)
- * @error:           STATE where the state directory is not this user's
+ * @error:           STATE where the state directory is not this user's, or not exomem's
  *
- * What dead guests left behind is swept first. A guest that is just being made is not listed yet.
+ * Nothing is removed. A guest that is just being made is not listed yet.
  */
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error)
 {
 	g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func(vm_destroy);
-	g_autoptr(Directory) directory = NULL;
+	g_autoptr(ExmDirectory) entries = NULL;
 	const struct dirent *entry;
 	exm_autofd int root = -1;
 
-	if (access(state_directory, F_OK) == 0) {
-		if (!lock_root(state_directory, &root, error))
-			return false;
-		sweep(root, state_directory);
-		directory = open_directory_at(root, ".");
-	}
-	while (directory && (entry = readdir(directory))) {
-		ExmVm *vm = is_dot(entry->d_name)
-		                    ? NULL
-		                    : read_record(root, state_directory, entry->d_name, NULL);
+	if (!exm_state_root_open(state_directory, &root, error))
+		return false;
+	if (root >= 0)
+		entries = exm_directory_open_at(root, ".");
+	while (entries && (entry = exm_directory_next(entries))) {
+		ExmVm *vm = read_living(root, state_directory, entry->d_name);
 
 		if (vm)
 			g_ptr_array_add(vms, vm);
@@ -370,11 +440,9 @@ bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **e
  */
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error)
 {
-	exm_autofd int root = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	exm_autofd int root = -1;
 
-	if (!exm_name_check(name, error))
-		return NULL;
-	if (root >= 0 && !check_root(root, state_directory, error))
+	if (!exm_name_check(name, error) || !exm_state_root_open(state_directory, &root, error))
 		return NULL;
 	if (root < 0 || faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || is_dead(root, name)) {
 		exm_throw(error, EXM_ERROR_STATE,
@@ -404,16 +472,14 @@ bool exm_state_is_alive(const ExmVm *vm)
  */
 char *exm_state_find_pid(const char *state_directory, pid_t pid)
 {
-	g_autoptr(Directory) directory = open_directory_at(AT_FDCWD, state_directory);
-	const struct dirent *entry;
+	g_autoptr(GPtrArray) vms = NULL;
 
-	while (directory && (entry = readdir(directory))) {
-		g_autoptr(ExmVm) vm = is_dot(entry->d_name)
-		                              ? NULL
-		                              : read_record(dirfd(directory), state_directory,
-		                                            entry->d_name, NULL);
+	if (!exm_state_list(state_directory, &vms, NULL))
+		return NULL;
+	for (guint i = 0; i < vms->len; i++) {
+		const ExmVm *vm = vms->pdata[i];
 
-		if (vm && vm->pid == (uint64_t)pid)
+		if (vm->pid == (uint64_t)pid)
 			return g_strdup(vm->name);
 	}
 	return NULL;

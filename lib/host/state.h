@@ -7,8 +7,19 @@
 
 #include "plan/vm.h"
 
+/**
+ * struct ExmRemains - What dead guests have left
+ * @names:   of char *: those whose directories go
+ * @foreign: of char *: paths of files beside theirs that exomem did not make, and that stay
+ */
+typedef struct {
+	GPtrArray *names;
+	GPtrArray *foreign;
+} ExmRemains;
+
 bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError **error);
 void exm_state_sweep(const char *state_directory);
+bool exm_state_clean(const char *state_directory, bool dry_run, ExmRemains *remains, GError **error);
 void exm_state_release(const char *directory);
 bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
                         GError **error);

@@ -76,8 +76,10 @@ bool exm_template_store_commit(const char *temporary, const char *directory, GEr
 }
 
 /**
- * exm_template_store_abandon() - Remove a template's directory and what is in it
+ * exm_template_store_abandon() - Remove a template's directory and what exomem made in it
  * @temporary: the directory, which may be half made or not there
+ *
+ * A file that exomem did not make stays, and the directory around it.
  */
 void exm_template_store_abandon(const char *temporary)
 {
@@ -91,7 +93,7 @@ void exm_template_store_abandon(const char *temporary)
 		g_autofree char *path = g_build_filename(temporary, name, NULL);
 
 		/* What it says is what there still is to do. */
-		if (strcmp(name, EXM_TEMPLATE_MANIFEST) != 0)
+		if (strcmp(name, EXM_TEMPLATE_MANIFEST) != 0 && exm_template_makes_file(name))
 			unlink(path);
 	}
 	unlink(manifest);

@@ -90,7 +90,7 @@ static void close_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
 
 static void unlink_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step)
 {
-	unlink(step->path);
+	exm_file_remove_own(step->fd, step->path);
 }
 
 static void remove_file(const Actor *actor, const ExmStep *step)
@@ -145,7 +145,8 @@ static bool name_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GEr
 
 static bool remove_name(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
 {
-	return unlink(step->path) == 0 || exm_throw_errno(error, errno, "remove '%s'", step->path);
+	return exm_file_remove_own(step->fd, step->path) ||
+	       exm_throw_errno(error, errno, "remove '%s'", step->path);
 }
 
 static bool make_socket(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)

@@ -389,10 +389,10 @@ bool exm_children_work(const GPtrArray *plans, const char *state_directory,
 		kill_children(&batch);
 	if (order->attach && !batch.stopping)
 		stay(&batch);
-	if (batch.error)
-		g_propagate_error(error, g_steal_pointer(&batch.error));
-	else
+	if (!batch.error)
 		return true;
+	exm_state_sweep(state_directory);
+	g_propagate_error(error, g_steal_pointer(&batch.error));
 	return false;
 }
 

@@ -187,7 +187,7 @@ static char *find_recording(const Clone *clone, const ExmCloneOrder *order, ExmW
 	if (warning)
 		warn(warning);
 	*ret_scattered = recording && exm_prefetch_is_scattered(recording);
-	return recording ? exm_template_path(template, EXM_PREFETCH_FILE) : NULL;
+	return recording ? exm_template_path(template, EXM_TEMPLATE_PREFETCH) : NULL;
 }
 
 /**

@@ -20,8 +20,6 @@
 #include "op/reclaim.h"
 #include "plan/console.h"
 
-#define CONSOLE_LOCK "console.lock"
-
 /* How much of the log is shown at first. */
 #define SCROLLBACK 65536
 
@@ -227,7 +225,7 @@ static bool copy_until_left(Session *session, GError **error)
 /* QEMU serves one client, and lets a second one wait without a word. */
 static bool lock_console(const ExmVm *vm, int *ret_fd, GError **error)
 {
-	g_autofree char *path = g_build_filename(vm->directory, CONSOLE_LOCK, NULL);
+	g_autofree char *path = g_build_filename(vm->directory, EXM_VM_CONSOLE_LOCK, NULL);
 	exm_autofd int fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 	bool taken;
 

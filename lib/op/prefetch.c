@@ -90,7 +90,7 @@ static bool take_template(Subject *subject, const char *directory, GError **erro
 		return false;
 	subject->blank = exm_prefetch_of_template(template, page_size());
 	subject->paths = paths_of(template);
-	subject->path = exm_template_path(template, EXM_PREFETCH_FILE);
+	subject->path = exm_template_path(template, EXM_TEMPLATE_PREFETCH);
 	subject->template = g_strdup(directory);
 	return true;
 }
@@ -575,7 +575,7 @@ bool exm_op_prefetch_replay(const ExmPrefetchTarget *target, const ExmPrefetchOr
 ExmPrefetch *exm_prefetch_read_beside(const ExmTemplate *template, GError **error)
 {
 	g_autoptr(ExmPrefetch) blank = exm_prefetch_of_template(template, page_size());
-	g_autofree char *path = exm_template_path(template, EXM_PREFETCH_FILE);
+	g_autofree char *path = exm_template_path(template, EXM_TEMPLATE_PREFETCH);
 
 	return read_checked(path, blank, error);
 }

@@ -144,7 +144,7 @@ static void forget_state(Server *server)
 /* The other host has just written it: who reads it sees what that one sees, whatever it is called. */
 static bool check_token(const ExmTemplate *handover, const char *token, GError **error)
 {
-	g_autofree char *path = exm_template_path(handover, EXM_HANDOVER_TOKEN);
+	g_autofree char *path = exm_template_path(handover, EXM_TEMPLATE_TOKEN);
 	g_autofree char *text = NULL;
 
 	if (exm_file_read(path, &text, NULL, NULL) && g_strcmp0(text, token) == 0)

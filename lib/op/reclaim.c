@@ -18,9 +18,6 @@
 /* How long QEMU may take to answer. */
 #define ANSWER_MS 2000
 
-/* In the directory of a guest that was put to sleep: it has to be woken. */
-#define ASLEEP "asleep"
-
 static bool check_way_out(const ExmVm *vm, ExmOut out, GError **error)
 {
 	ExmSample host = { 0 };
@@ -78,7 +75,7 @@ bool exm_op_reclaim(const char *state_directory, const char *name, uint64_t byte
 
 static char *marker_of(const ExmVm *vm)
 {
-	return g_build_filename(vm->directory, ASLEEP, NULL);
+	return g_build_filename(vm->directory, EXM_VM_ASLEEP, NULL);
 }
 
 /**

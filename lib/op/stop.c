@@ -203,7 +203,6 @@ static void add_survivors(const ExmStop *stop, GPtrArray *failed, GError **first
 bool exm_op_stop(const ExmStopRequest *request, GPtrArray *failed, GError **error)
 {
 	g_auto(ExmStop) stop = { 0 };
-	g_autoptr(GPtrArray) left = NULL;
 	g_autoptr(GError) first = NULL;
 
 	if (request->names)
@@ -214,7 +213,7 @@ bool exm_op_stop(const ExmStopRequest *request, GPtrArray *failed, GError **erro
 	if (request->kill || (!power_down(&stop, request->timeout_ms) && !quit(&stop)))
 		kill_all(&stop);
 	add_survivors(&stop, failed, &first);
-	exm_state_list(request->state_directory, &left, NULL);
+	exm_state_sweep(request->state_directory);
 	if (first)
 		g_propagate_error(error, g_steal_pointer(&first));
 	return failed->len == 0;

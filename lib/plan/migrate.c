@@ -143,10 +143,10 @@ static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request)
 	const char *destination = request->destination;
 	const char *name = plan->vm->name;
 	const char *directory = request->freeze.directory;
-	g_autofree char *token = g_build_filename(plan->temporary, EXM_HANDOVER_TOKEN, NULL);
+	g_autofree char *token = g_build_filename(plan->temporary, EXM_TEMPLATE_TOKEN, NULL);
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
 	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
-	g_autofree char *recording = g_build_filename(plan->temporary, EXM_PREFETCH_FILE, NULL);
+	g_autofree char *recording = g_build_filename(plan->temporary, EXM_TEMPLATE_PREFETCH, NULL);
 
 	exm_save_add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
 	if (destination) {

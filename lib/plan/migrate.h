@@ -9,9 +9,6 @@
 /* Ends the name of a directory that holds the state of a guest on its way to another host. */
 #define EXM_HANDOVER_SUFFIX ".handover"
 
-/* File in such a directory by which the destination knows that it sees the same files. */
-#define EXM_HANDOVER_TOKEN "token"
-
 /**
  * struct ExmMigrateRequest - What the user of `exomem migrate` said, checked for form
  * @freeze:    how the state is written down; its directory is NULL where it goes beside the memory

@@ -10,9 +10,6 @@
 #include "plan/extents.h"
 #include "plan/template.h"
 
-/* A recording in the directory of a template, or of a guest that is handed over. */
-#define EXM_PREFETCH_FILE "prefetch.json"
-
 /* Ends the name of the recording of a guest without a template, beside its memory. */
 #define EXM_PREFETCH_SUFFIX ".prefetch"
 

@@ -4,9 +4,6 @@
 #include "plan/builder.h"
 #include "plan/vm.h"
 
-/* The configuration file in the guest's directory. */
-#define CONFIGURATION "control.conf"
-
 /* A socket in the guest's directory that QEMU inherits, listening. */
 static int add_socket(ExmBuilder *builder, const char *name)
 {
@@ -42,8 +39,7 @@ static void add_monitors(ExmBuilder *builder)
 	add_monitor(builder, text, "exomem-control", EXM_VM_CONTROL);
 	add_monitor(builder, text, "exomem-events", EXM_VM_EVENTS);
 	builder->plan->monitors = g_string_free(g_steal_pointer(&text), FALSE);
-	builder->plan->configuration = g_build_filename(builder->plan->directory, CONFIGURATION,
-	                                                NULL);
+	builder->plan->configuration = g_build_filename(builder->plan->directory, EXM_VM_CONF, NULL);
 	exm_builder_add_step(builder, EXM_STEP_CONFIGURE, builder->plan->configuration, -1);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/record.h"
+#include "plan/block.h"
 #include "plan/identity.h"
 
 /* Counts up when a member changes its meaning. */
@@ -93,6 +94,26 @@ static const ExmLayout layout = { "manifest", sizeof(ExmTemplate), fields, G_N_E
 ExmTemplate *exm_template_new(void)
 {
 	return exm_record_new(&layout);
+}
+
+/**
+ * exm_template_makes_file() - Whether a file of a template's directory can be one that exomem made
+ * @name: of the file
+ *
+ * What it cannot have made is never removed.
+ */
+bool exm_template_makes_file(const char *name)
+{
+	static const char *const names[] = { EXM_TEMPLATE_HIDDEN, EXM_TEMPLATE_DEVICES,
+		                             EXM_TEMPLATE_TOKEN, EXM_TEMPLATE_PREFETCH, NULL };
+	/* The manifest may still have a random end, memory have a mark, and a disk a number. */
+	static const char *const beginnings[] = { EXM_TEMPLATE_MANIFEST, EXM_TEMPLATE_HEIR,
+		                                  EXM_TEMPLATE_DISK, EXM_BLOCK_PREFIX };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(beginnings); i++)
+		if (g_str_has_prefix(name, beginnings[i]))
+			return true;
+	return g_strv_contains(names, name);
 }
 
 /**

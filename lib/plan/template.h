@@ -12,6 +12,9 @@
 #define EXM_TEMPLATE_HIDDEN   "manifest.used" /* the same of one whose guest is going on */
 #define EXM_TEMPLATE_DEVICES  "devices"       /* the migration stream; each child locks it */
 #define EXM_TEMPLATE_HEIR     "heir." /* begins links to templates whose disks stand on its own */
+#define EXM_TEMPLATE_DISK     "disk"  /* begins the names of its disk images */
+#define EXM_TEMPLATE_TOKEN    "token" /* by which a destination knows that it sees the same files */
+#define EXM_TEMPLATE_PREFETCH "prefetch.json" /* an ExmRecording */
 
 /**
  * struct ExmTemplateMemory - One block of a template's memory
@@ -125,6 +128,7 @@ typedef struct {
 } ExmTemplate;
 
 ExmTemplate *exm_template_new(void);
+bool exm_template_makes_file(const char *name);
 void exm_template_free(ExmTemplate *template);
 ExmTemplateMemory *exm_template_add_memory(ExmTemplate *template);
 ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template);

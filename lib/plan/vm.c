@@ -3,6 +3,8 @@
 
 #include "plan/vm.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/record.h"
 #include "plan/identity.h"
@@ -35,6 +37,44 @@ static const ExmField fields[] = {
 };
 
 static const ExmLayout layout = { "record", sizeof(ExmVm), fields, G_N_ELEMENTS(fields), true };
+
+/* All that exomem and QEMU at its word ever make in a guest's directory, but for its marker. */
+static const char *const files[] = {
+	EXM_VM_LOCK,    EXM_VM_RECORD, EXM_VM_CONTROL, EXM_VM_EVENTS,  EXM_VM_CONSOLE,
+	EXM_VM_MONITOR, EXM_VM_QMP,    EXM_VM_WAITING, EXM_VM_CGROUP,  EXM_VM_COMMITMENT,
+	EXM_VM_LOG,     EXM_VM_CONF,   EXM_VM_ASLEEP,  EXM_VM_RECLAIM, EXM_VM_CONSOLE_LOCK,
+};
+
+/* What a file is called before it takes its place: by mkstemp(3), or the log's own way. */
+static bool is_before_its_place(const char *end)
+{
+	size_t length = strlen(end);
+
+	if (strcmp(end, ".new") == 0)
+		return true;
+	if (length != strlen(".XXXXXX") || end[0] != '.')
+		return false;
+	while (length > 1 && g_ascii_isalnum(end[length - 1]))
+		length--;
+	return length == 1;
+}
+
+/**
+ * exm_vm_makes_file() - Whether a file of a guest's directory can be one that exomem made there
+ * @name: of the file
+ *
+ * What it cannot have made is never removed.
+ */
+bool exm_vm_makes_file(const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		const char *end = g_str_has_prefix(name, files[i]) ? name + strlen(files[i]) : NULL;
+
+		if (end && (*end == '\0' || is_before_its_place(end)))
+			return true;
+	}
+	return false;
+}
 
 /**
  * exm_vm_free() - Free a guest's record

@@ -18,8 +18,12 @@
 #define EXM_VM_WAITING "waiting" /* of a child that waits: of which shape; its taker locks it */
 #define EXM_VM_CGROUP  "cgroup"  /* path of the control group that limits its memory */
 #define EXM_VM_COMMITMENT \
-	"commitment"     /* an ExmCommitment, where the host counts what guests have */
-#define EXM_VM_LOG "log" /* output of a detached guest's QEMU and of its console */
+	"commitment"              /* an ExmCommitment, where the host counts what guests have */
+#define EXM_VM_LOG          "log" /* output of a detached guest's QEMU and of its console */
+#define EXM_VM_CONSOLE_LOCK "console.lock" /* held by who is at the console */
+#define EXM_VM_CONF         "control.conf" /* QEMU's configuration with its monitors for exomem */
+#define EXM_VM_ASLEEP       "asleep"       /* it was paused to disk */
+#define EXM_VM_RECLAIM      "reclaim"      /* where in its memory the next reclaim goes on */
 
 /**
  * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)
@@ -72,6 +76,7 @@ typedef struct {
 	ExmJson *disks;
 } ExmVm;
 
+bool exm_vm_makes_file(const char *name);
 void exm_vm_free(ExmVm *vm);
 ExmJson *exm_vm_to_json(const ExmVm *vm);
 ExmVm *exm_vm_from_json(ExmJson *json, const char *directory, GError **error);

@@ -71,8 +71,8 @@ watch_committed() {
 	[ "$(sort -n "$T/committed" | tail -n 1)" -gt 0 ]
 	assert_no_process
 	[ "$("$EXOMEM" capacity --json --state-dir "$state" --config "$T/conf" | jq .store.committed)" = 0 ]
-	vm list -q
-	assert_holds "$state" .capacity
+	vm clean
+	assert_holds "$state" .capacity .exomem
 	assert_empty "$memory"
 	run -1 grep ":$(stat -c %i "$state/.capacity") " /proc/locks
 }

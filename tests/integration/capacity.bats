@@ -102,7 +102,7 @@ most_of() { # NAME
 	[ -z "$(capacity --leaks)" ]
 	kill -KILL "$(pid_of a)"
 	wait_gone "$(pid_of a)"
-	vm list -q
+	vm clean
 	[ "$(capacity --leaks --json | jq -r '.[0] | [.path, .template] | @csv')" \
 		= "\"$memory/qemu_back_mem.0+8000000.pc.ram\",false" ]
 	[[ $(capacity --leaks) = *"nobody's"* ]]
@@ -121,7 +121,7 @@ most_of() { # NAME
 	file=$memory/qemu_back_mem.0+8000000.pc.ram
 	assert_holds "$memory" "${file##*/}"
 	[ "$(stat -c %b "$file")" -ge $((128 << 11)) ]
-	vm list -q
+	vm clean
 	[ "$(stat -c %b "$file")" -lt 16 ]
 	[ "$(stat -c %s "$file")" = $((128 << 20)) ]
 }
@@ -129,8 +129,11 @@ most_of() { # NAME
 @test "a state directory of another boot holds no one's memory" {
 	need_qemu
 	configure 300
-	mkdir -p "$state/old"
-	chmod 0700 "$state"
+	guest b
+	cp "$state/b/.exomem" "$T/marker"
+	vm stop --kill b
+	mkdir "$state/old"
+	cp "$T/marker" "$state/old/.exomem"
 	: >"$state/old/lock"
 	echo '{"guest": "old", "charges": [{"account": "store", "bytes": 268435456}]}' >"$state/old/commitment"
 	[ "$(capacity --json | jq .store.committed)" = 0 ]

@@ -148,7 +148,7 @@ assert_generations() { # WHOLE EXOMEM-CLONE-OPTION...
 	run vm clone --detach --memory reflink web
 	assert_refused 3 "$memory"
 	assert_holds "$memory" "$file" "$file.template"
-	assert_empty "$state"
+	assert_guests
 	vm clone --detach web
 	assert_filled web-1 8M 7
 	vm stop --kill web-1
@@ -314,7 +314,8 @@ wait_lines() { # FILE NUMBER
 	wait "$pid" || rc=$?
 	[ "$rc" = 7 ]
 	[ -z "$(names)" ]
-	assert_empty "$state"
+	[ "$(vm clean)" = web-1 ]
+	assert_guests
 }
 
 @test "detached children: names as they run, indices, and those that are free again" {
@@ -393,7 +394,7 @@ wait_lines() { # FILE NUMBER
 	wait "$pid" || rc=$?
 	[ "$rc" = 137 ] # as a shell has it: 128 + SIGKILL
 	grep -q "child 'web-3'" "$T/err"
-	assert_empty "$state"
+	assert_guests
 	assert_no_process
 }
 
@@ -425,7 +426,7 @@ wait_lines() { # FILE NUMBER
 		kill -"$signal" "$pid"
 		# QEMU ends by itself.
 		wait "$pid"
-		assert_empty "$state"
+		assert_guests
 	done
 	assert_no_process
 }
@@ -482,7 +483,7 @@ boot_with_obstacle() {
 	[[ "$stderr" == "exomem clone: child 'web-2': "*"$T/2/monitor"* ]]
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 	[ "$(names)" = 'web-1 web-3' ]
-	assert_holds "$state" web-1 web-3
+	assert_guests web-1 web-3
 	assert_filled web-3 8M 7
 }
 
@@ -513,7 +514,7 @@ boot_with_obstacle() {
 		[ "$status" = 1 ]
 		[[ "$stderr" == "exomem clone: child 'web-2': "*"$T/2/monitor"* ]]
 		assert_no_process
-		assert_empty "$state"
+		assert_guests
 	done
 	mkdir "$T/2"
 	vm clone -n 3 --all-or-none web
@@ -525,7 +526,7 @@ assert_whole() {
 	local name
 	sort "$T/out" >"$T/printed"
 	vm list -q | sort | cmp - "$T/printed"
-	assert_holds "$state" $(cat "$T/out")
+	assert_guests $(cat "$T/out")
 	for name in $(cat "$T/out"); do
 		[ "$(status_of "$name")" = running ]
 	done
@@ -549,7 +550,7 @@ assert_whole() {
 		vm stop --kill --all
 	done
 	assert_no_process
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "interrupted in the middle of 20, all or none: none" {
@@ -562,7 +563,7 @@ assert_whole() {
 	wait "$pid" || rc=$?
 	[ "$rc" = 1 ]
 	assert_no_process
-	assert_empty "$state"
+	assert_guests
 }
 
 # Waits until no child is half made: each QEMU is a guest that runs.
@@ -598,7 +599,7 @@ settle() {
 		vm stop --kill --all
 		assert_no_process
 		[ -z "$(names)" ]
-		assert_empty "$state"
+		assert_guests
 	done
 	vm template remove web
 	assert_empty "$memory"
@@ -625,7 +626,7 @@ make_sleeper() {
 	run ! pgrep -f "sleep 1000.*$T"
 	assert_no_process
 	[ -z "$(names)" ]
-	assert_empty "$state"
+	assert_guests
 	vm clone --timeout 30 -n 2 web
 }
 
@@ -716,7 +717,8 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 	[ "$(wc -l <"$T/err")" = 1 ]
 	grep -q 'its checksum differs' "$T/err"
 	[ -z "$(names)" ]
-	assert_empty "$state"
+	vm clean
+	assert_guests
 	cp "$T/original" "$T/templates/web/devices"
 	assert_clones
 }
@@ -792,7 +794,7 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 	else
 		[ "$(wc -l <<<"$output")" = 1 ]
 		assert_no_process
-		assert_empty "$state"
+		assert_guests
 	fi
 	vm template verify web
 	assert_clones
@@ -827,7 +829,7 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 	assert_refused 5 "name 'db-2' is taken (pid $(pid_of db-2))"
 	run vm clone --detach --name db-2 web
 	assert_refused 5 "name 'db-2' is taken (pid $(pid_of db-2))"
-	assert_holds "$state" db-2
+	assert_guests db-2
 	vm clone -n 2 web
 	[ "$(names)" = 'db-2 web-1 web-2' ]
 }

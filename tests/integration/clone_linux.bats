@@ -129,5 +129,5 @@ teardown_file() {
 	[ -e "$T/disk.qcow2" ]
 	[ -e "$T/raw.img" ]
 	assert_empty "$memory"
-	assert_empty "$state"
+	assert_guests
 }

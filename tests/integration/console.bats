@@ -153,7 +153,7 @@ NAME  STATUS              PID     MEMORY    AGE
 0
 $
 SCREEN
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "console: the key leaves it, the guest goes on, and the terminal is as it was" {
@@ -396,7 +396,7 @@ SCREEN
 		wait_for "$state/web/log" 'sum 4 KiB' 100
 	} | "$EXOMEM" console --state-dir "$state" web >"$T/said"
 	[ "$(stat -c %s "$state/web/log")" -le 1048576 ]
-	assert_holds "$state/web" console.lock console.sock control.conf control.sock events.sock \
+	assert_holds "$state/web" .exomem console.lock console.sock control.conf control.sock events.sock \
 		lock log vm.json
 	wait_for "$T/followed" 'sum 4 KiB'
 	# It followed across the files: what it saw last is the newest one, byte for byte.

@@ -65,7 +65,8 @@ assert_no_process() {
 assert_nothing_left() {
 	assert_no_process
 	[ -z "$(vm list -q)" ]
-	assert_empty "$state"
+	vm clean >/dev/null
+	assert_guests
 	[ ! -e "$state" ] || flock -n "$state" true
 }
 
@@ -112,7 +113,7 @@ make_sleeper() {
 	[ -z "$stderr" ]
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 	[ "$(vm list --json | jq -c 'map([.name, .detached])')" = '[["web",true]]' ]
-	assert_holds "$state/web" lock vm.json control.conf control.sock events.sock console.sock log
+	assert_holds "$state/web" .exomem lock vm.json control.conf control.sock events.sock console.sock log
 	[ "$(stat -c %a "$state" "$state/web" | xargs)" = '700 700' ]
 	[ "$(stat -c %a "$state"/web/{lock,vm.json,control.conf,log} | xargs)" = '600 600 600 600' ]
 	vm stop --kill web
@@ -237,7 +238,7 @@ make_sleeper() {
 	need_qemu
 	run detach -accel tcg -M q35 -display curses
 	assert_refused 2 'needs a terminal'
-	assert_empty "$state"
+	assert_guests
 }
 
 # --- a start that fails ---
@@ -250,7 +251,7 @@ make_sleeper() {
 		[ -z "$output" ]
 		[[ "$stderr" == "exomem run: "*"no-such-device"* ]]
 		assert_empty "$memory"
-		assert_empty "$state"
+		assert_guests
 	done
 	assert_nothing_left
 }
@@ -293,7 +294,7 @@ make_sleeper() {
 	assert_refused 5 "name 'web' is taken (pid $(pid_of web))"
 	run detach --name other $tiny -mem-path "$memory,mode=create,anyfs"
 	assert_refused 5 "is in use by guest 'web' (pid $(pid_of web))"
-	assert_holds "$state" web
+	assert_guests web
 	assert_holds "$memory" "$file"
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
@@ -373,7 +374,7 @@ make_sleeper() {
 	tail -n 5 "$state/web/log" | grep -q 'unknown: last-words'
 	[ "$(stat -c %s "$state/web/log")" -le 1048576 ]
 	run ! grep -qa 'tiny: up' "$state/web/log"
-	assert_holds "$state/web" lock vm.json control.conf control.sock events.sock console.sock log
+	assert_holds "$state/web" .exomem lock vm.json control.conf control.sock events.sock console.sock log
 }
 
 @test "a guest goes on without the process that keeps its log" {
@@ -390,18 +391,23 @@ make_sleeper() {
 
 # --- death ---
 
-@test "a killed guest is gone from the next list, and so are its leftovers" {
+@test "a killed guest is gone from the next list, and by clean or the next start its leftovers" {
 	need_qemu
 	detach --name web $tiny -mem-path "$memory,anyfs" -serial stdio
 	detach --name db $tiny
 	kill_guest web
 	run ! vm show web
 	[ "$(vm list -q)" = db ]
-	assert_holds "$state" db
+	# Who only looks removes nothing.
+	assert_guests db web
+	[ "$(vm clean --dry-run)" = web ]
+	assert_guests db web
+	[ "$(vm clean)" = web ]
+	assert_guests db
 	assert_empty "$memory"
 	kill_guest db
 	detach --name web $tiny
-	assert_holds "$state" web
+	assert_guests web
 }
 
 @test "a killed guest's memory that was to be discarded is punched by the next command" {
@@ -411,7 +417,7 @@ make_sleeper() {
 	talk web console.sock ^filled 'fill 16M 7' >/dev/null
 	kill_guest web
 	[ "$(stat -c %b "$memory/$file")" -ge 32768 ]
-	[ -z "$(vm list -q)" ]
+	[ "$(vm clean)" = web ]
 	[ "$(stat -c '%b %s' "$memory/$file")" = '0 67108864' ]
 }
 
@@ -422,9 +428,9 @@ make_sleeper() {
 	talk web console.sock ^filled 'fill 16M 7' >/dev/null
 	kill_guest web
 	sum=$(sha256sum <"$memory/$file")
-	flock -s "$memory/$file" "$EXOMEM" list --state-dir "$state"
+	flock -s "$memory/$file" "$EXOMEM" clean --state-dir "$state"
 	[ "$(sha256sum <"$memory/$file")" = "$sum" ]
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "a guest that ends by itself leaves nothing behind the next command" {
@@ -493,7 +499,7 @@ number_calls() {
 	need_strace
 	strace -qq -e signal=none -o "$T/trace" $(victim) >/dev/null 3>&-
 	kill_guest victim
-	vm list -q
+	vm clean
 	rm "$memory/$file"
 	# All before is reading: the pipe is the first thing that the starter makes.
 	number_calls <"$T/trace" | sed -n '/^pipe2 /,$p' | grep -v exit_group >"$T/calls"
@@ -536,7 +542,7 @@ child_calls=${child_calls//[[:space:]]/}
 	done
 	kill_guest victim
 	wait "$tracer" || true
-	vm list -q
+	vm clean
 	rm "$memory/$file"
 	starter=$(grep -l "^execve(\"$EXOMEM\"" "$T"/trace.*)
 	child=$(grep -l '^execve(' "$T"/trace.* | grep -vxF "$starter" | head -n 1)
@@ -655,12 +661,15 @@ wait_started() {
 @test "a directory that was left half made is swept" {
 	need_qemu
 	detach --name web $tiny
-	mkdir -m 700 "$state"/{empty,locked,recorded}
+	mkdir -m 700 "$state"/{empty,unfinished,marked,locked,recorded}
+	touch "$state/unfinished/.exomem"
+	for name in marked locked recorded; do cp "$state/web/.exomem" "$state/$name"; done
 	touch "$state/locked/lock"
 	cp "$state/web/vm.json" "$state/web/lock" "$state/recorded"
 	touch "$state/recorded/"{log.new,vm.json.XYZABC}
 	[ "$(vm list -q)" = web ]
-	assert_holds "$state" web
+	vm clean
+	assert_guests web
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
 

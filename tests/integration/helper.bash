@@ -179,6 +179,14 @@ assert_empty() { # FOLDER
 	}
 }
 
+# The state directory has the directories of these guests, and nothing else but its marker.
+assert_guests() { # [NAME...]
+	if [ $# = 0 ] && { [ ! -e "$state" ] || [ -z "$(ls -A "$state")" ]; }; then
+		return 0
+	fi
+	assert_holds "$state" .exomem "$@"
+}
+
 # Waits until a process, or one that it has started, watches the end of another one, by a pidfd.
 wait_watching() { # PID
 	deadline=$((SECONDS + 30))

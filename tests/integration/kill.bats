@@ -64,7 +64,7 @@ kill_everywhere() { # MEMORY-OPTION CHECK-FUNCTION
 	done <"$T/counts"
 	assert_nothing_runs
 	start_next
-	assert_holds "$state" next
+	assert_guests next
 	echo "# killed $kills times" >&3
 	[ "$kills" -gt 50 ]
 }
@@ -124,7 +124,7 @@ no_file_or_whole() {
 		echo "$failure: $status $output"
 		assert_refused "$wanted" ': '
 		assert_empty "$memory"
-		assert_empty "$state"
+		assert_guests
 	done
 }
 

@@ -50,7 +50,7 @@ guest() { # LABEL MEMORY-OPTION [OPTION]...
 	kill -KILL "$pid"
 	wait "$pid" || true
 	guest two mode=temp --name web
-	assert_holds "$state" web
+	assert_guests web
 }
 
 @test "of eight starts with one name in the same instant one gets it" {
@@ -65,7 +65,7 @@ guest() { # LABEL MEMORY-OPTION [OPTION]...
 		[ "$SECONDS" -lt "$deadline" ]
 		sleep 0.1
 	done
-	assert_holds "$state" web
+	assert_guests web
 }
 
 @test "the record names the process that became QEMU" {

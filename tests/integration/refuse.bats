@@ -142,7 +142,7 @@ on() { # MEMORY-OPTION
 	for qemu in /nonexistent /bin/cat "$T/hello" "$T/dies" "$T"; do
 		run timeout 30 "$EXOMEM" run --state-dir "$state" --qemu "$qemu" -m 64
 		assert_refused 3 "'"
-		assert_empty "$state"
+		assert_guests
 	done
 	EXOMEM_QEMU=/nonexistent run exomem_run -m 64
 	assert_refused 3 "'/nonexistent'"

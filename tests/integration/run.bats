@@ -210,7 +210,7 @@ assert_runs_on_reflink() {
 	command=$(exomem_run --dry-run --shell $tcg -M q35 -m 64 \
 		-mem-path "$memory,mode=create,mmap=shared,anyfs" -kernel "$GUEST")
 	assert_empty "$memory"
-	assert_empty "$state"
+	assert_guests
 	mkfifo "$T/shell.in"
 	sh -c "$command" <>"$T/shell.in" >"$T/shell.out" 2>&1 3>&- &
 	pid=$!

@@ -60,7 +60,7 @@ assert_no_save() { # STATUS TEXT GUEST [EXOMEM-SAVE-ARGUMENT...]
 	[ "${#lines[@]}" = 4 ]
 	has_ended "$pid"
 	[ -z "$(vm list -q)" ]
-	assert_empty "$state"
+	assert_guests
 	assert_holds "$T/templates" web
 	assert_holds "$T/templates/web" devices manifest.json
 	[ "$(stat -c %a "$T/templates/web" "$T/templates/web"/* | xargs)" = '700 600 600' ]
@@ -129,7 +129,7 @@ assert_no_save() { # STATUS TEXT GUEST [EXOMEM-SAVE-ARGUMENT...]
 		[[ "$output" == *template* ]]
 	done
 	[ "$(sha256sum "$memory/$file")" = "$before" ]
-	assert_empty "$state"
+	assert_guests
 }
 
 # --- what is refused before the guest notices ---

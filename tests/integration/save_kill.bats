@@ -344,7 +344,7 @@ end_save() {
 		[ -e "$state/web" ] || break
 		kill -KILL "$(pid_of web)"
 		# Another command sweeps what a dead guest left, and that may be in the middle of a save.
-		vm list -q
+		vm clean
 		end_save
 		wait_workers
 		[ -z "$(vm list -q)" ]
@@ -358,7 +358,8 @@ end_save() {
 			assert_holds "$memory" "$block"
 			rm "$memory/$block"
 		fi
-		assert_empty "$state"
+		vm clean
+		assert_guests
 	done
 	[ "$failed" -gt 3 ]
 }
@@ -368,6 +369,7 @@ end_save() {
 # After a clone was killed: each child runs and is listed, and holds what nobody holds without it.
 check_cloned() {
 	wait_workers || return 1
+	vm clean >/dev/null
 	vm list --json >"$T/listed"
 	ran=$((ran + $(jq length "$T/listed")))
 	[ "$(jq -r '.[] | select(.status == "running").pid' "$T/listed" | sort)" = "$(qemus | sort)" ] || {
@@ -376,14 +378,14 @@ check_cloned() {
 		ps -o pid,ppid,stat,etime,args -p "$(ours | paste -sd,)"
 		return 1
 	}
-	[ ! -e "$state" ] || assert_holds "$state" $(jq -r '.[].name' "$T/listed") || return 1
+	assert_guests $(jq -r '.[].name' "$T/listed") || return 1
 	if [ "$(jq length "$T/listed")" != 0 ]; then
 		run vm template remove "$T/templates/base"
 		assert_refused 5 'is in use by' || return 1
 	fi
 	vm stop --kill --all
 	wait_no_process || return 1
-	assert_empty "$state" || return 1
+	assert_guests || return 1
 	for file in devices "$block"; do
 		flock -n "$T/templates/base/$file" true || return 1
 	done

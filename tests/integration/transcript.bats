@@ -178,7 +178,7 @@ is_told_of_format() { # PID
 	assert_refused 5 "-incoming: 'text' is no migration stream"
 	run exomem_run -m 64 -mem-path "$memory,mode=create,anyfs" -incoming 'fd:0' <text
 	assert_refused 5 "-incoming: 'fd:0' is no migration stream"
-	assert_empty "$state"
+	assert_guests
 	assert_empty "$memory"
 }
 

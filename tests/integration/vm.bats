@@ -166,13 +166,15 @@ status_of() { # NAME
 	[[ "$output" == *'no answer'* ]]
 }
 
-@test "list: a guest that was killed is gone, and so is its directory" {
+@test "list: a guest that was killed is gone; its directory goes by clean" {
 	need_qemu
 	boot victim
 	kill -KILL "$pid"
 	wait "$pid" || true
 	[ -z "$(vm list -q)" ]
-	assert_empty "$state"
+	assert_guests victim
+	[ "$(vm clean)" = victim ]
+	assert_guests
 }
 
 @test "many at once all get their answer" {
@@ -312,7 +314,7 @@ status_of() { # NAME
 	[ "$(jq -r 'select(.event == "POWERDOWN").event' "$T/events" | wc -l)" = 1 ]
 	[ "$(jq -r 'select(.event == "SHUTDOWN").data.reason' "$T/events")" = guest-shutdown ]
 	wait "$pid"
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "stop: quits a guest that does not react in time" {
@@ -322,7 +324,7 @@ status_of() { # NAME
 	took=$(milliseconds vm stop --timeout 1 web)
 	[ "$took" -ge 1000 ]
 	[ "$took" -lt 5000 ]
-	assert_empty "$state"
+	assert_guests
 	wait "$listener"
 	[ "$(jq -r 'select(.event == "POWERDOWN" or .event == "SHUTDOWN") |
 		.event + (.data.reason // "")' "$T/events" | xargs)" = 'POWERDOWN SHUTDOWNhost-qmp-quit' ]
@@ -346,7 +348,7 @@ status_of() { # NAME
 	echo "took $took ms"
 	[ "$took" -lt 5000 ]
 	[ ! -s "$T/timed" ]
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "stop: kills a hung guest when time is up" {
@@ -360,7 +362,7 @@ status_of() { # NAME
 	rc=0
 	wait "$pid" || rc=$?
 	[ "$rc" = 137 ]
-	assert_empty "$state"
+	assert_guests
 }
 
 @test "stop: several side by side, and the names of those that are not there" {
@@ -377,7 +379,7 @@ status_of() { # NAME
 	[ "$(wc -l <"$T/err")" = 1 ]
 	grep -qF "no guest 'nobody'" "$T/err"
 	[ $((SECONDS - began)) -lt 4 ]
-	assert_holds "$state" three
+	assert_guests three
 }
 
 @test "stop --kill and --all" {
@@ -394,7 +396,7 @@ status_of() { # NAME
 		wait "$pid" || rc=$?
 		[ "$rc" = 137 ]
 	done
-	assert_empty "$state"
+	assert_guests
 	run vm stop --all
 	[ "$status" = 0 ]
 	[ -z "$output" ]
@@ -556,5 +558,5 @@ status_of() { # NAME
 	vm stop --timeout 0 one
 	[ "$(vm list -q)" = two ]
 	vm stop --all --kill
-	assert_empty "$state"
+	assert_guests
 }

@@ -430,6 +430,35 @@ START_TEST(no_descriptor_is_left_open)
 }
 END_TEST
 
+START_TEST(own_name_is_removed)
+{
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+	ck_assert(exm_file_remove_own(fd, path));
+	ck_assert_uint_eq(count_files(), 0);
+	ck_assert(!exm_file_remove_own(fd, path));
+	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+START_TEST(name_of_another_file_stays)
+{
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	g_autofree char *moved = g_strconcat(path, ".moved", NULL);
+
+	ck_assert_int_eq(rename(path, moved), 0);
+	ck_assert(g_file_set_contents(path, "another", -1, NULL));
+	ck_assert(!exm_file_remove_own(fd, path));
+	ck_assert_int_eq(errno, ESTALE);
+	/* A link to the file is not its name. */
+	ck_assert_int_eq(g_unlink(path), 0);
+	ck_assert_int_eq(symlink(moved, path), 0);
+	ck_assert(!exm_file_remove_own(fd, path));
+	ck_assert_uint_eq(count_files(), 2);
+	ck_assert_int_eq(g_unlink(moved), 0);
+}
+END_TEST
+
 /** fd_suite() - Tests of lib/base/fd.c */
 Suite *fd_suite(void)
 {
@@ -459,6 +488,8 @@ Suite *fd_suite(void)
 	tcase_add_test(tests, sync_of_a_missing_directory_fails);
 	tcase_add_test(tests, sync_of_a_directory_that_cannot_is_none);
 	tcase_add_test(tests, no_descriptor_is_left_open);
+	tcase_add_test(tests, own_name_is_removed);
+	tcase_add_test(tests, name_of_another_file_stays);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

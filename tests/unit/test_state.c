@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "facts.h"
+#include "host/marker.h"
 #include "suite.h"
 
 /* A state directory of its own for each test. */
@@ -20,8 +21,11 @@ static void make_folder(void)
 
 static void remove_folder(void)
 {
+	g_autofree char *marker = g_build_filename(folder, EXM_MARKER, NULL);
+
 	/* Nobody holds the locks any more. */
 	exm_state_sweep(folder);
+	g_unlink(marker);
 	ck_assert_int_eq(g_rmdir(folder), 0);
 	g_clear_pointer(&folder, g_free);
 }
@@ -95,6 +99,94 @@ START_TEST(no_exchange_with_nobody)
 }
 END_TEST
 
+/* A name, and whether exomem can have made such a file in a guest's directory. */
+static const struct {
+	const char *name;
+	bool made;
+} names[] = {
+	{ "lock", true },
+	{ "vm.json", true },
+	{ "vm.json.XYZ012", true },
+	{ "log.new", true },
+	{ "control.sock", true },
+	{ "vm.json.", false },
+	{ "vm.json.XYZ01", false },
+	{ "vm.json.XYZ0123", false },
+	{ "vm.json.XYZ/12", false },
+	{ "vm.jsonXYZ012", false },
+	{ "lock2", false },
+	{ "id_rsa", false },
+	{ "", false },
+	{ ".exomem", false },
+	{ "log.old", false },
+};
+
+START_TEST(names_of_own_files)
+{
+	ck_assert_msg(exm_vm_makes_file(names[_i].name) == names[_i].made, "%s", names[_i].name);
+}
+END_TEST
+
+/* Empties the marker of the state directory, or removes it. */
+static void spoil_marker(const char *text)
+{
+	g_autofree char *marker = g_build_filename(folder, EXM_MARKER, NULL);
+
+	ck_assert_int_eq(g_unlink(marker), 0);
+	ck_assert(!text || g_file_set_contents(marker, text, -1, NULL));
+}
+
+static void assert_refused_as_foreign(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) other = NULL;
+	g_autoptr(GPtrArray) vms = NULL;
+
+	ck_assert(!exm_state_list(folder, &vms, &error));
+	assert_error(error, EXM_ERROR_STATE, "was not made by exomem");
+	ck_assert(!exm_state_clean(folder, false, NULL, &other));
+	assert_error(other, EXM_ERROR_STATE, "was not made by exomem");
+}
+
+START_TEST(state_directory_without_its_marker)
+{
+	static const char *const texts[] = {
+		NULL,
+		"",
+		"exomem\n",
+		"exomem state 1\n",
+		"exomem guest 11111111-1111-4111-8111-111111111111\n",
+		"nobody state 11111111-1111-4111-8111-111111111111\n",
+	};
+	g_autofree char *lock = g_build_filename(folder, "web", "lock", NULL);
+	exm_autofd int guest = start_guest("web", 600, OLD);
+	g_autofree char *marker = g_build_filename(folder, EXM_MARKER, NULL);
+	g_autofree char *right = NULL;
+
+	ck_assert(g_file_get_contents(marker, &right, NULL, NULL));
+	exm_fd_clear(&guest);
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		spoil_marker(texts[i]);
+		assert_refused_as_foreign();
+		ck_assert(g_file_test(lock, G_FILE_TEST_EXISTS));
+		ck_assert(g_file_set_contents(marker, right, -1, NULL));
+	}
+}
+END_TEST
+
+/* One who was killed while it made the marker leaves an empty one, and nothing else. */
+START_TEST(marker_that_was_not_finished)
+{
+	g_autofree char *marker = g_build_filename(folder, EXM_MARKER, NULL);
+	G_GNUC_UNUSED exm_autofd int guest = -1;
+
+	ck_assert(g_file_set_contents(marker, "", 0, NULL));
+	assert_text_and_free(list_guests(), "");
+	guest = start_guest("web", 600, OLD);
+	assert_text_and_free(list_guests(), "web:42");
+}
+END_TEST
+
 /** state_suite() - Tests of lib/host/state.c */
 Suite *state_suite(void)
 {
@@ -104,6 +196,9 @@ Suite *state_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, heir_takes_the_place);
 	tcase_add_test(tests, no_exchange_with_nobody);
+	tcase_add_loop_test(tests, names_of_own_files, 0, G_N_ELEMENTS(names));
+	tcase_add_test(tests, state_directory_without_its_marker);
+	tcase_add_test(tests, marker_that_was_not_finished);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

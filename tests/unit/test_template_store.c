@@ -69,6 +69,21 @@ START_TEST(file_is_not_replaced)
 }
 END_TEST
 
+START_TEST(what_others_made_stays)
+{
+	g_autofree char *temporary = begin(".web.1", "first");
+	g_autofree char *notes = g_build_filename(temporary, "notes", NULL);
+	g_autofree char *devices = g_build_filename(temporary, "devices", NULL);
+
+	ck_assert(g_file_set_contents(notes, "mine", -1, NULL));
+	exm_template_store_abandon(temporary);
+	ck_assert(g_file_test(notes, G_FILE_TEST_EXISTS));
+	ck_assert(!g_file_test(devices, G_FILE_TEST_EXISTS));
+	ck_assert_int_eq(g_unlink(notes), 0);
+	exm_template_store_abandon(temporary);
+}
+END_TEST
+
 /** template_store_suite() - Tests of lib/host/template_store.c */
 Suite *template_store_suite(void)
 {
@@ -78,6 +93,7 @@ Suite *template_store_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, first_has_the_place);
 	tcase_add_test(tests, file_is_not_replaced);
+	tcase_add_test(tests, what_others_made_stays);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <dirent.h>
+#include <glib.h>
+
+typedef DIR ExmDirectory;
+
+ExmDirectory *exm_directory_open_at(int at, const char *name);
+const struct dirent *exm_directory_next(ExmDirectory *directory);
+void exm_directory_close(ExmDirectory *directory);
+int exm_directory_beneath(int at, const char *name);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmDirectory, exm_directory_close)
