@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - The program: finds the verb, prints errors, picks the exit status */
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +55,8 @@ int main(G_GNUC_UNUSED int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	exm_trace_enable(g_getenv("EXOMEM_DEBUG"));
+	/* Where the caller ignores it, the kernel reaps children, and how they ended is lost. */
+	signal(SIGCHLD, SIG_DFL);
 	if (run_program(argv, &error) && exm_output_finish(&error))
 		return 0;
 	exm_output_error(error);

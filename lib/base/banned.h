@@ -21,7 +21,7 @@ EXM_BANNED("g_strdup_vprintf()") int vsprintf(char *to, const char *format, va_l
 EXM_BANNED("g_strsplit()") char *strtok(char *text, const char *delimiters);
 EXM_BANNED("g_ascii_string_to_signed()") int atoi(const char *text);
 EXM_BANNED("g_ascii_string_to_signed()") long atol(const char *text);
-EXM_BANNED("fork() and exec()") int system(const char *command);
+EXM_BANNED("exm_process_start()") int system(const char *command);
 EXM_BANNED("g_mkstemp_full()") char *mktemp(char *name);
 EXM_BANNED("g_mkstemp_full()") char *tmpnam(char name[L_tmpnam]);
 

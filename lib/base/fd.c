@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/close_range.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,6 +185,23 @@ bool exm_directory_sync(const char *path, GError **error)
 		return exm_throw_errno(error, errno, "cannot open '%s'", path);
 	if (fsync(fd) < 0 && errno != EINVAL)
 		return exm_throw_errno(error, errno, "cannot sync '%s'", path);
+	return true;
+}
+
+/**
+ * exm_fd_close_on_exec_from() - Let a program that is executed inherit none of these descriptors
+ * @first: this one and all above it
+ *
+ * Return: true, or false with errno set.
+ */
+bool exm_fd_close_on_exec_from(int first)
+{
+	if (close_range((unsigned int)first, UINT32_MAX, CLOSE_RANGE_CLOEXEC) == 0)
+		return true;
+	/* Before Linux 5.11, and under valgrind. */
+	for (int fd = (int)sysconf(_SC_OPEN_MAX) - 1; fd >= first; fd--)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 && errno != EBADF)
+			return false;
 	return true;
 }
 

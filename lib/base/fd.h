@@ -16,5 +16,6 @@ bool exm_file_write_atomic(const char *path, const char *text, size_t length, in
                            GError **error);
 bool exm_file_write_durable(const char *path, const char *text, size_t length, int mode,
                             GError **error);
+bool exm_fd_close_on_exec_from(int first);
 bool exm_file_remove_own(int fd, const char *path);
 bool exm_directory_sync(const char *path, GError **error);

@@ -7,14 +7,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/spawn.h"
 
 /* A message is a few KiB, and a device state some MiB: more is neither. */
 #define LINE_MAX_LENGTH ((size_t)1024 * 1024)
@@ -28,14 +27,14 @@
  * @input:  what the other one says comes from here
  * @output: what it shall hear goes there
  * @heard:  bytes that came and were not taken yet
- * @pid:    of the program that reaches the other host, or 0
+ * @process: the program that reaches the other host, or NULL
  * @program: what that is called, or NULL
  */
 struct ExmConversation {
 	int input;
 	int output;
 	GByteArray *heard;
-	pid_t pid;
+	ExmProcess *process;
 	char *program;
 };
 
@@ -56,22 +55,21 @@ ExmConversation *exm_conversation_new(int input, int output)
 	return conversation;
 }
 
-static void become(char *const *argv, int input, int output)
+static bool make_pipe(int *ret_reader, int *ret_writer, GError **error)
 {
-	dup2(input, STDIN_FILENO);
-	dup2(output, STDOUT_FILENO);
-	/* A person's Ctrl-C is for us, who then say how it ends. */
-	setpgid(0, 0);
-	signal(SIGPIPE, SIG_DFL);
-	execvp(argv[0], argv);
-	dprintf(STDERR_FILENO, "exomem: '%s' cannot be run: %s\n", argv[0], strerror(errno));
-	_exit(127);
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return exm_throw_errno(error, errno, "cannot make a pipe");
+	*ret_reader = ends[0];
+	*ret_writer = ends[1];
+	return true;
 }
 
 /**
  * exm_conversation_start() - Start a program that reaches another exomem, and speak with that
  * @argv:  the program and its arguments, NULL-terminated; looked up on PATH
- * @error: SYSTEM
+ * @error: UNSUPPORTED where the program cannot be executed, SYSTEM
  *
  * What it says on standard error goes where ours does.
  *
@@ -83,51 +81,35 @@ ExmConversation *exm_conversation_start(char *const *argv, GError **error)
 	exm_autofd int far_out = -1;
 	exm_autofd int far_in = -1;
 	exm_autofd int near_out = -1;
-	int ends[2];
+	ExmSpawn spawn = {
+		.argv = (const char *const *)argv,
+		.search_path = true,
+		.errors = STDERR_FILENO,
+		/* A person's Ctrl-C is for this process, which then says how the migration ended. */
+		.own_group = true,
+	};
+	g_autoptr(ExmProcess) process = NULL;
 	ExmConversation *conversation;
-	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) == 0) {
-		near_in = ends[0];
-		far_out = ends[1];
-	}
-	if (near_in >= 0 && pipe2(ends, O_CLOEXEC) == 0) {
-		far_in = ends[0];
-		near_out = ends[1];
-	}
-	pid = near_out < 0 ? -1 : fork();
-	if (pid < 0) {
-		exm_throw_errno(error, errno, "start '%s'", argv[0]);
+	if (!make_pipe(&near_in, &far_out, error) || !make_pipe(&far_in, &near_out, error))
 		return NULL;
-	}
-	if (pid == 0)
-		become(argv, far_in, far_out);
+	spawn.input = far_in;
+	spawn.output = far_out;
+	process = exm_process_start(&spawn, error);
+	if (!process)
+		return NULL;
+	/* The other exomem may be in that group, and ends its guest itself when it is not needed. */
+	process->own_group = false;
 	conversation = exm_conversation_new(g_steal_fd(&near_in), g_steal_fd(&near_out));
-	conversation->pid = pid;
+	conversation->process = g_steal_pointer(&process);
 	conversation->program = g_strdup(argv[0]);
 	return conversation;
 }
 
-static bool wait_for_program(ExmConversation *conversation, int *ret_status)
+/* Until it has been reaped. */
+static bool is_running(const ExmConversation *conversation)
 {
-	for (int i = 0; i < END_MS / 10; i++) {
-		if (waitpid(conversation->pid, ret_status, WNOHANG) != 0) {
-			conversation->pid = 0;
-			return true;
-		}
-		g_usleep(10000);
-	}
-	return false;
-}
-
-static void end_program(ExmConversation *conversation)
-{
-	int status;
-
-	if (wait_for_program(conversation, &status))
-		return;
-	kill(conversation->pid, SIGKILL);
-	waitpid(conversation->pid, NULL, 0);
+	return conversation->process && conversation->process->pid > 0;
 }
 
 /**
@@ -136,12 +118,15 @@ static void end_program(ExmConversation *conversation)
  */
 void exm_conversation_free(ExmConversation *conversation)
 {
+	int status;
+
 	if (!conversation)
 		return;
 	exm_fd_clear(&conversation->output);
 	exm_fd_clear(&conversation->input);
-	if (conversation->pid > 0)
-		end_program(conversation);
+	if (is_running(conversation))
+		exm_process_wait(conversation->process, END_MS, &status);
+	exm_process_free(conversation->process);
 	g_free(conversation->program);
 	g_byte_array_unref(conversation->heard);
 	g_free(conversation);
@@ -152,7 +137,8 @@ static bool throw_end(ExmConversation *conversation, GError **error)
 {
 	int status = 0;
 
-	if (conversation->pid <= 0 || !wait_for_program(conversation, &status) || status == 0)
+	if (!is_running(conversation) ||
+	    !exm_process_wait(conversation->process, END_MS, &status) || status == 0)
 		return exm_throw(error, EXM_ERROR_SYSTEM, "the connection has ended");
 	return exm_throw(error, EXM_ERROR_SYSTEM, "'%s' has ended with status %d",
 	                 conversation->program,

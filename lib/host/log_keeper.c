@@ -8,23 +8,19 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "host/background.h"
+#include "host/child_process.h"
 #include "host/lock.h"
 
 /* As much as a pipe holds (Linux, fs/pipe.c: 16 pages). */
 #define BLOCK_SIZE 65536
 
-/* Where the keeper has its descriptors; it has no others, and no terminal. */
-enum { FD_PIPE = STDIN_FILENO, FD_LOG = STDOUT_FILENO, FD_FOLDER = STDERR_FILENO, FD_FIRST_FREE };
-
 /* Signals that must not end the keeper: QEMU would lose its output, or its life by EPIPE. */
-static const int ignored_signals[] = { SIGHUP, SIGINT, SIGTERM, SIGXFSZ };
+static const int ignored_signals[] = { SIGHUP, SIGINT, SIGTERM, SIGXFSZ, 0 };
 
 /**
  * struct Keeper - What the process needs
@@ -115,8 +111,9 @@ static void shorten(Keeper *keeper, char *block)
 }
 
 /* Ends when nobody has the other end of the pipe. What cannot be written is dropped. */
-static G_GNUC_NORETURN void keep(Keeper *keeper)
+static void keep(void *user)
 {
+	Keeper *keeper = user;
 	static char block[BLOCK_SIZE], other_block[BLOCK_SIZE];
 	ssize_t count;
 
@@ -125,62 +122,28 @@ static G_GNUC_NORETURN void keep(Keeper *keeper)
 			shorten(keeper, other_block);
 		keeper->length += (off_t)write_all(keeper->log, block, (size_t)count);
 	}
-	_exit(0);
 }
 
-/* They are moved out of the way first: one may have the number that another one shall get. */
-static bool keep_only_own_fds(Keeper *keeper)
+static int compare_fds(const void *one, const void *other)
 {
-	const int pipe = fcntl(keeper->pipe, F_DUPFD_CLOEXEC, FD_FIRST_FREE);
-	const int log = fcntl(keeper->log, F_DUPFD_CLOEXEC, FD_FIRST_FREE);
-	const int folder = fcntl(keeper->folder, F_DUPFD_CLOEXEC, FD_FIRST_FREE);
-
-	if (pipe < 0 || log < 0 || folder < 0 || dup2(pipe, FD_PIPE) < 0 || dup2(log, FD_LOG) < 0 ||
-	    dup2(folder, FD_FOLDER) < 0)
-		return false;
-	keeper->pipe = FD_PIPE;
-	keeper->log = FD_LOG;
-	keeper->folder = FD_FOLDER;
-	exm_background_close_from(FD_FIRST_FREE);
-	return true;
+	return *(const int *)one - *(const int *)other;
 }
 
-static void set_signals(void)
-{
-	exm_background_reset_signals();
-	for (size_t i = 0; i < G_N_ELEMENTS(ignored_signals); i++)
-		signal(ignored_signals[i], SIG_IGN);
-}
-
-/* Its descriptors are closed here, so that no lock of ours is held when it has ended. */
-static G_GNUC_NORETURN void run_middle_process(Keeper *keeper)
-{
-	pid_t pid;
-
-	if (setsid() < 0 || !keep_only_own_fds(keeper) || chdir("/") < 0)
-		_exit(1);
-	set_signals();
-	prctl(PR_SET_NAME, "exomem-log");
-	/* Not the leader of its session, so that no terminal it opens becomes its own. */
-	pid = fork();
-	if (pid == 0)
-		keep(keeper);
-	_exit(pid < 0 ? 1 : 0);
-}
-
+/* The descriptors are closed by the fork, so that the process holds no lock of ours. */
 static bool fork_keeper(Keeper *keeper, GError **error)
 {
-	const pid_t pid = fork();
-	int status = 0;
+	int kept[] = { keeper->pipe, keeper->log, keeper->folder, -1 };
+	const ExmChildProcess process = {
+		.work = keep,
+		.user = keeper,
+		.name = "exomem-log",
+		.ignored_signals = ignored_signals,
+		.kept_fds = kept,
+		.daemon = true,
+	};
 
-	if (pid == 0)
-		run_middle_process(keeper);
-	if (pid < 0)
-		return exm_throw_errno(error, errno, "start a process for the log");
-	/* Where SIGCHLD is ignored it is reaped by the kernel, and nothing is known of it. */
-	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) == pid && status != 0)
-		return exm_throw(error, EXM_ERROR_SYSTEM, "cannot start a process for the log");
-	return true;
+	qsort(kept, G_N_ELEMENTS(kept) - 1, sizeof(*kept), compare_fds);
+	return exm_child_process_start_orphan(&process, error);
 }
 
 static bool open_log(const char *path, Keeper *keeper, GError **error)

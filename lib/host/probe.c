@@ -103,7 +103,9 @@ static ExmProcess *start_qemu(const char *binary, int qmp_end, int output_end, G
 		.argv = argv,
 		.fds = &kept,
 		.fd_count = 1,
+		.input = -1,
 		.output = output_end,
+		.errors = output_end,
 		.own_group = true,
 		.die_with_us = true,
 	};

@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/child_process.h"
 
 /* Microseconds between two looks at a program that is to end. */
 #define SHORTEST_PAUSE 200
@@ -24,7 +24,6 @@
  * @spawn:    the program
  * @null:     /dev/null
  * @report:   end of the pipe that takes the errno of a start that failed
- * @parent:   our own pid
  * @floor:    a number above all that the program's descriptors shall have
  * @parked:   the kept descriptors, moved above @floor; as many as the program has
  */
@@ -32,14 +31,13 @@ typedef struct {
 	const ExmSpawn *spawn;
 	int null;
 	int report;
-	pid_t parent;
 	int floor;
 	int *parked;
 } Start;
 
 /*
- * Only async-signal-safe calls from here to run_child(). Everything is moved above the numbers
- * that will be given out first: else one of them could close another that is still needed.
+ * Everything is moved above the numbers that will be given out first: else one of them could close
+ * another that is still needed.
  */
 static bool park(int *fd, int floor)
 {
@@ -50,56 +48,43 @@ static bool park(int *fd, int floor)
 static bool give_fds(Start *start)
 {
 	const ExmSpawn *spawn = start->spawn;
-	int output = spawn->output < 0 ? start->null : spawn->output;
+	int standard[] = { spawn->input, spawn->output, spawn->errors };
 
-	if (!park(&start->null, start->floor) || !park(&output, start->floor))
-		return false;
+	for (size_t i = 0; i < G_N_ELEMENTS(standard); i++) {
+		if (standard[i] < 0)
+			standard[i] = start->null;
+		if (!park(&standard[i], start->floor))
+			return false;
+	}
 	for (size_t i = 0; i < spawn->fd_count; i++) {
 		start->parked[i] = spawn->fds[i].ours;
 		if (!park(&start->parked[i], start->floor))
 			return false;
 	}
-	if (dup2(start->null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0)
+	if (!exm_fd_close_on_exec_from(STDERR_FILENO + 1))
 		return false;
+	for (int i = 0; i < (int)G_N_ELEMENTS(standard); i++)
+		if (dup2(standard[i], i) < 0)
+			return false;
 	for (size_t i = 0; i < spawn->fd_count; i++)
 		if (dup2(start->parked[i], spawn->fds[i].theirs) < 0)
 			return false;
 	return true;
 }
 
-static bool tie_to_parent(const Start *start)
+static void execute(void *user)
 {
-	if (start->spawn->own_group && setpgid(0, 0) < 0)
-		return false;
-	if (!start->spawn->die_with_us)
-		return true;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return false;
-	/* Orphaned before the call above: the signal will never come. */
-	if (getppid() != start->parent)
-		_exit(127);
-	return true;
-}
-
-static void default_signals(void)
-{
-	sigset_t none;
-
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static G_GNUC_NORETURN void run_child(Start *start)
-{
+	Start *start = user;
+	/* The cast is execv's own: it changes nothing (POSIX, rationale of exec). */
+	char **argv = (char **)(uintptr_t)start->spawn->argv;
 	int errnum;
 
 	/* A report that fails leaves the parent with an exit status instead. */
-	if (park(&start->report, start->floor) && tie_to_parent(start) && give_fds(start)) {
-		default_signals();
-		/* The cast is execv's own: it changes nothing (POSIX, rationale of exec). */
-		execv(start->spawn->argv[0], (char **)(uintptr_t)start->spawn->argv);
+	if (park(&start->report, start->floor) && give_fds(start)) {
+		if (start->spawn->search_path)
+			execvp(argv[0], argv);
+		else
+			execv(argv[0], argv);
 	}
 	errnum = errno;
 	(void)!write(start->report, &errnum, sizeof(errnum));
@@ -118,13 +103,16 @@ static int floor_of(const ExmSpawn *spawn)
 static ExmProcess *fork_program(Start *start, GError **error)
 {
 	g_autoptr(ExmProcess) process = g_new0(ExmProcess, 1);
+	const ExmChildProcess child = {
+		.work = execute,
+		.user = start,
+		.own_group = start->spawn->own_group,
+		.death_signal = start->spawn->die_with_us ? SIGKILL : 0,
+	};
 
 	process->own_group = start->spawn->own_group;
-	process->pid = fork();
-	if (process->pid == 0)
-		run_child(start);
-	if (process->pid < 0) {
-		exm_throw_errno(error, errno, "cannot start '%s'", start->spawn->argv[0]);
+	if (!exm_child_process_start(&child, &process->pid, error)) {
+		g_prefix_error(error, "cannot start '%s': ", start->spawn->argv[0]);
 		return NULL;
 	}
 	return g_steal_pointer(&process);
@@ -135,8 +123,9 @@ static ExmProcess *fork_program(Start *start, GError **error)
  * @spawn: what to start, and how
  * @error: UNSUPPORTED where the kernel does not execute it, SYSTEM for the rest
  *
- * Its stdin is /dev/null, its environment and working directory are ours, and no signal is blocked
- * or SIGPIPE ignored. Returns when the program has been executed or that has failed.
+ * Its environment and working directory are ours, all signals have their default action and none is
+ * blocked, and it inherits no descriptor but those that @spawn names. Returns when the program has
+ * been executed or that has failed.
  *
  * Return: the process (transfer full), or NULL.
  */
@@ -157,8 +146,7 @@ ExmProcess *exm_process_start(const ExmSpawn *spawn, GError **error)
 		return NULL;
 	}
 	report = ends[0];
-	process = fork_program(&(Start){ spawn, null, ends[1], getpid(), floor_of(spawn), parked },
-	                       error);
+	process = fork_program(&(Start){ spawn, null, ends[1], floor_of(spawn), parked }, error);
 	close(ends[1]);
 	if (!process)
 		return NULL;

@@ -18,10 +18,13 @@ typedef struct {
 
 /**
  * struct ExmSpawn - A program to start
- * @argv:      path, arguments, NULL; nothing is looked up on PATH
- * @fds:       what it gets beside 0, 1 and 2; what is not close-on-exec here it gets as well
+ * @argv:      path, arguments, NULL
+ * @search_path: whether argv[0] is looked up on PATH
+ * @fds:       the descriptors it gets in addition to stdin, stdout and stderr
  * @fd_count:  number of those
- * @output:    where its stdout and stderr go; -1 for nowhere
+ * @input:     its stdin; -1 for /dev/null
+ * @output:    its stdout; -1 for /dev/null
+ * @errors:    its stderr; -1 for /dev/null
  * @own_group: it leads a process group, and the whole group is killed with it
  * @die_with_us: the kernel kills it when this process ends, however that ends
  */
@@ -29,7 +32,10 @@ typedef struct {
 	const char *const *argv;
 	const ExmKeptFd *fds;
 	size_t fd_count;
+	int input;
 	int output;
+	int errors;
+	bool search_path;
 	bool own_group;
 	bool die_with_us;
 } ExmSpawn;

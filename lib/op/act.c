@@ -26,6 +26,7 @@
 #include "op/load.h"
 #include "op/pmem.h"
 #include "op/prefetch.h"
+#include "plan/detach.h"
 
 /* Linux 6.4, include/uapi/linux/prctl.h; older headers have it not. */
 #ifndef PR_SET_MEMORY_MERGE
@@ -337,8 +338,26 @@ static bool prefetch(const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
 	return true;
 }
 
+/* What else the shell has open stays open as long as the guest runs: a pipe of a CI job, for example. */
+static bool close_others(const ExmPlan *plan, GError **error)
+{
+	g_autoptr(GArray) named = exm_detach_named_fds(plan->argv);
+
+	for (guint i = named->len; i > 0; i--)
+		if (fcntl(g_array_index(named, int, i - 1), F_GETFD) != 0)
+			g_array_remove_index(named, i - 1);
+	if (!exm_fd_close_on_exec_from(STDERR_FILENO + 1))
+		return exm_throw_errno(error, errno, "close the descriptors of the shell");
+	for (guint i = 0; i < named->len; i++)
+		fcntl(g_array_index(named, int, i), F_SETFD, 0);
+	return true;
+}
+
 static bool keep_descriptors(const ExmPlan *plan, GError **error)
 {
+	if (plan->detach && !exm_detach_has_config(plan->argv, plan->configuration) &&
+	    !close_others(plan, error))
+		return false;
 	for (guint i = 0; i < plan->steps->len; i++) {
 		const ExmStep *step = plan->steps->pdata[i];
 

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/trace.h"
 #include "host/balance_note.h"
+#include "host/child_process.h"
 #include "host/frozen.h"
 #include "host/hostinfo.h"
 #include "host/lock.h"
@@ -96,40 +97,57 @@ struct ExmArrival {
 
 static const char tells_done = 'k';
 
+/**
+ * struct Watch - What the guard is given
+ * @guest:           the guest that it ends
+ * @state_directory: where guests' directories are
+ * @leash:           end of a pipe that closes with the other process
+ */
+typedef struct {
+	const Guest *guest;
+	const char *state_directory;
+	int leash;
+} Watch;
+
 /* In the guard. */
-static void watch(const ExmVm *vm, int process, const char *state_directory, int leash)
+static void watch(void *user)
 {
+	const Watch *guard = user;
+	int process = guard->guest->process;
 	char word;
 
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	if (TEMP_FAILURE_RETRY(read(leash, &word, 1)) == 1)
+	close(guard->guest->leash);
+	/* Whoever waits for our end must not wait for the guard's. */
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	if (TEMP_FAILURE_RETRY(read(guard->leash, &word, 1)) == 1)
 		return;
-	exm_trace("act", "guest '%s' is ended: nobody takes it over any more", vm->name);
+	exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
+	          guard->guest->vm->name);
 	exm_pidfd_kill(process, NULL);
 	exm_pidfds_wait(&process, 1, END_MS);
-	exm_state_sweep(state_directory);
+	exm_state_sweep(guard->state_directory);
 }
 
 static bool start_guard(Guest *guest, const char *state_directory, GError **error)
 {
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, 0 };
+	Watch guard = { .guest = guest, .state_directory = state_directory };
+	const ExmChildProcess process = {
+		.work = watch,
+		.user = &guard,
+		.ignored_signals = ignored,
+	};
+	bool started;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return exm_throw_errno(error, errno, "make a pipe");
-	guest->guard = fork();
-	if (guest->guard == 0) {
-		close(ends[1]);
-		/* Whoever waits for our end must not wait for the guard's. */
-		close(STDIN_FILENO);
-		close(STDOUT_FILENO);
-		watch(guest->vm, guest->process, state_directory, ends[0]);
-		_exit(0);
-	}
-	close(ends[0]);
+	guard.leash = ends[0];
 	guest->leash = ends[1];
-	return guest->guard > 0 || exm_throw_errno(error, errno, "fork");
+	started = exm_child_process_start(&process, &guest->guard, error);
+	close(ends[0]);
+	return started;
 }
 
 /* The guard goes, and with it the guest unless that may stay. */
@@ -443,7 +461,7 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	guest->plan = guest->facts && guest->facts->host
 	                      ? exm_run_plan(guest->run, guest->facts, error)
 	                      : NULL;
-	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, error))
+	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, NULL, error))
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
 	return guest->vm && exm_pidfd_open(guest->vm, &guest->process, error) &&

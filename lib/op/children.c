@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/child_process.h"
 #include "host/control.h"
 #include "host/pidfd.h"
 #include "host/state.h"
@@ -27,7 +28,7 @@
 /**
  * struct Worker - A process that starts one child
  * @pid:    of it
- * @report: says why it failed; at its end it has succeeded or said so
+ * @report: takes QEMU's process id, or the error, and closes with it
  * @plan:   of the child
  */
 typedef struct {
@@ -54,11 +55,12 @@ typedef struct {
  * @work:            what is done for each
  * @cloned:          called for each that it is done for
  * @signals:         a descriptor that tells of signals
- * @old_signals:     the mask that workers give QEMU
+ * @old_signals:     the mask to restore
  * @deadline:        monotonic microseconds, or -1
  * @next:            first plan that was not begun
  * @workers:         of Worker
  * @children:        of Child
+ * @started:         how many were started
  * @stopping:        nothing more is begun
  * @error:           what failed first
  */
@@ -74,9 +76,22 @@ typedef struct {
 	guint next;
 	GArray *workers;
 	GArray *children;
+	guint started;
 	bool stopping;
 	GError *error;
 } Batch;
+
+/**
+ * struct Job - What a worker is given
+ * @batch:  what it is a part of
+ * @plan:   of the child
+ * @report: takes QEMU's process id, or the error
+ */
+typedef struct {
+	const Batch *batch;
+	ExmPlan *plan;
+	int report;
+} Job;
 
 static void batch_clear(Batch *batch)
 {
@@ -94,9 +109,9 @@ static void ignore_warning(G_GNUC_UNUSED const char *warning)
 }
 
 static bool start(ExmPlan *plan, const char *state_directory, G_GNUC_UNUSED const void *user,
-                  GError **error)
+                  pid_t *ret_pid, GError **error)
 {
-	return exm_detach(plan, state_directory, ignore_warning, error);
+	return exm_detach(plan, state_directory, ignore_warning, ret_pid, error);
 }
 
 static bool batch_init(Batch *batch, GError **error)
@@ -123,38 +138,45 @@ static bool batch_init(Batch *batch, GError **error)
  * In the worker. It goes with us, and what it has not finished goes with it (op/detach.c): so it
  * must outlive us where our whole process group is killed.
  */
-static void do_work(const Batch *batch, ExmPlan *plan, int report)
+static void do_work(void *user)
 {
+	const Job *job = user;
+	const ExmChildWork *work = job->batch->work;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
-	ssize_t put = 0;
+	pid_t pid = 0;
+	bool done;
 
-	signal(SIGPIPE, SIG_IGN);
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigprocmask(SIG_SETMASK, &batch->old_signals, NULL);
-	if (!batch->work->act(plan, batch->state_directory, batch->work->user, &error)) {
-		text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
-		put = write(report, text, strlen(text));
-	}
-	_exit(put < 0 || text ? 1 : 0);
+	done = work->act(job->plan, job->batch->state_directory, work->user, &pid, &error);
+	text = done ? g_strdup_printf("%d", (int)pid)
+	            : g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
+	_exit(write(job->report, text, strlen(text)) < 0 || !done ? 1 : 0);
 }
 
 static bool start_worker(Batch *batch, GError **error)
 {
+	static const int ignored[] = { SIGPIPE, 0 };
 	Worker worker = { .plan = batch->plans->pdata[batch->next] };
+	Job job = { .batch = batch, .plan = worker.plan };
+	const ExmChildProcess process = {
+		.work = do_work,
+		.user = &job,
+		.ignored_signals = ignored,
+		.death_signal = SIGTERM,
+		.own_group = true,
+	};
+	bool started;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return exm_throw_errno(error, errno, "make a pipe");
-	worker.pid = fork();
-	if (worker.pid == 0)
-		do_work(batch, worker.plan, ends[1]);
-	close(ends[1]);
 	worker.report = ends[0];
-	if (worker.pid < 0) {
+	job.report = ends[1];
+	started = exm_child_process_start(&process, &worker.pid, error);
+	close(ends[1]);
+	if (!started) {
 		close(ends[0]);
-		return exm_throw_errno(error, errno, "fork");
+		return false;
 	}
 	g_array_append_val(batch->workers, worker);
 	batch->next++;
@@ -199,12 +221,15 @@ static void fail(Batch *batch, ExmErrorCode code, const char *what, const char *
 	batch->stopping = batch->stopping || batch->order->all_or_none;
 }
 
-static void add_child(Batch *batch, const ExmPlan *plan)
+/* A child that was not started by its worker, and that has ended since, is not waited for. */
+static void add_child(Batch *batch, const ExmPlan *plan, pid_t pid)
 {
-	g_autoptr(ExmVm) vm = find_child(batch->state_directory, plan);
-	const Child child = { .pid = vm ? (pid_t)vm->pid : 0, .name = plan->name };
+	g_autoptr(ExmVm) vm = pid > 0 ? NULL : find_child(batch->state_directory, plan);
+	const Child child = { .pid = vm ? (pid_t)vm->pid : pid, .name = plan->name };
 
-	g_array_append_val(batch->children, child);
+	if (child.pid > 0)
+		g_array_append_val(batch->children, child);
+	batch->started++;
 	batch->cloned(plan->name);
 }
 
@@ -213,14 +238,14 @@ static void finish_worker(Batch *batch, guint index)
 	const Worker worker = g_array_index(batch->workers, Worker, index);
 	g_autofree char *what = g_strdup_printf("child '%s': ", worker.plan->name);
 	g_autofree char *text = NULL;
-	int status;
+	int status = -1;
 
 	exm_fd_read_all(worker.report, &text, NULL, NULL);
 	close(worker.report);
-	waitpid(worker.pid, &status, 0);
+	(void)TEMP_FAILURE_RETRY(waitpid(worker.pid, &status, 0));
 	g_array_remove_index(batch->workers, index);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		add_child(batch, worker.plan);
+	if (status == 0 && text) {
+		add_child(batch, worker.plan, (pid_t)g_ascii_strtoll(text, NULL, 10));
 	} else if (text && *text) {
 		fail(batch, (ExmErrorCode)(*text - '0'), what, text + 1);
 	} else {
@@ -233,7 +258,7 @@ static void finish_worker(Batch *batch, guint index)
 /* Ends the workers, which take along what they have begun. */
 static void stop(Batch *batch, const char *why)
 {
-	g_autofree char *what = g_strdup_printf("%u of %u children run: ", batch->children->len,
+	g_autofree char *what = g_strdup_printf("%u of %u children run: ", batch->started,
 	                                        batch->plans->len);
 
 	fail(batch, EXM_ERROR_SYSTEM, what, why);

@@ -3,16 +3,19 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "op/clone.h"
 
 /**
  * struct ExmChildWork - What is done for each child, in a process of its own
- * @act:  does it; where it fails, nothing of the child is left
+ * @act:  does it; where it fails, nothing of the child is left. It sets the id of a QEMU that it
+ *        has started
  * @user: is handed to it
  */
 typedef struct {
-	bool (*act)(ExmPlan *plan, const char *state_directory, const void *user, GError **error);
+	bool (*act)(ExmPlan *plan, const char *state_directory, const void *user, pid_t *ret_pid,
+	            GError **error);
 	const void *user;
 } ExmChildWork;
 

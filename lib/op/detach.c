@@ -7,15 +7,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/child_process.h"
 #include "host/control.h"
 #include "host/lock.h"
 #include "host/memory_file.h"
+#include "host/spawn.h"
 #include "host/state.h"
 #include "op/load.h"
 
@@ -23,7 +24,7 @@
 #define START_PATIENCE_MS (15 * 60 * 1000)
 
 /* How long a busy host may take to end a QEMU that has hung up, and to write its last output to the log. */
-#define END_PATIENCE_US 10000000L
+#define END_PATIENCE_MS 10000
 #define END_PAUSE_US    1000UL
 
 /* How long a QEMU that runs may take to answer. */
@@ -36,17 +37,29 @@ static void ignore_warning(G_GNUC_UNUSED const char *warning)
 {
 }
 
+/**
+ * struct Start - What the child is given
+ * @plan:            the plan that it acts on
+ * @state_directory: where guests' directories are
+ * @report:          end of a pipe that takes the error
+ */
+typedef struct {
+	const ExmPlan *plan;
+	const char *state_directory;
+	int report;
+} Start;
+
 /* In the child: become QEMU, or tell the parent why not: the code as one byte, then the message. */
-static void act_in_child(const ExmPlan *plan, const char *state_directory, int report)
+static void act_in_child(void *user)
 {
+	const Start *start = user;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
 	ssize_t put;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	exm_act(plan, state_directory, ignore_warning, &error);
+	exm_act(start->plan, start->state_directory, ignore_warning, &error);
 	text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
-	put = write(report, text, strlen(text));
+	put = write(start->report, text, strlen(text));
 	_exit(put < 0 ? 2 : 1);
 }
 
@@ -88,37 +101,29 @@ static void guard_newborn(void)
 	}
 }
 
-static void block_signals(int how)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++)
-		sigaddset(&signals, last_signals[i]);
-	sigprocmask(how, &signals, NULL);
-}
-
 static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t *ret_pid,
                         GError **error)
 {
 	exm_autofd int reader = -1;
 	exm_autofd int writer = -1;
+	Start start = { .plan = plan, .state_directory = state_directory };
+	const ExmChildProcess process = {
+		.work = act_in_child,
+		.user = &start,
+		.death_signal = SIGKILL,
+	};
 	int ends[2];
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return exm_throw_errno(error, errno, "make a pipe");
 	reader = ends[0];
-	writer = ends[1];
+	writer = start.report = ends[1];
 	guard_newborn();
-	block_signals(SIG_BLOCK);
-	pid = fork();
-	newborn = MAX(pid, 0);
-	block_signals(SIG_UNBLOCK);
-	if (pid < 0)
-		return exm_throw_errno(error, errno, "fork");
-	if (pid == 0)
-		act_in_child(plan, state_directory, writer);
+	if (!exm_child_process_start(&process, &pid, error))
+		return false;
+	/* Until here the child ends with this process by its death signal. */
+	newborn = pid;
 	exm_fd_clear(&writer);
 	if (!read_report(reader, error)) {
 		newborn = 0;
@@ -132,7 +137,7 @@ static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t 
 /* The keeper holds the log's lock until it has written all that came. */
 static void wait_for_words(int log)
 {
-	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_US;
+	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_MS * G_GINT64_CONSTANT(1000);
 	bool taken = false;
 
 	while (exm_lock_take(log, true, &taken, NULL) && !taken && g_get_monotonic_time() < deadline)
@@ -215,38 +220,30 @@ static bool still_answers(const ExmPlan *plan)
 	return status != NULL;
 }
 
-/* A QEMU that has hung up is about to end; one that is merely silent continues. */
-static bool has_ended(pid_t pid, int *ret_status)
-{
-	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_US;
-	pid_t ended;
-
-	while ((ended = waitpid(pid, ret_status, WNOHANG)) == 0 && g_get_monotonic_time() < deadline)
-		g_usleep(END_PAUSE_US);
-	return ended == pid;
-}
-
 /**
  * exm_detach() - Do the steps of a plan in a process that becomes a QEMU of its own
  * @plan:            the plan of a detached guest
  * @state_directory: where guests' directories are
  * @warn:            called for each warning, when the guest runs
+ * @ret_pid:         QEMU's process id; may be NULL
  * @error:           of the step that failed; SYSTEM with QEMU's own words where it ended at start.
  *                   Nothing is left then.
  *
  * The child, not this process, does the steps: so the locks and the record name the process that
  * becomes QEMU.
  */
-bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error)
+bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, pid_t *ret_pid,
+                GError **error)
 {
 	g_autoptr(GError) silence = NULL;
 	pid_t pid = -1;
-	int status;
+	int status = 0;
 
 	if (!start_child(plan, state_directory, &pid, error))
 		return false;
 	if (!wait_until_made(plan, &silence)) {
-		if (!still_answers(plan) && has_ended(pid, &status))
+		if (!still_answers(plan) &&
+		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status))
 			return throw_death(plan, state_directory, status, error);
 		end_newborn(plan, pid);
 		exm_state_sweep(state_directory);
@@ -256,5 +253,7 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 	newborn = 0;
 	for (guint i = 0; i < plan->warnings->len; i++)
 		warn(plan->warnings->pdata[i]);
+	if (ret_pid)
+		*ret_pid = pid;
 	return true;
 }

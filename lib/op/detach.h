@@ -3,8 +3,10 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "op/act.h"
 
-bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error);
+bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, pid_t *ret_pid,
+                GError **error);
 char *exm_detach_words(const ExmPlan *plan);

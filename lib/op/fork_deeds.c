@@ -361,7 +361,8 @@ static void load_first(const ExmFreeze *freeze)
 	end_child(plan, freeze->state_directory);
 }
 
-static bool load_other(ExmPlan *plan, const char *state_directory, const void *user, GError **error)
+static bool load_other(ExmPlan *plan, const char *state_directory, const void *user,
+                       G_GNUC_UNUSED pid_t *ret_pid, GError **error)
 {
 	const ExmFreeze *freeze = user;
 	const ExmVm vm = { .name = plan->name, .directory = plan->directory };

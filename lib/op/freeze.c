@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/child_process.h"
 #include "host/control.h"
 
 /* One that failed is undone too, unless it is whole: it may have got half way. */
@@ -38,40 +39,54 @@ static void settle(const ExmFreeze *freeze, guint begun)
 /* What is written when there is nothing left to watch over. */
 #define ALL_DONE G_MAXUINT
 
+/**
+ * struct Guard - What the guard is given
+ * @freeze:  what it undoes or finishes
+ * @reports: end of a pipe that is read
+ * @writer:  its other end, which must be closed there
+ */
+typedef struct {
+	const ExmFreeze *freeze;
+	int reports;
+	int writer;
+} Guard;
+
 /* In the guard, which hears of each step before it is begun: silence is the other's death. */
-static void guard(const ExmFreeze *freeze, int reports)
+static void guard(void *user)
 {
+	const Guard *guard = user;
 	guint begun = 0;
 	guint report;
 
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	while (TEMP_FAILURE_RETRY(read(reports, &report, sizeof(report))) == sizeof(report)) {
+	close(guard->writer);
+	while (TEMP_FAILURE_RETRY(read(guard->reports, &report, sizeof(report))) == sizeof(report)) {
 		if (report == ALL_DONE)
 			return;
 		begun = report;
 	}
-	settle(freeze, begun);
+	settle(guard->freeze, begun);
 }
 
 static bool start_guard(const ExmFreeze *freeze, pid_t *ret_pid, int *ret_reports, GError **error)
 {
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, 0 };
+	Guard user = { .freeze = freeze };
+	const ExmChildProcess process = {
+		.work = guard,
+		.user = &user,
+		.ignored_signals = ignored,
+	};
+	bool started;
 	int ends[2];
-	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return exm_throw_errno(error, errno, "make a pipe");
-	pid = fork();
-	if (pid == 0) {
-		close(ends[1]);
-		guard(freeze, ends[0]);
-		_exit(0);
-	}
+	user.reports = ends[0];
+	user.writer = ends[1];
+	started = exm_child_process_start(&process, ret_pid, error);
 	close(ends[0]);
 	*ret_reports = ends[1];
-	*ret_pid = pid;
-	return pid > 0 || exm_throw_errno(error, errno, "fork");
+	return started;
 }
 
 static bool tell_guard(int reports, guint report, GError **error)

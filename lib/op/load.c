@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/child_process.h"
 #include "host/control.h"
 #include "host/pidfd.h"
 #include "host/qmp_migration.h"
@@ -208,33 +209,32 @@ bool exm_load_state(const ExmVm *vm, const char *state, size_t length, bool run,
 	       (!run || exm_load_resume(&child, &time, error));
 }
 
-/*
- * In the helper. What it has of the child's would outlive the child: with the sockets QEMU's end
- * could not be heard, and with the locks the child's name and its template stayed taken.
+/**
+ * struct Helper - What the process that loads the device state is given
+ * @plan:  of the child
+ * @child: descriptor of the child's process
+ * @warn:  tells the user
  */
-static void drop_descriptors(const ExmPlan *plan)
-{
-	for (guint i = 0; i < plan->steps->len; i++) {
-		const ExmStep *step = plan->steps->pdata[i];
-
-		if (step->fd >= 0)
-			close(step->fd);
-	}
-}
+typedef struct {
+	const ExmPlan *plan;
+	int child;
+	ExmWarn warn;
+} Helper;
 
 /* A QEMU that could not load the state, or that never came to be, has said why, and ends. */
-static void load_or_kill(const ExmPlan *plan, int child, ExmWarn warn)
+static void load_or_kill(void *user)
 {
+	const Helper *helper = user;
+	int child = helper->child;
 	g_autoptr(GError) error = NULL;
 
-	drop_descriptors(plan);
-	if (exm_load(plan, LOAD_PATIENCE_MS, &error))
+	if (exm_load(helper->plan, LOAD_PATIENCE_MS, &error))
 		return;
 	/* A damaged state QEMU never got to see: it has no reason to end. */
 	if (!g_error_matches(error, EXM_ERROR, EXM_ERROR_STATE) &&
 	    exm_pidfds_wait(&child, 1, END_PATIENCE_MS))
 		return;
-	warn(error->message);
+	helper->warn(error->message);
 	exm_pidfd_kill(child, NULL);
 }
 
@@ -244,23 +244,23 @@ static void load_or_kill(const ExmPlan *plan, int child, ExmWarn warn)
  * @warn:  tells the user where it cannot be loaded; the child is killed then
  * @error: SYSTEM
  *
- * A helper does it, forked twice so that QEMU never sees its end.
+ * A helper does it, which QEMU is not the parent of. It keeps none of the child's descriptors: with
+ * the sockets it could not see QEMU's end, and the locks would outlive the child.
  */
 bool exm_load_start(const ExmPlan *plan, ExmWarn warn, GError **error)
 {
+	static const int ignored[] = { SIGPIPE, 0 };
 	exm_autofd int child = pidfd_open(getpid(), 0);
-	pid_t pid;
+	Helper helper = { .plan = plan, .child = child, .warn = warn };
+	const int kept[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, child, -1 };
+	const ExmChildProcess process = {
+		.work = load_or_kill,
+		.user = &helper,
+		.ignored_signals = ignored,
+		.kept_fds = kept,
+	};
 
 	if (child < 0)
 		return exm_throw_errno(error, errno, "open this process");
-	pid = fork();
-	if (pid < 0)
-		return exm_throw_errno(error, errno, "fork");
-	if (pid > 0)
-		return waitpid(pid, NULL, 0) == pid;
-	if (fork() == 0) {
-		signal(SIGPIPE, SIG_IGN);
-		load_or_kill(plan, child, warn);
-	}
-	_exit(0);
+	return exm_child_process_start_orphan(&process, error);
 }

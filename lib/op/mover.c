@@ -107,7 +107,7 @@ void exm_mover_free(ExmMover *mover)
 bool exm_mover_start(ExmMover *mover, const char *guest, GError **error)
 {
 	g_autoptr(GPtrArray) argv = g_ptr_array_new();
-	ExmSpawn spawn = { 0 };
+	ExmSpawn spawn = { .input = -1 };
 
 	if (mover->process)
 		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' is still on its way",
@@ -123,6 +123,7 @@ bool exm_mover_start(ExmMover *mover, const char *guest, GError **error)
 	g_ptr_array_add(argv, NULL);
 	spawn.argv = (const char *const *)argv->pdata;
 	spawn.output = mover->output;
+	spawn.errors = mover->output;
 	mover->process = exm_process_start(&spawn, error);
 	if (!mover->process)
 		forget_guest(mover);

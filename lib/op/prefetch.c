@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
-#include "host/background.h"
+#include "host/child_process.h"
 #include "host/control.h"
 #include "host/guest_memory.h"
 #include "host/hostinfo.h"
@@ -635,9 +635,17 @@ static void follow(void *user)
 /* That nothing is read before a guest is no reason for it not to run. */
 static void start_following(Follower *follower)
 {
+	static const int no_fds[] = { -1 };
+	const ExmChildProcess process = {
+		.work = follow,
+		.user = follower,
+		.name = "exomem-prefetch",
+		.kept_fds = no_fds,
+		.daemon = true,
+	};
 	g_autoptr(GError) error = NULL;
 
-	if (!exm_background_start("exomem-prefetch", follow, follower, &error))
+	if (!exm_child_process_start_orphan(&process, &error))
 		exm_trace("act", "nothing is read before: %s", error->message);
 }
 

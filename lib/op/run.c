@@ -26,7 +26,7 @@ static bool perform(const ExmRunRequest *request, const ExmPlan *plan, ExmWarn w
 {
 	const char *state = request->state_directory;
 
-	return plan->detach ? exm_detach(plan, state, warn, error)
+	return plan->detach ? exm_detach(plan, state, warn, NULL, error)
 	                    : exm_act(plan, state, warn, error);
 }
 

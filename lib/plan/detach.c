@@ -146,6 +146,69 @@ bool exm_detachment_new(const ExmQemuLine *line, ExmDetachment *ret_detachment, 
 	return true;
 }
 
+/* The numbers of a match such as "9" or "9:10". */
+static void add_numbers(const char *text, GArray *fds)
+{
+	g_auto(GStrv) numbers = g_strsplit(text, ":", -1);
+
+	for (char **number = numbers; *number; number++) {
+		guint64 value;
+
+		if (g_ascii_string_to_unsigned(*number, 10, 0, G_MAXINT, &value, NULL)) {
+			const int fd = (int)value;
+
+			g_array_append_val(fds, fd);
+		}
+	}
+}
+
+/**
+ * exm_detach_named_fds() - The descriptors that a command line may name
+ * @argv: QEMU's command line, whose last element may be NULL
+ *
+ * QEMU takes them as fd=9, vhostfd=9, fds=9:10, fd:9, /dev/fd/9 and addr.str=9, and the same in
+ * JSON. A number too many does no harm.
+ *
+ * Return: of int (transfer full).
+ */
+GArray *exm_detach_named_fds(const GPtrArray *argv)
+{
+	static const char pattern[] = "(?:fds?|str)\"?\\s*[:=/]\\s*\"?([0-9][0-9:]*)";
+	g_autoptr(GRegex) regex = g_regex_new(pattern, G_REGEX_RAW, 0, NULL);
+	GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+	for (guint i = 0; i < argv->len && argv->pdata[i]; i++) {
+		g_autoptr(GMatchInfo) match = NULL;
+
+		for (g_regex_match(regex, argv->pdata[i], 0, &match); g_match_info_matches(match);
+		     g_match_info_next(match, NULL)) {
+			g_autofree char *numbers = g_match_info_fetch(match, 1);
+
+			add_numbers(numbers, fds);
+		}
+	}
+	return fds;
+}
+
+/**
+ * exm_detach_has_config() - Whether a command line reads a configuration file of the user
+ * @argv: QEMU's command line, whose last element may be NULL
+ * @own:  the configuration file that exomem writes, or NULL
+ *
+ * Such a file may name descriptors too.
+ */
+bool exm_detach_has_config(const GPtrArray *argv, const char *own)
+{
+	for (guint i = 0; i + 1 < argv->len; i++) {
+		const char *option = argv->pdata[i];
+		const char *value = argv->pdata[i + 1];
+
+		if (value && g_str_has_suffix(option, "-readconfig") && g_strcmp0(value, own) != 0)
+			return true;
+	}
+	return false;
+}
+
 /**
  * exm_detach_chardev() - A character device that is a socket and perhaps logs what it says
  * @id:  its id

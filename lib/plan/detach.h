@@ -28,4 +28,6 @@ typedef struct {
 
 bool exm_detachment_new(const ExmQemuLine *line, ExmDetachment *ret_detachment, GError **error);
 char *exm_detach_value(const ExmQemuWord *word, int console_fd);
+GArray *exm_detach_named_fds(const GPtrArray *argv);
+bool exm_detach_has_config(const GPtrArray *argv, const char *own);
 char *exm_detach_chardev(const char *id, int fd, bool mux, bool log);

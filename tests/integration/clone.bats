@@ -431,6 +431,23 @@ wait_lines() { # FILE NUMBER
 	assert_no_process
 }
 
+@test "--attach: a child that has ended before exomem comes to know it" {
+	need_qemu
+	boot_and_save web
+	clone_behind --attach -n 1 web
+	until pgrep -P "$pid" >/dev/null; do :; done
+	kill -STOP "$pid"
+	until [ "$(vm qmp web-1 query-status 2>/dev/null | jq -r .status)" = running ]; do sleep 0.05; done
+	kill -KILL "$(jq .pid "$state/web-1/vm.json")"
+	until [ -z "$(names)" ]; do sleep 0.05; done
+	kill -CONT "$pid"
+	rc=0
+	wait "$pid" || rc=$?
+	[ "$rc" = 137 ]
+	[ "$(cat "$T/err")" = "exomem clone: child 'web-1' ended with status 137" ]
+	assert_guests
+}
+
 @test "--attach --any: until the first has ended; the others live" {
 	need_qemu
 	boot_and_save web $exits

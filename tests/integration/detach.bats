@@ -194,6 +194,28 @@ make_sleeper() {
 	[ "$(vm list -q)" = "$name" ]
 }
 
+@test "what the shell has open, the guest has not: but what its command line names" {
+	need_qemu
+	detach --name web $tiny 9>"$T/held" 19>"$T/other"
+	detach --name named $tiny -add-fd fd=9,set=2 \
+		-chardev file,id=c,path=/dev/fdset/2 9>"$T/held" 19>"$T/other"
+	for name in web named; do
+		for process in $(pid_of $name) $(pgrep -x exomem-log); do
+			[ -z "$(find "/proc/$process/fd" -lname "$T/other" 2>/dev/null)" ]
+		done
+	done
+	[ -z "$(find "/proc/$(pid_of web)/fd" -lname "$T/held")" ]
+	[ -n "$(find "/proc/$(pid_of named)/fd" -lname "$T/held")" ]
+}
+
+@test "a caller that ignores SIGCHLD: QEMU's words all the same, and QEMU does not ignore it" {
+	need_qemu
+	run env --ignore-signal=CHLD "$EXOMEM" run --detach --state-dir "$state" $doomed 3>&-
+	assert_refused 1 "'no-such-device' is not a valid device model name"
+	env --ignore-signal=CHLD "$EXOMEM" run --detach --state-dir "$state" --name web $tiny 3>&-
+	[ $((0x$(sed -n 's/^SigIgn:\t//p' "/proc/$(pid_of web)/status") >> 16 & 1)) = 0 ]
+}
+
 @test "warnings are printed by the starter" {
 	need_qemu
 	run --separate-stderr detach --name web $tiny -mem-path "$memory"

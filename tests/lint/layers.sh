@@ -50,6 +50,10 @@ chance="$chance|g_uuid_string_random"
 refuse 'lib/plan is pure' \
 	"$(code_lines "\\b($files|$world|$clock|$chance)\(" lib/plan/*.[ch])"
 
+refuse 'only lib/host/child_process.c forks' \
+	"$(code_lines '\b(v?fork|posix_spawnp?|popen|daemon)\(' lib/*/*.[ch] cmd/*.[ch] |
+		grep -v '^lib/host/child_process\.c:' || true)"
+
 printers='printf|puts|putchar|perror|g_print|g_printerr'
 environment='(secure_)?getenv|g_[gs]etenv|g_get_environ|setenv'
 refuse 'only cmd prints, exits and reads the environment' \

@@ -22,7 +22,8 @@ static Suite *(*const suites[])(void) = {
 	config_suite,     scrub_suite,          capacity_suite,
 	strip_suite,      policy_suite,         balance_suite,
 	balloon_suite,    pressure_suite,       prefetch_suite,
-	page_cache_suite, conversation_suite,
+	page_cache_suite, conversation_suite,   child_process_suite,
+	detach_suite,
 };
 
 int main(void)

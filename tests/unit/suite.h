@@ -36,6 +36,8 @@ Suite *checksum_suite(void);
 Suite *qemu_keys_suite(void);
 Suite *capacity_suite(void);
 Suite *strip_suite(void);
+Suite *child_process_suite(void);
+Suite *detach_suite(void);
 Suite *clash_suite(void);
 Suite *disk_suite(void);
 Suite *stream_suite(void);

@@ -25,7 +25,9 @@ static ExmProcess *start_shell(const char *text, const ExmKeptFd *fds, size_t fd
 		.argv = argv,
 		.fds = fds,
 		.fd_count = fd_count,
+		.input = -1,
 		.output = output,
+		.errors = output,
 		.own_group = true,
 	};
 	g_autoptr(GError) error = NULL;
@@ -162,10 +164,15 @@ START_TEST(what_cannot_be_executed)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const char *const argv[] = { cases[i].path, NULL };
+		const ExmSpawn spawn = {
+			.argv = argv,
+			.input = -1,
+			.output = -1,
+			.errors = -1,
+		};
 		g_autoptr(GError) error = NULL;
 
-		ck_assert_ptr_null(
-			exm_process_start(&(ExmSpawn){ .argv = argv, .output = -1 }, &error));
+		ck_assert_ptr_null(exm_process_start(&spawn, &error));
 		assert_error(error, EXM_ERROR_UNSUPPORTED, cases[i].path);
 		assert_error(error, EXM_ERROR_UNSUPPORTED, g_strerror(cases[i].errnum));
 	}
@@ -179,7 +186,14 @@ START_TEST(descriptor_that_is_not_open)
 {
 	const char *const argv[] = { "/bin/true", NULL };
 	const ExmKeptFd kept = { 900, 3 };
-	const ExmSpawn spawn = { .argv = argv, .fds = &kept, .fd_count = 1, .output = -1 };
+	const ExmSpawn spawn = {
+		.argv = argv,
+		.fds = &kept,
+		.fd_count = 1,
+		.input = -1,
+		.output = -1,
+		.errors = -1,
+	};
 	g_autoptr(GError) error = NULL;
 
 	ck_assert_ptr_null(exm_process_start(&spawn, &error));
@@ -241,7 +255,9 @@ static G_GNUC_NORETURN void start_and_wait(int kept_fd, int ready)
 		.argv = argv,
 		.fds = &kept,
 		.fd_count = 1,
+		.input = -1,
 		.output = -1,
+		.errors = -1,
 		.die_with_us = true,
 	};
 

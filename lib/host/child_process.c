@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* child_process.c - Fork a process with known signals and descriptors: the only place that forks */
+
+#include "host/child_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* Exit status of a process that could not be prepared, as a shell has it for a command. */
+#define EXIT_NOT_STARTED 127
+
+static void close_range_of(int first, int last)
+{
+	if (first > last || close_range((unsigned int)first, (unsigned int)last, 0) == 0)
+		return;
+	/* Before Linux 5.9, and under valgrind. */
+	last = MIN(last, (int)sysconf(_SC_OPEN_MAX) - 1);
+	for (int fd = first; fd <= last; fd++)
+		close(fd);
+}
+
+static void close_all_but(const int *kept_fds)
+{
+	int next = STDIN_FILENO;
+
+	for (; *kept_fds >= 0; kept_fds++) {
+		close_range_of(next, *kept_fds - 1);
+		next = *kept_fds + 1;
+	}
+	close_range_of(next, INT32_MAX);
+}
+
+/* A file opened later must not get one of these numbers: what is printed would go into it. */
+static bool fill_standard_fds(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* The handlers of the process that forked are not for this one. */
+static void set_signals(const ExmChildProcess *process)
+{
+	const int *ignored = process->ignored_signals;
+	sigset_t none;
+
+	for (int number = 1; number <= SIGRTMAX; number++)
+		signal(number, SIG_DFL);
+	for (; ignored && *ignored; ignored++)
+		signal(*ignored, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool prepare(const ExmChildProcess *process, pid_t parent)
+{
+	set_signals(process);
+	if (process->death_signal && prctl(PR_SET_PDEATHSIG, process->death_signal) < 0)
+		return false;
+	/* Orphaned before the call above: the signal will never come. */
+	if (process->death_signal && getppid() != parent)
+		return false;
+	if (process->own_group && setpgid(0, 0) < 0)
+		return false;
+	if (process->daemon && (setsid() < 0 || chdir("/") < 0))
+		return false;
+	if (process->kept_fds)
+		close_all_but(process->kept_fds);
+	if (process->daemon && !fill_standard_fds())
+		return false;
+	return !process->name || prctl(PR_SET_NAME, process->name) == 0;
+}
+
+static G_GNUC_NORETURN void run(const ExmChildProcess *process)
+{
+	process->work(process->user);
+	_exit(0);
+}
+
+/* No signal is handled twice: between fork() and set_signals() all are blocked. */
+static pid_t fork_blocked(void)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+/**
+ * exm_child_process_start() - Fork a process
+ * @process: what it does, and what it inherits
+ * @ret_pid: its id; the caller reaps it
+ * @error:   SYSTEM
+ *
+ * It begins with all signals at their default action but those it ignores, and none blocked.
+ */
+bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GError **error)
+{
+	const pid_t parent = getpid();
+	const pid_t pid = fork_blocked();
+
+	if (pid < 0)
+		return exm_throw_errno(error, errno, "cannot fork");
+	if (pid == 0) {
+		if (!prepare(process, parent))
+			_exit(EXIT_NOT_STARTED);
+		run(process);
+	}
+	*ret_pid = pid;
+	return true;
+}
+
+/* Not the leader of its session, so that no terminal it opens becomes its own. */
+static void fork_again(void *user)
+{
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		run(user);
+	if (pid < 0)
+		_exit(EXIT_NOT_STARTED);
+}
+
+/**
+ * exm_child_process_start_orphan() - Fork a process that need not be reaped
+ * @process: what it does, and what it inherits; without @death_signal
+ * @error:   SYSTEM; the process was not started
+ *
+ * It is forked twice. This process does not become its parent, and neither does a program that this
+ * process executes.
+ */
+bool exm_child_process_start_orphan(const ExmChildProcess *process, GError **error)
+{
+	ExmChildProcess middle = *process;
+	int status = 0;
+	pid_t pid = -1;
+
+	middle.work = fork_again;
+	middle.user = (void *)(uintptr_t)process;
+	if (!exm_child_process_start(&middle, &pid, error))
+		return false;
+	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid)
+		return exm_throw_errno(error, errno, "cannot wait for a forked process");
+	return status == 0 || exm_throw(error, EXM_ERROR_SYSTEM, "cannot start a background process");
+}

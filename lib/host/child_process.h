@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/**
+ * struct ExmChildProcess - A process to fork
+ * @work:            what it does; it exits with status 0 when that returns
+ * @user:            passed to @work
+ * @name:            its name, 15 bytes at most; NULL keeps this process's
+ * @ignored_signals: signals that it ignores, ended by 0; NULL for none
+ * @kept_fds:        the only descriptors it keeps, in ascending order, ended by -1; NULL keeps all
+ * @death_signal:    the signal that it gets when this process ends; 0 for none
+ * @own_group:       whether it leads a process group
+ * @daemon:          whether it has a session of its own, no terminal, "/" as its working directory,
+ *                   and /dev/null as those of stdin, stdout and stderr that it does not keep
+ */
+typedef struct {
+	void (*work)(void *user);
+	void *user;
+	const char *name;
+	const int *ignored_signals;
+	const int *kept_fds;
+	int death_signal;
+	bool own_group;
+	bool daemon;
+} ExmChildProcess;
+
+bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GError **error);
+bool exm_child_process_start_orphan(const ExmChildProcess *process, GError **error);
