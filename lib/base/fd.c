@@ -118,7 +118,9 @@ static bool replace_file(const char *path, const char *text, size_t length, mode
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
 	if (exm_fd_write_all(fd, text, length, name, error)) {
-		if (fchmod(fd, mode) == 0 && (!sync || fsync(fd) == 0) && rename(temporary, path) == 0)
+		/* NFS reports at close(2) what it could not write (Linux, fs/nfs/file.c). */
+		if (fchmod(fd, mode) == 0 && (!sync || fsync(fd) == 0) &&
+		    close(g_steal_fd(&fd)) == 0 && rename(temporary, path) == 0)
 			return true;
 		exm_throw_errno(error, errno, "cannot write %s", name);
 	}
@@ -165,6 +167,23 @@ bool exm_file_write_durable(const char *path, const char *text, size_t length, i
 
 	return replace_file(path, text, length, (mode_t)mode, true, error) &&
 	       exm_directory_sync(directory, error);
+}
+
+/**
+ * exm_file_sync() - Make a file's content, size and times outlive a crash of the host
+ * @path:  the file; its name is not synced
+ * @error: as exm_throw_errno() sets it; also for a write-back that failed earlier, unless the
+ * kernel has reported that to somebody already (Linux, lib/errseq.c)
+ *
+ * Return: true, or false with @error set
+ */
+bool exm_file_sync(const char *path, GError **error)
+{
+	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "cannot open '%s'", path);
+	return fsync(fd) == 0 || exm_throw_errno(error, errno, "cannot sync '%s'", path);
 }
 
 /**

@@ -354,6 +354,8 @@ static bool copy_data(int from, int to, uint64_t size, const char *name, GError 
  * @from:  the file, perhaps /proc/PID/fd/N
  * @to:    the new one, which must not be there; holes stay holes
  * @error: STATE where it is, NO_ROOM or SYSTEM otherwise; nothing is left behind
+ *
+ * The copy is synced, its name is not.
  */
 bool exm_memory_file_copy(const char *from, const char *to, GError **error)
 {
@@ -366,7 +368,8 @@ bool exm_memory_file_copy(const char *from, const char *to, GError **error)
 	output = open(to, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, MEMORY_FILE_MODE);
 	if (output < 0)
 		return throw_link(errno, to, error);
-	if (copy_data(input, output, (uint64_t)status.st_size, to, error))
+	if (copy_data(input, output, (uint64_t)status.st_size, to, error) &&
+	    (fsync(output) == 0 || exm_throw_errno(error, errno, "cannot sync '%s'", to)))
 		return true;
 	exm_file_remove_own(output, to);
 	return false;

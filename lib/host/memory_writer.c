@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 
 /* What pages and their offsets are multiples of. */
 #define PAGE_SIZE UINT64_C(4096)
@@ -18,7 +19,7 @@
 
 /**
  * struct ExmMemoryWriter - A file and what is still to be written to it
- * @fd:       the file, borrowed
+ * @fd:       the file
  * @path:     its name, for messages
  * @size:     its bytes
  * @written:  bytes written, each time they were
@@ -130,6 +131,19 @@ bool exm_memory_writer_flush(ExmMemoryWriter *writer, GError **error)
 	return write_gathered(writer, writer->start, length, error);
 }
 
+/**
+ * exm_memory_writer_sync() - Write what was gathered, and make the file outlive a crash of the host
+ * @writer: the writer
+ * @error:  NO_ROOM or SYSTEM, also of a write-back since the file was opened; the file's name is
+ * not synced
+ */
+bool exm_memory_writer_sync(ExmMemoryWriter *writer, GError **error)
+{
+	return exm_memory_writer_flush(writer, error) &&
+	       (fsync(writer->fd) == 0 ||
+	        exm_throw_errno(error, errno, "cannot sync '%s'", writer->path));
+}
+
 /* Makes a run that pages at this offset may be added to. */
 static bool begin_run(ExmMemoryWriter *writer, uint64_t offset, bool is_zero, GError **error)
 {
@@ -212,7 +226,7 @@ uint64_t exm_memory_writer_written(const ExmMemoryWriter *writer)
 
 /**
  * exm_memory_writer_new() - Begin to write a memory file
- * @fd:   the file, open for writing, and a hole from end to end; it stays open
+ * @fd:   the file (transfer full), open for writing, and a hole from end to end
  * @path: its name, for messages
  * @size: its bytes
  *
@@ -238,6 +252,7 @@ void exm_memory_writer_free(ExmMemoryWriter *writer)
 {
 	if (!writer)
 		return;
+	exm_fd_clear(&writer->fd);
 	g_free(writer->gathered);
 	g_free(writer->has_data);
 	g_free(writer->path);

@@ -101,11 +101,10 @@ static bool make_image(ExmQmp *qmp, const char *path, ExmJson *options, GError *
 	       wait_for_job(qmp, error) && check_job(qmp, error);
 }
 
-static bool make_file(const char *path, GError **error)
+/* QEMU syncs an image that it has made when it closes it, and drops the result (block.c). */
+static bool sync_image(int fd, GError **error)
 {
-	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-
-	return fd >= 0 || exm_throw_errno(error, errno, "make '%s'", path);
+	return fsync(fd) == 0 || exm_throw_errno(error, errno, "cannot sync it");
 }
 
 /**
@@ -123,18 +122,19 @@ static bool make_file(const char *path, GError **error)
 bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
                         const char *backing_format, uint64_t virtual_size, GError **error)
 {
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	ExmJson *options;
 	bool made;
 
-	if (!make_file(path, error))
-		return false;
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "make '%s'", path);
 	options = json_object_new_object();
 	exm_json_set_string(options, "driver", "qcow2");
 	exm_json_set_string(options, "file", NODE_NAME);
 	exm_json_set_uint(options, "size", virtual_size);
 	exm_json_set_string(options, "backing-file", backing_path);
 	exm_json_set_string(options, "backing-fmt", backing_format);
-	made = make_image(qmp, path, options, error);
+	made = make_image(qmp, path, options, error) && sync_image(fd, error);
 	forget(qmp);
 	if (made)
 		return true;

@@ -18,6 +18,33 @@
 #define DIRECTORY_MODE 0700
 #define FILE_MODE      0600
 
+/* The name is synced: that of the template is of no use without those above it. */
+static bool make_directory(const char *path, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(path);
+
+	if (mkdir(path, DIRECTORY_MODE) < 0 && errno != EEXIST)
+		return exm_throw_errno(error, errno, "make directory '%s'", path);
+	return exm_directory_sync(parent, error);
+}
+
+static bool make_directories(const char *path, GError **error)
+{
+	g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *above = g_strdup(path);
+
+	while (access(above, F_OK) < 0) {
+		char *parent = g_path_get_dirname(above);
+
+		g_ptr_array_add(missing, g_steal_pointer(&above));
+		above = parent;
+	}
+	for (guint i = missing->len; i > 0; i--)
+		if (!make_directory(missing->pdata[i - 1], error))
+			return false;
+	return true;
+}
+
 /**
  * exm_template_store_begin() - Make the directory that a template is put together in
  * @temporary: its path; directories above it are made where they are missing
@@ -27,8 +54,8 @@ bool exm_template_store_begin(const char *temporary, GError **error)
 {
 	g_autofree char *parent = g_path_get_dirname(temporary);
 
-	if (g_mkdir_with_parents(parent, DIRECTORY_MODE) < 0)
-		return exm_throw_errno(error, errno, "make directory '%s'", parent);
+	if (!make_directories(parent, error))
+		return false;
 	if (mkdir(temporary, DIRECTORY_MODE) < 0)
 		return exm_throw_errno(error, errno, "make directory '%s'", temporary);
 	return true;
@@ -55,7 +82,7 @@ bool exm_template_store_write_manifest(const char *temporary, const ExmTemplate 
  * exm_template_store_commit() - Give a template its place; from here on it is one
  * @temporary: directory that holds all of it
  * @directory: its place, which must be free
- * @error:     STATE where it is not
+ * @error:     STATE where it is not; SYSTEM, also where it has its place and a crash might undo that
  */
 bool exm_template_store_commit(const char *temporary, const char *directory, GError **error)
 {
@@ -70,9 +97,11 @@ bool exm_template_store_commit(const char *temporary, const char *directory, GEr
 			                 "'%s' has just been made by somebody else", directory);
 		return exm_throw_errno(error, errno, "rename '%s' to '%s'", temporary, directory);
 	}
-	/* It is there already: that it might not outlive a crash is no reason to fail. */
-	exm_directory_sync(parent, NULL);
-	return true;
+	if (exm_directory_sync(parent, error))
+		return true;
+	g_prefix_error(error,
+	               "'%s' is complete, but may be lost in a crash of the host: ", directory);
+	return false;
 }
 
 /**

@@ -40,6 +40,7 @@ static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const ExmTemplate *template = freeze->plan->template;
 	const int index = overlay_index(freeze->fork->plan, step->path);
+	g_autofree char *directory = g_path_get_dirname(step->path);
 	const ExmTemplateDisk *disk;
 	g_autofree char *base = NULL;
 
@@ -47,7 +48,13 @@ static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 		return exm_save_deed(step->kind)->act(freeze, step, error);
 	disk = template->disks->pdata[index];
 	base = exm_template_path(template, disk->path);
-	return exm_overlay_create(freeze->qmp, step->path, base, disk->format, disk->size, error);
+	if (!exm_overlay_create(freeze->qmp, step->path, base, disk->format, disk->size, error))
+		return false;
+	/* What the guest syncs from now on must not be in a file that a crash takes the name of. */
+	if (exm_directory_sync(directory, error))
+		return true;
+	unlink(step->path);
+	return false;
 }
 
 /* By it QEMU's block layer knows an overlay of the guest's own. */
@@ -411,9 +418,18 @@ static bool write_devices(ExmFreeze *freeze, GError **error)
 	return true;
 }
 
+/* The directory has its place already, so that the manifest alone makes it a template. */
+static bool sync_directories(const char *directory, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(directory);
+
+	return exm_directory_sync(directory, error) && exm_directory_sync(parent, error);
+}
+
 static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	if (!write_devices(freeze, error) || !exm_save_deed(step->kind)->act(freeze, step, error))
+	if (!write_devices(freeze, error) || !sync_directories(freeze->plan->temporary, error) ||
+	    !exm_save_deed(step->kind)->act(freeze, step, error))
 		return false;
 	exm_freeze_protect_memory(freeze->plan);
 	return true;

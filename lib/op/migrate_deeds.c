@@ -133,18 +133,11 @@ static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return true;
 }
 
-static bool sync_file(const char *path, GError **error)
-{
-	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return (fd >= 0 && fdatasync(fd) == 0) || exm_throw_errno(error, errno, "sync '%s'", path);
-}
-
-/* What the guest has written and this host has not. */
+/* What the guest has written and this host has not; also the times, which the manifest has too. */
 static bool sync_files(const ExmSavePlan *plan, GError **error)
 {
 	for (guint i = 0; i < plan->memory->len; i++)
-		if (!sync_file(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
+		if (!exm_file_sync(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
 			return false;
 	return true;
 }
@@ -224,7 +217,7 @@ static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
 
 	(void)step;
-	return sync_files(plan, error) && sync_file(devices, error);
+	return sync_files(plan, error) && exm_file_sync(devices, error);
 }
 
 static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)

@@ -357,6 +357,42 @@ bool exm_freeze_save_state(ExmFreeze *freeze, GError **error)
 	       flush_memory(freeze, error);
 }
 
+/* What exomem has given a name to: that of a file which keeps its own is the user's business. */
+static bool sync_name(const ExmSaveFile *file, GError **error)
+{
+	g_autofree char *directory = g_path_get_dirname(file->path);
+
+	return file->how == EXM_SAVE_KEEP || !file->outer || exm_directory_sync(directory, error);
+}
+
+static bool sync_memory(const ExmSavePlan *plan, guint index, GError **error)
+{
+	const ExmSaveFile *file = plan->memory->pdata[index];
+	const ExmTemplateMemory *block = plan->template->memory->pdata[index];
+
+	/* A device has no cache of pages, and no fsync(2) (Linux, drivers/dax/device.c). */
+	return block->namespace || (exm_file_sync(file->path, error) && sync_name(file, error));
+}
+
+/* Whatever the manifest will name; names in the template's directory are synced with that. */
+static bool flush_files(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const ExmSavePlan *plan = freeze->plan;
+
+	(void)step;
+	for (guint i = 0; freeze->writers && i < freeze->writers->len; i++)
+		if (!exm_memory_writer_sync(freeze->writers->pdata[i], error))
+			return false;
+	for (guint i = 0; i < plan->memory->len; i++)
+		if (!sync_memory(plan, i, error))
+			return false;
+	for (guint i = 0; i < plan->disks->len; i++)
+		if (!exm_file_sync(((const ExmSaveFile *)plan->disks->pdata[i])->path, error) ||
+		    !sync_name(plan->disks->pdata[i], error))
+			return false;
+	return true;
+}
+
 static bool save_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	exm_autofd int file = open(step->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -556,8 +592,14 @@ static bool write_manifest(ExmFreeze *freeze, const ExmStep *step, GError **erro
 
 static bool link_heir(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	return symlink(freeze->plan->template->directory, step->path) == 0 ||
-	       exm_throw_errno(error, errno, "make '%s'", step->path);
+	g_autofree char *directory = g_path_get_dirname(step->path);
+
+	if (symlink(freeze->plan->template->directory, step->path) < 0)
+		return exm_throw_errno(error, errno, "make '%s'", step->path);
+	if (exm_directory_sync(directory, error))
+		return true;
+	unlink(step->path);
+	return false;
 }
 
 static bool commit(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -623,6 +665,7 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
 	[EXM_STEP_WRITE_MEMORY] = { write_memory, remove_file },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
+	[EXM_STEP_FLUSH_MEMORY] = { flush_files, NULL },
 	[EXM_STEP_CHECKSUM_FILE] = { checksum_file, NULL },
 	[EXM_STEP_MARK_FILE] = { mark_file, unmark_file },
 	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },

@@ -594,6 +594,7 @@ void exm_save_add_manifest_steps(const ExmSavePlan *plan, const char *random)
 {
 	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
 
+	exm_save_add_step(plan, EXM_STEP_FLUSH_MEMORY, plan->vm->name);
 	for (guint i = 0; i < plan->memory->len; i++) {
 		const ExmSaveFile *file = plan->memory->pdata[i];
 

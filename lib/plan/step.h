@@ -67,7 +67,7 @@
  * @EXM_STEP_REHEARSE: have a copy of the guest's state loaded there, while the guest goes on
  * @EXM_STEP_PREPARE: have a QEMU started there, which waits for the device state
  * @EXM_STEP_FREEZE_GUEST: stop every thread of the guest's QEMU
- * @EXM_STEP_FLUSH_MEMORY: write back what is still dirty, now that nothing changes it
+ * @EXM_STEP_FLUSH_MEMORY: sync memory and disks, which nothing changes any more
  * @EXM_STEP_SEND_STATE: hand the device state to the destination
  * @EXM_STEP_RELEASE_GUEST: kill the guest's QEMU and give its locks back
  * @EXM_STEP_TAKE_OVER: have the guest run at the destination

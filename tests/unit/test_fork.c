@@ -147,12 +147,12 @@ static const struct {
 	{ { .keep = true },
 	  EXM_FORK_SUCCEED,
 	  OWN_FILE " " KEPT_PLACE "/" RAM_FILE " " RAM_FILE,
-	  SUCCEED "link-file mark-file write-manifest end-guest" },
+	  SUCCEED "link-file flush-memory mark-file write-manifest end-guest" },
 	/* A file with a name has it already. */
 	{ { .guest = NAMED, .keep = true },
 	  EXM_FORK_SUCCEED,
 	  "/mem/ram /mem/ram /mem/ram",
-	  SUCCEED "mark-file write-manifest end-guest" },
+	  SUCCEED "flush-memory mark-file write-manifest end-guest" },
 	/* Blocks are shared on their own file system only. */
 	{ { .reflink = true },
 	  EXM_FORK_REFLINK,
@@ -165,7 +165,7 @@ static const struct {
 	{ { .reflink = true, .keep = true },
 	  EXM_FORK_REFLINK,
 	  OWN_FILE " " BESIDE("base") " " BESIDE("base"),
-	  REFLINK "mark-file write-manifest" },
+	  REFLINK "flush-memory mark-file write-manifest" },
 	/* It goes on by itself, so it may have a terminal, and a file with a name. */
 	{ { .guest = NAMED, .reflink = true },
 	  EXM_FORK_REFLINK,
@@ -182,7 +182,7 @@ static const struct {
 	{ { .guest = ALONE, .beside = true, .keep = true },
 	  EXM_FORK_WRITE,
 	  "- " KEPT_PLACE "/" RAM_FILE " " RAM_FILE,
-	  WRITE "mark-file write-manifest" },
+	  WRITE "flush-memory mark-file write-manifest" },
 	/* What is private is in no file that could share blocks. */
 	{ { .guest = ALONE, .reflink = true },
 	  EXM_FORK_WRITE,
@@ -460,7 +460,7 @@ static const struct {
 	  "keep-memory save-devices take-place load-children drop-template end-guest" },
 	{ { .guest = UNNAMED_DISK, .answers = UNNAMED_IMAGE, .reflink = true, .keep = true },
 	  "make-template link-file make-overlay make-overlay hold-devices make-memory start-children "
-	  "sync-memory move-disk save-devices clone-memory resume-guest load-children mark-file "
+	  "sync-memory move-disk save-devices clone-memory resume-guest load-children flush-memory mark-file "
 	  "write-manifest" },
 };
 
@@ -682,6 +682,7 @@ START_TEST(printed_forms)
 		"take-place      web\n"
 		"load-children   web\n"
 		"link-file       " KEPT_PLACE "/" RAM_FILE "\n"
+		"flush-memory    web\n"
 		"mark-file       " KEPT_PLACE "/" RAM_FILE "\n"
 		"write-manifest  " KEPT_PLACE "/manifest.json\n"
 		"end-guest       web\n");

@@ -25,7 +25,8 @@ static void begin(void)
 	file = memfd_create("memory", MFD_CLOEXEC);
 	ck_assert_int_ge(file, 0);
 	ck_assert_int_eq(ftruncate(file, FILE_SIZE), 0);
-	writer = exm_memory_writer_new(file, "/memory", FILE_SIZE);
+	/* The writer closes its own. */
+	writer = exm_memory_writer_new(dup(file), "/memory", FILE_SIZE);
 	wanted = g_malloc0(FILE_SIZE);
 }
 
@@ -181,11 +182,48 @@ START_TEST(disk_is_full)
 	exm_autofd int device = open("/dev/full", O_RDWR | O_CLOEXEC);
 
 	ck_assert_int_ge(device, 0);
-	full = exm_memory_writer_new(device, "/dev/full", FILE_SIZE);
+	full = exm_memory_writer_new(g_steal_fd(&device), "/dev/full", FILE_SIZE);
 	ck_assert(exm_memory_writer_put(full, 0, data, sizeof(data), &error));
 	ck_assert(!exm_memory_writer_flush(full, &error));
 	assert_error(error, EXM_ERROR_NO_ROOM, "write '/dev/full'");
 	ck_assert_uint_eq(exm_memory_writer_written(full), 0);
+}
+END_TEST
+
+START_TEST(what_is_synced)
+{
+	g_autoptr(GError) error = NULL;
+
+	put(3, 2, 'x');
+	ck_assert(exm_memory_writer_sync(writer, &error));
+	assert_no_error(error);
+	ck_assert_uint_eq(pages_in_use(), 2);
+}
+END_TEST
+
+START_TEST(what_cannot_be_synced)
+{
+	g_autoptr(ExmMemoryWriter) null = NULL;
+	g_autoptr(GError) error = NULL;
+	static const uint8_t data[4096];
+	/* It takes all that is written, and cannot be synced. */
+	const int device = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(device, 0);
+	null = exm_memory_writer_new(device, "/dev/null", FILE_SIZE);
+	ck_assert(exm_memory_writer_put(null, 0, data, sizeof(data), &error));
+	ck_assert(!exm_memory_writer_sync(null, &error));
+	assert_error(error, EXM_ERROR_SYSTEM, "cannot sync '/dev/null'");
+}
+END_TEST
+
+START_TEST(the_file_is_closed)
+{
+	const int device = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(device, 0);
+	exm_memory_writer_free(exm_memory_writer_new(device, "/dev/null", FILE_SIZE));
+	ck_assert_int_eq(fcntl(device, F_GETFD), -1);
 }
 END_TEST
 
@@ -202,7 +240,7 @@ START_TEST(no_holes)
 
 	ck_assert_int_ge(self, 0);
 	ck_assert(pages == GSIZE_TO_POINTER(address));
-	memory = exm_memory_writer_new(self, "/proc/self/mem", FILE_SIZE + address);
+	memory = exm_memory_writer_new(g_steal_fd(&self), "/proc/self/mem", FILE_SIZE + address);
 	for (int i = 0; i < 3; i++)
 		exm_memory_writer_put(memory, address + i * PAGE_SIZE, data, PAGE_SIZE, &error);
 	exm_memory_writer_put(memory, address + PAGE_SIZE, NULL, PAGE_SIZE, &error);
@@ -229,6 +267,9 @@ Suite *memory_writer_suite(void)
 	tcase_add_test(tcase, zeros_come_later);
 	tcase_add_loop_test(tcase, outside, 0, 5);
 	tcase_add_test(tcase, disk_is_full);
+	tcase_add_test(tcase, what_is_synced);
+	tcase_add_test(tcase, what_cannot_be_synced);
+	tcase_add_test(tcase, the_file_is_closed);
 	tcase_add_test(tcase, no_holes);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# durable.bats - what is synced before a manifest names it.
+
+# bats, helper.bash and template.bash set the other variables.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
+
+load helper
+load template
+
+# Its name in a regular expression.
+ram=${file//+/[+]}
+
+need_strace() {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+}
+
+# Runs a verb, and leaves in $T/calls what it has synced and renamed, by path, in order.
+trace() { # VERB ARGUMENT...
+	local verb=$1
+	shift
+	strace -qq -y -s 4096 -e signal=none -e trace=fsync,fdatasync,rename -o "$T/trace" \
+		"$EXOMEM" "$verb" --state-dir "$state" "$@" >/dev/null 3>&-
+	sed -En 's/^fsync\([0-9]+<(.*)>(\(deleted\))?\) += 0$/sync \1/p; s/^rename\("(.*)", "(.*)"\) += 0$/rename \1 \2/p' \
+		"$T/trace" >"$T/calls"
+}
+
+# Fails unless each path that matches was synced before the first rename that matches.
+assert_synced_before() { # RENAME PATH...
+	local commit path at
+	commit=$(grep -nE -m 1 -- "^rename $1\$" "$T/calls" | cut -d: -f1)
+	[ -n "$commit" ]
+	shift
+	for path in "$@"; do
+		at=$(grep -nE -m 1 -- "^sync $path\$" "$T/calls" | cut -d: -f1)
+		if [ -z "$at" ] || [ "$at" -gt "$commit" ]; then
+			echo "$path is not synced before line $commit of:"
+			cat "$T/calls"
+			return 1
+		fi
+	done
+}
+
+@test "save of private memory: all of the template is synced before it has its place" {
+	need_strace
+	boot web
+	fill web 8M 7
+	trace save -q web "$T/one/two/new"
+	making="$T/one/two/\.new\.[0-9a-f]{4}"
+	assert_synced_before "$making $T/one/two/new" "$T" "$T/one" "$making" "$making/$ram" \
+		"$making/devices" "$making/manifest.json.{7}"
+	[ "$(tail -n 1 "$T/calls")" = "sync $T/one/two" ]
+}
+
+@test "save of shared memory and a disk: those are synced too, and the marker" {
+	need_strace
+	truncate -s 1M "$T/disk"
+	boot web -mem-path "$memory,mode=create,anyfs" -drive "file=$T/disk,format=raw,if=virtio"
+	trace save -q web "$T/templates/new"
+	making="$T/templates/\.new\.[0-9a-f]{4}"
+	assert_synced_before "$making $T/templates/new" "$memory/$ram" "$memory/$ram.template.{7}" \
+		"$memory" "$T/disk" "$making/disk0.qcow2" "$making"
+}
+
+@test "save of memory without a name, in another directory: its name is synced" {
+	need_strace
+	need_root 'mounts tmpfs'
+	mount -t tmpfs -o mode=700 none "$memory"
+	boot web -mem-path "$memory"
+	trace save -q web "$T/templates/new"
+	making="$T/templates/\.new\.[0-9a-f]{4}"
+	# The kernel calls a descriptor as the file was called when that was made.
+	assert_synced_before "$making $T/templates/new" "$memory/(#[0-9]+|$ram.new-[0-9a-f]{4})" \
+		"$memory" "$making"
+}
+
+@test "save of a child: its disk and the link to the heir are synced" {
+	need_strace
+	truncate -s 1M "$T/disk"
+	boot web -mem-path "$memory,mode=create,anyfs" -drive "file=$T/disk,format=raw,if=virtio"
+	vm save -q web "$T/templates/base"
+	"$EXOMEM" clone --state-dir "$state" --detach "$T/templates/base" 3>&- >/dev/null
+	trace save -q base-1 "$T/templates/new"
+	making="$T/templates/\.new\.[0-9a-f]{4}"
+	assert_synced_before "$making $T/templates/new" "$T/templates/base" "$making/disk0-base.qcow2" \
+		"$making/disk0.qcow2" "$making"
+}
+
+@test "fork --keep: all of the template is synced before its manifest is there" {
+	need_strace
+	boot web -mem-path "$memory,mode=create,anyfs"
+	trace fork -q --keep --name child web "$T/templates/new"
+	new=$T/templates/new
+	assert_synced_before "$new/manifest.json.{7} $new/manifest.json" "$new" "$new/devices" \
+		"$T/templates" "$memory/$ram"
+}
+
+# Fails unless the guest runs as before, and nothing of a template is there.
+assert_no_template() {
+	assert_unharmed web
+	assert_empty "$T/templates"
+}
+
+# Fails each sync of a save in turn: of none the error is dropped.
+@test "save: whichever sync fails, it is an error" {
+	need_strace
+	boot web
+	fill web 8M 7
+	mkdir "$T/templates"
+	for ((n = 1; n < 30; n++)); do
+		run strace -qq -e signal=none -e trace=fsync -e inject=fsync:error=EIO:when=$n \
+			-o /dev/null "$EXOMEM" save -q --state-dir "$state" web "$T/templates/new" 3>&-
+		[ ! -e "$T/templates/new" ] || break
+		echo "sync number $n: $output"
+		assert_refused 1 'Input/output error'
+		assert_no_template
+	done
+	echo "sync number $n: $output"
+	# Its name is synced last, and the guest has ended.
+	[ "$n" -gt 5 ]
+	assert_refused 1 "'$T/templates/new' is complete, but may be lost"
+	vm template verify "$T/templates/new"
+	[ -z "$(vm list -q)" ]
+}
