@@ -167,36 +167,6 @@ static bool throw_link(int errnum, const char *path, GError **error)
 	return exm_throw_errno(error, errnum, "give '%s' its name", path);
 }
 
-/* A guest that dirties its memory faster than the disk takes it is not waited for. */
-#define SETTLE_ROUNDS    12
-#define SETTLE_ENOUGH_US 5000
-
-/* Microseconds that it took to write back what was dirty. */
-static gint64 sync_once(int fd)
-{
-	const gint64 start = g_get_monotonic_time();
-
-	fdatasync(fd);
-	return g_get_monotonic_time() - start;
-}
-
-/**
- * exm_memory_file_settle() - Write dirty memory back while a guest runs, until little is left
- * @path:  of the file
- * @error: SYSTEM
- */
-bool exm_memory_file_settle(const char *path, GError **error)
-{
-	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return exm_throw_errno(error, errno, "open '%s'", path);
-	for (int i = 0; i < SETTLE_ROUNDS; i++)
-		if (sync_once(fd) < SETTLE_ENOUGH_US)
-			break;
-	return true;
-}
-
 /**
  * exm_memory_file_give_name() - Give an unnamed file its name
  * @fd:    made by exm_memory_file_create_unnamed()

@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "host/guest_memory.h"
 #include "host/pidfd.h"
+#include "host/state.h"
 
 /* So much is written back and pushed out at once. */
 #define WINDOW       (4 * EXM_MIB)
@@ -93,15 +94,23 @@ static uint64_t count_present(const Sweep *sweep, const ExmGuestRange *range, ui
 	return count;
 }
 
-/* A page that is not on its disk cannot be dropped. */
-static void write_back(const char *path, uint64_t offset, uint64_t length)
+/*
+ * A page that is not on its disk cannot be dropped: one that could not be written there would come
+ * back as what the disk has. Whoever asks after us is not told of that by the kernel.
+ */
+static bool write_back(const ExmVm *vm, const char *path, uint64_t offset, uint64_t length,
+                       GError **error)
 {
 	exm_autofd int fd = open(path, O_RDWR | O_CLOEXEC);
+	g_autofree char *reason = NULL;
 
-	if (fd >= 0)
-		sync_file_range(fd, (off_t)offset, (off_t)length,
-		                SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-		                        SYNC_FILE_RANGE_WAIT_AFTER);
+	if (fd < 0 || sync_file_range(fd, (off_t)offset, (off_t)length,
+	                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+	                                      SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+		return true;
+	reason = g_strdup_printf("cannot sync '%s': %s", path, g_strerror(errno));
+	exm_state_record_loss(vm, reason);
+	return exm_throw(error, EXM_ERROR_SYSTEM, "%s", reason);
 }
 
 /* What nobody maps any more may still be cached. */
@@ -125,8 +134,8 @@ static bool push_out(Sweep *sweep, const ExmGuestRange *range, uint64_t offset, 
 	if (before == 0)
 		return true;
 	piece.iov_len = reach;
-	if (range->file)
-		write_back(range->file, range->offset + offset, reach);
+	if (range->file && !write_back(sweep->vm, range->file, range->offset + offset, reach, error))
+		return false;
 	if (syscall(SYS_process_madvise, sweep->process, &piece, 1UL, MADV_PAGEOUT, 0U) < 0)
 		return exm_throw_errno(error, errno, "push memory of guest '%s' out%s",
 		                       sweep->vm->name, errno == EPERM ? " (that is root's)" : "");

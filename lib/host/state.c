@@ -453,6 +453,25 @@ ExmVm *exm_state_find(const char *state_directory, const char *name, GError **er
 }
 
 /**
+ * exm_state_record_loss() - Write down that a guest may have lost memory
+ * @vm:     the guest
+ * @reason: why a write-back failed; one that was written down before stays
+ *
+ * Where that cannot be written nothing happens: whoever calls this has an error to report already.
+ */
+void exm_state_record_loss(const ExmVm *vm, const char *reason)
+{
+	g_autofree char *root = g_path_get_dirname(vm->directory);
+	g_autofree char *name = g_path_get_basename(vm->directory);
+	g_autoptr(ExmVm) now = exm_state_find(root, name, NULL);
+
+	if (!now || now->memory_error)
+		return;
+	now->memory_error = g_strdup(reason);
+	exm_state_record(now, NULL);
+}
+
+/**
  * exm_state_is_alive() - Whether a guest still lives
  * @vm: the guest
  *

@@ -24,6 +24,7 @@ void exm_state_release(const char *directory);
 bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
                         GError **error);
 bool exm_state_record(const ExmVm *vm, GError **error);
+void exm_state_record_loss(const ExmVm *vm, const char *reason);
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);
 char *exm_state_find_pid(const char *state_directory, pid_t pid);

@@ -199,16 +199,6 @@ static void end_children(const ExmFreeze *freeze, const ExmStep *step)
 	exm_children_end(freeze->fork->children, freeze->state_directory, NULL);
 }
 
-static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
-{
-	(void)step;
-	for (guint i = 0; i < freeze->plan->memory->len; i++)
-		if (!exm_memory_file_settle(
-			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->source, error))
-			return false;
-	return true;
-}
-
 static bool move_disk(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
@@ -252,8 +242,10 @@ static bool clone_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (source < 0)
 		return false;
 	g_ptr_array_find(freeze->plan->memory, file, &index);
+	/* FICLONE has written back what was dirty. */
 	return exm_memory_file_clone(source, file->source, plan->inheritance.memory_fd + (int)index,
-	                             step->path, error);
+	                             step->path, error) &&
+	       exm_freeze_write_back(freeze, exm_write_back_check, error);
 }
 
 static bool pour(const ExmFreeze *freeze, ExmExpectant *child, GError **error)
@@ -325,7 +317,8 @@ static bool take_place(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	uint64_t time = 0;
 
 	(void)step;
-	if (!pour(freeze, &fork->heir, error) || !pour(freeze, &fork->first, error) ||
+	if (!exm_freeze_write_back(freeze, exm_write_back_check, error) ||
+	    !pour(freeze, &fork->heir, error) || !pour(freeze, &fork->first, error) ||
 	    !exm_qmp_migration_wait(fork->heir.qmp, error))
 		return false;
 	hand_on_log(freeze, heir);
@@ -481,7 +474,6 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_MAKE_MEMORY] = { make_memory, unlink_path, .whole = true },
 	[EXM_STEP_LEND_MEMORY] = { lend_memory, NULL },
 	[EXM_STEP_START_CHILDREN] = { start_children, end_children },
-	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },
 	[EXM_STEP_MOVE_DISK] = { move_disk, move_disk_back },
 	[EXM_STEP_SAVE_DEVICES] = { save_state, resume_again },
 	[EXM_STEP_CLONE_MEMORY] = { clone_memory, NULL },

@@ -13,6 +13,8 @@
 #include "base/trace.h"
 #include "host/child_process.h"
 #include "host/control.h"
+#include "host/pidfd.h"
+#include "host/state.h"
 
 /* One that failed is undone too, unless it is whole: it may have got half way. */
 static void undo(const ExmFreeze *freeze, guint begun)
@@ -133,6 +135,90 @@ static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **e
 	return tell_guard(reports, ALL_DONE, error);
 }
 
+static void file_free(gpointer file)
+{
+	exm_write_back_free(file);
+}
+
+/* Where the guest's own file can be found (transfer full); NULL where memory is in none, or a device. */
+static char *path_of(const ExmSavePlan *plan, guint index)
+{
+	const ExmSaveFile *file = plan->memory->pdata[index];
+	const ExmTemplateMemory *block = plan->template->memory->pdata[index];
+
+	/* A device has no page cache, and no fsync(2) (Linux, drivers/dax/device.c). */
+	if (file->how == EXM_SAVE_WRITE || block->namespace)
+		return NULL;
+	if (file->source)
+		return g_strdup(file->source);
+	return file->fd >= 0 ? exm_freeze_opened_by_guest(plan, file) : g_strdup(file->path);
+}
+
+static bool open_files(ExmFreeze *freeze, GError **error)
+{
+	const ExmSavePlan *plan = freeze->plan;
+	exm_autofd int process = -1;
+
+	freeze->files = g_ptr_array_new_with_free_func(file_free);
+	if (!exm_pidfd_open(plan->vm, &process, error))
+		return false;
+	for (guint i = 0; i < plan->memory->len; i++) {
+		g_autofree char *path = path_of(plan, i);
+		ExmWriteBack *file = path ? exm_write_back_open((pid_t)plan->vm->pid, process, path,
+		                                                error)
+		                          : NULL;
+
+		if (path && !file)
+			return false;
+		if (file)
+			g_ptr_array_add(freeze->files, file);
+	}
+	return true;
+}
+
+/**
+ * exm_freeze_write_back() - Write back all of the guest's memory files, or ask how that went
+ * @freeze: what is done
+ * @act:    exm_write_back_check(), _settle() or _sync()
+ * @error:  SYSTEM or NO_ROOM; the guest's record has it from now on, because the kernel does not
+ *          say it again
+ */
+bool exm_freeze_write_back(const ExmFreeze *freeze,
+                           bool (*act)(const ExmWriteBack *file, GError **error), GError **error)
+{
+	for (guint i = 0; i < freeze->files->len; i++) {
+		GError *failure = NULL;
+
+		if (act(freeze->files->pdata[i], &failure))
+			continue;
+		exm_state_record_loss(freeze->plan->vm, failure->message);
+		g_propagate_error(error, failure);
+		return false;
+	}
+	return true;
+}
+
+static bool run_watched(ExmFreeze *freeze, GError **error)
+{
+	exm_autofd int reports = -1;
+	pid_t watcher = -1;
+	guint begun = 0;
+	int status = 0;
+	bool done;
+
+	if (!start_guard(freeze, &watcher, &reports, error))
+		return false;
+	freeze->qmp = exm_control_open(freeze->plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, error);
+	done = freeze->qmp && act_all(freeze, reports, &begun, error);
+	exm_qmp_free(g_steal_pointer(&freeze->qmp));
+	exm_fd_clear(&reports);
+	waitpid(watcher, &status, 0);
+	/* One that was killed has left that to us. */
+	if (!done && WIFSIGNALED(status))
+		settle(freeze, begun);
+	return done;
+}
+
 /**
  * exm_freeze_run() - Do the steps of a save or a fork
  * @freeze: what is done, on what
@@ -144,22 +230,10 @@ static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **e
  */
 bool exm_freeze_run(ExmFreeze *freeze, GError **error)
 {
-	exm_autofd int reports = -1;
-	pid_t watcher = -1;
-	guint begun = 0;
-	int status = 0;
 	bool done;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!start_guard(freeze, &watcher, &reports, error))
-		return false;
-	freeze->qmp = exm_control_open(freeze->plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, error);
-	done = freeze->qmp && act_all(freeze, reports, &begun, error);
-	exm_qmp_free(g_steal_pointer(&freeze->qmp));
-	exm_fd_clear(&reports);
-	waitpid(watcher, &status, 0);
-	/* One that was killed has left that to us. */
-	if (!done && WIFSIGNALED(status))
-		settle(freeze, begun);
+	done = open_files(freeze, error) && run_watched(freeze, error);
+	g_ptr_array_unref(g_steal_pointer(&freeze->files));
 	return done;
 }

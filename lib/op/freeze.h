@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "host/qmp.h"
+#include "host/write_back.h"
 #include "op/save.h"
 #include "plan/save.h"
 
@@ -50,6 +51,7 @@ typedef struct ExmMoving ExmMoving;
  * @plan:            what is done
  * @state_directory: where guests' directories are
  * @qmp:             the conversation with the guest's QEMU
+ * @files:           of ExmWriteBack: the guest's own memory files
  * @progress:        is told how far it is
  * @saved:           what it has cost so far
  * @devices:         the file of the device state, or -1
@@ -66,6 +68,7 @@ struct ExmFreeze {
 	const ExmSavePlan *plan;
 	const char *state_directory;
 	ExmQmp *qmp;
+	GPtrArray *files;
 	ExmProgress progress;
 	ExmSaved *saved;
 	int devices;
@@ -86,5 +89,7 @@ bool exm_freeze_save_state(ExmFreeze *freeze, GError **error);
 bool exm_freeze_go_on(ExmQmp *qmp, GError **error);
 void exm_freeze_forget_sharing(ExmQmp *qmp);
 void exm_freeze_protect_memory(const ExmSavePlan *plan);
+bool exm_freeze_write_back(const ExmFreeze *freeze,
+                           bool (*act)(const ExmWriteBack *file, GError **error), GError **error);
 bool exm_freeze_end_guest(const ExmVm *vm, GError **error);
 bool exm_freeze_run(ExmFreeze *freeze, GError **error);

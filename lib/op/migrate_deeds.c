@@ -123,23 +123,15 @@ static bool go_on(ExmFreeze *freeze, GError **error)
 	return true;
 }
 
-static bool sync_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+static bool settle(const ExmFreeze *freeze, GError **error)
 {
-	(void)step;
-	for (guint i = 0; i < freeze->plan->memory->len; i++)
-		if (!exm_memory_file_settle(
-			    ((const ExmSaveFile *)freeze->plan->memory->pdata[i])->path, error))
-			return false;
-	return true;
+	return exm_freeze_write_back(freeze, exm_write_back_settle, error);
 }
 
 /* What the guest has written and this host has not; also the times, which the manifest has too. */
-static bool sync_files(const ExmSavePlan *plan, GError **error)
+static bool sync_files(const ExmFreeze *freeze, GError **error)
 {
-	for (guint i = 0; i < plan->memory->len; i++)
-		if (!exm_file_sync(((const ExmSaveFile *)plan->memory->pdata[i])->path, error))
-			return false;
-	return true;
+	return exm_freeze_write_back(freeze, exm_write_back_sync, error);
 }
 
 static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
@@ -156,13 +148,14 @@ static bool ask(const ExmFreeze *freeze, const char *verb, GError **error)
  */
 static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
-	if (!sync_memory(freeze, step, error) || !ask(freeze, "set-up-rehearsal", error) ||
+	(void)step;
+	if (!settle(freeze, error) || !ask(freeze, "set-up-rehearsal", error) ||
 	    !take_state(freeze, error) || !go_on(freeze, error))
 		return false;
 	if (ask_with_state(freeze, "rehearse", freeze->move->order->timeout_ms, NULL))
 		return true;
-	return ask(freeze, "set-up-rehearsal", error) && sync_memory(freeze, step, error) &&
-	       take_state(freeze, error) && sync_files(freeze->plan, error) &&
+	return ask(freeze, "set-up-rehearsal", error) && settle(freeze, error) &&
+	       take_state(freeze, error) && sync_files(freeze, error) &&
 	       ask_with_state(freeze, "rehearse", pause_patience(freeze), error) &&
 	       go_on(freeze, error);
 }
@@ -217,7 +210,7 @@ static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	g_autofree char *devices = g_build_filename(plan->temporary, EXM_TEMPLATE_DEVICES, NULL);
 
 	(void)step;
-	return sync_files(plan, error) && exm_file_sync(devices, error);
+	return sync_files(freeze, error) && exm_file_sync(devices, error);
 }
 
 static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -307,7 +300,6 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_CHECK] = { check, NULL },
 	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },
 	[EXM_STEP_RECORD_PAGES] = { record_pages, NULL },
-	[EXM_STEP_SYNC_MEMORY] = { sync_memory, NULL },
 	[EXM_STEP_PREPARE] = { prepare, NULL },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
 	[EXM_STEP_FREEZE_GUEST] = { freeze_guest, thaw_guest },

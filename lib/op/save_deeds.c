@@ -365,13 +365,17 @@ static bool sync_name(const ExmSaveFile *file, GError **error)
 	return file->how == EXM_SAVE_KEEP || !file->outer || exm_directory_sync(directory, error);
 }
 
-static bool sync_memory(const ExmSavePlan *plan, guint index, GError **error)
+/* What is the guest's own file, or was written or copied, has been synced by its descriptor. */
+static bool sync_memory(const ExmSaveFile *file, GError **error)
 {
-	const ExmSaveFile *file = plan->memory->pdata[index];
-	const ExmTemplateMemory *block = plan->template->memory->pdata[index];
+	return (file->how != EXM_SAVE_CLONE || exm_file_sync(file->path, error)) &&
+	       sync_name(file, error);
+}
 
-	/* A device has no cache of pages, and no fsync(2) (Linux, drivers/dax/device.c). */
-	return block->namespace || (exm_file_sync(file->path, error) && sync_name(file, error));
+static bool settle_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	(void)step;
+	return exm_freeze_write_back(freeze, exm_write_back_settle, error);
 }
 
 /* Whatever the manifest will name; names in the template's directory are synced with that. */
@@ -380,11 +384,13 @@ static bool flush_files(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	const ExmSavePlan *plan = freeze->plan;
 
 	(void)step;
+	if (!exm_freeze_write_back(freeze, exm_write_back_sync, error))
+		return false;
 	for (guint i = 0; freeze->writers && i < freeze->writers->len; i++)
 		if (!exm_memory_writer_sync(freeze->writers->pdata[i], error))
 			return false;
 	for (guint i = 0; i < plan->memory->len; i++)
-		if (!sync_memory(plan, i, error))
+		if (!sync_memory(plan->memory->pdata[i], error))
 			return false;
 	for (guint i = 0; i < plan->disks->len; i++)
 		if (!exm_file_sync(((const ExmSaveFile *)plan->disks->pdata[i])->path, error) ||
@@ -665,6 +671,7 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
 	[EXM_STEP_WRITE_MEMORY] = { write_memory, remove_file },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
+	[EXM_STEP_SYNC_MEMORY] = { settle_memory, NULL },
 	[EXM_STEP_FLUSH_MEMORY] = { flush_files, NULL },
 	[EXM_STEP_CHECKSUM_FILE] = { checksum_file, NULL },
 	[EXM_STEP_MARK_FILE] = { mark_file, unmark_file },

@@ -296,7 +296,7 @@ static void add_steps_before(const ExmForkPlan *plan, const char *devices)
 	exm_save_add_step(freeze, EXM_STEP_HOLD_DEVICES, devices)->fd = plan->inheritance.devices_fd;
 	add_memory_steps(plan);
 	exm_save_add_step(freeze, EXM_STEP_START_CHILDREN, freeze->vm->name);
-	if (plan->way == EXM_FORK_REFLINK)
+	if (plan->way != EXM_FORK_WRITE)
 		exm_save_add_step(freeze, EXM_STEP_SYNC_MEMORY, freeze->vm->name);
 	if (plan->way == EXM_FORK_SUCCEED)
 		exm_save_add_step(freeze, EXM_STEP_KEEP_MEMORY, freeze->vm->name);

@@ -35,6 +35,16 @@ static bool check_state(const ExmSaveFacts *facts, GError **error)
 	return true;
 }
 
+/* What could not be written to a file may be gone from memory too, and the kernel says it once. */
+static bool check_loss(const ExmSaveFacts *facts, GError **error)
+{
+	return !facts->vm->memory_error ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "guest '%s' may have lost memory, which could not be written back: %s; "
+	                 "start it anew",
+	                 facts->vm->name, facts->vm->memory_error);
+}
+
 /* QEMU, qapi/migration.json, MigrationInfo: devices that cannot migrate too, since 6.0 */
 static bool check_blockers(const ExmSaveFacts *facts, GError **error)
 {
@@ -618,6 +628,9 @@ static void add_steps(const ExmSavePlan *plan, const char *directory, const char
 	exm_save_add_overlay_steps(plan);
 	exm_save_add_step(plan, EXM_STEP_KEEP_MEMORY, plan->vm->name);
 	exm_save_add_file_steps(plan, plan->memory, EXM_STEP_WRITE_MEMORY, EXM_SAVE_WRITE);
+	/* Most of it before the guest rests: what is private is still to be written. */
+	if (!plan->whole && !exm_template_device(plan->template))
+		exm_save_add_step(plan, EXM_STEP_SYNC_MEMORY, plan->vm->name);
 	exm_save_add_step(plan, EXM_STEP_SAVE_DEVICES, devices);
 	exm_save_add_file_steps(plan, plan->memory, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
 	exm_save_add_file_steps(plan, plan->disks, EXM_STEP_LINK_FILE, EXM_SAVE_LINK);
@@ -677,8 +690,9 @@ ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFac
 	g_autoptr(ExmQemuLine)
 		line = exm_qemu_line_parse((const char *const *)facts->vm->command, error);
 
-	if (!line || !check_state(facts, error) || !check_blockers(facts, error) ||
-	    !check_stream(facts, error) || !check_pmem(facts, error) || !check_caps(facts, error) ||
+	if (!line || !check_state(facts, error) || !check_loss(facts, error) ||
+	    !check_blockers(facts, error) || !check_stream(facts, error) ||
+	    !check_pmem(facts, error) || !check_caps(facts, error) ||
 	    !check_target(request, facts, error) ||
 	    (!request->moves && !check_clashes(line, plan->warnings, error)) ||
 	    !check_backends(facts, error) || !describe(plan, request, facts, line, error) ||

@@ -49,6 +49,7 @@
  * @parent:            name of the guest that the template was, or NULL
  * @index:             which child of its template; 0 for a guest without one
  * @disks:             an array of its overlays, as exm_plan_disks_to_json() writes it, or NULL
+ * @memory_error:      why some of its memory could not be written to its file, or NULL
  */
 typedef struct {
 	uint64_t schema;
@@ -74,6 +75,7 @@ typedef struct {
 	char *parent;
 	uint64_t index;
 	ExmJson *disks;
+	char *memory_error;
 } ExmVm;
 
 bool exm_vm_makes_file(const char *name);

@@ -64,6 +64,7 @@ Suite *pressure_suite(void);
 Suite *incoming_suite(void);
 Suite *stream_head_suite(void);
 Suite *conversation_suite(void);
+Suite *write_back_suite(void);
 
 /* The call that was to succeed did. */
 #define assert_no_error(error) \

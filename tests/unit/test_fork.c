@@ -124,7 +124,7 @@ static char *print_memory(const ExmForkPlan *plan)
 
 #define BEGIN "make-template hold-devices "
 #define SUCCEED \
-	BEGIN "lend-memory start-children keep-memory save-devices take-place load-children "
+	BEGIN "lend-memory start-children sync-memory keep-memory save-devices take-place load-children "
 #define REFLINK                                                                   \
 	BEGIN "make-memory start-children sync-memory save-devices clone-memory " \
 	      "resume-guest load-children "
@@ -457,7 +457,7 @@ static const struct {
 	  "sync-memory move-disk save-devices clone-memory resume-guest load-children drop-template" },
 	{ { WITH_DISKS },
 	  "make-template make-overlay make-overlay hold-devices lend-memory start-children "
-	  "keep-memory save-devices take-place load-children drop-template end-guest" },
+	  "sync-memory keep-memory save-devices take-place load-children drop-template end-guest" },
 	{ { .guest = UNNAMED_DISK, .answers = UNNAMED_IMAGE, .reflink = true, .keep = true },
 	  "make-template link-file make-overlay make-overlay hold-devices make-memory start-children "
 	  "sync-memory move-disk save-devices clone-memory resume-guest load-children flush-memory mark-file "
@@ -677,6 +677,7 @@ START_TEST(printed_forms)
 		"hold-devices    " KEPT_PLACE "/devices\n"
 		"lend-memory     " KEPT_PLACE "/" RAM_FILE ", 536870912 bytes (512 MiB)\n"
 		"start-children  web\n"
+		"sync-memory     web\n"
 		"keep-memory     web\n"
 		"save-devices    " KEPT_PLACE "/devices\n"
 		"take-place      web\n"

@@ -89,6 +89,7 @@ START_TEST(plan_of_a_save)
 	                     "make-template   " TEMPORARY "\n"
 	                     "make-overlay    " TEMPORARY "/disk0.qcow2\n"
 	                     "keep-memory     web\n"
+	                     "sync-memory     web\n"
 	                     "save-devices    " TEMPORARY "/devices\n"
 	                     "link-file       " TEMPORARY "/" RAM "\n"
 	                     "flush-memory    web\n"
@@ -252,6 +253,10 @@ static const struct {
 	{ { .facts = "{'status': {}}" },
 	  EXM_ERROR_STATE,
 	  "guest 'web' is in state 'unknown': one that runs or is paused can be saved" },
+	{ { .guest = "{'memory-error': 'Input/output error'}" },
+	  EXM_ERROR_STATE,
+	  "guest 'web' may have lost memory, which could not be written back: Input/output error; "
+	  "start it anew" },
 	{ { .facts = "{'migration': {'status': 'active'}}" },
 	  EXM_ERROR_STATE,
 	  "guest 'web' is being migrated" },
@@ -450,14 +455,14 @@ static const struct {
 	const char *steps;
 } memories[] = {
 	{ LINKED, FILE_ON("1"), "link 66 " TEMPORARY "/" RAM " " RAM " discards pc.ram", false,
-	  BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	/* Blocks cannot go to another file system, so the name is made where they are. */
 	{ LINKED, FILE_ON("2"), "link 66 /mem/" RAM ".tpl-1a2b /mem/" RAM ".tpl-1a2b discards pc.ram",
-	  false, BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  false, BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ KEPT, FILE_ON("2"), "keep -1 /mem/ram /mem/ram", false,
-	  BEGIN "keep-memory save-devices flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices flush-memory mark-file" END },
 	{ KEPT_AND_DISCARDED, FILE_ON("1"), "keep -1 /mem/ram /mem/ram discards pc.ram", false,
-	  BEGIN "keep-memory save-devices flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices flush-memory mark-file" END },
 	{ PRIVATE, FILE_ON("2"), "write -1 " TEMPORARY "/" RAM " " RAM, true,
 	  BEGIN "keep-memory write-memory save-devices flush-memory mark-file" END },
 	/* Not on any file system; what is remembered of its namespace is the mark. */
@@ -471,7 +476,8 @@ static const struct {
 	  "link 71 /mem/qemu_back_mem.10000000+10000000.ram-node1.tpl-1a2b "
 	  "/mem/qemu_back_mem.10000000+10000000.ram-node1.tpl-1a2b",
 	  false,
-	  BEGIN "keep-memory save-devices link-file link-file flush-memory mark-file mark-file" END },
+	  BEGIN
+	  "keep-memory sync-memory save-devices link-file link-file flush-memory mark-file mark-file" END },
 	/* A guest without -mem-path: QEMU's own backend. */
 	{ "", "", "write -1 " TEMPORARY "/" RAM " " RAM, true,
 	  BEGIN "keep-memory write-memory save-devices flush-memory mark-file" END },
@@ -510,34 +516,36 @@ static const struct {
 	  DRIVE("/b", "false") ", " DRIVE("a.img", "false"), FILE_ON("1") ", " FILE_ON("2"),
 	  "keep -1 /srv/a.img /srv/a.img; keep -1 /b /b", "0 raw disk0.qcow2; 1 raw disk1.qcow2",
 	  BEGIN
-	  "make-overlay make-overlay keep-memory save-devices link-file flush-memory mark-file" END },
+	  "make-overlay make-overlay keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ "'command': ['-hda', '@{name}.img']", DRIVE("web.img", "false"), FILE_ON("1"),
 	  "keep -1 /srv/web.img /srv/web.img", "0 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN
+	  "make-overlay keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	/* The guest cannot write to it, or has taken it out. */
 	{ "'command': ['-hda', 'a.img']", DRIVE("a.img", "true"), FILE_ON("1"), "", "",
-	  BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ "'command': ['-hda', 'a.img']", "{'device': 'ide0'}", FILE_ON("1"), "", "",
-	  BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ "'command': ['-cdrom', 'c.iso']", DRIVE("c.iso", "true"), "", "", "",
-	  BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ "'command': ['-hda', 'a.img', '-hdb', 'b.img']",
 	  DRIVE("a.img", "true") ", " DRIVE("b.img", "false"), FILE_ON("1") ", " FILE_ON("1"),
 	  "keep -1 /srv/b.img /srv/b.img", "1 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN
+	  "make-overlay keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	/* A child's overlay gets a name, and the template below is told of its heir. */
 	{ "'template': '/templates/web', 'command': ['-m', '512', '-hda', 'a.img'], 'disks': [" OVERLAY(
 		  "1", "68") "]",
 	  DRIVE("/proc/self/fd/68", "false"), FILE_ON("1"),
 	  "link 68 " TEMPORARY "/disk0-base.qcow2 disk0-base.qcow2", "1 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file link-file flush-memory mark-file "
+	  BEGIN "make-overlay keep-memory sync-memory save-devices link-file link-file flush-memory mark-file "
 	        "link-heir write-manifest commit end-guest" },
 	{ "'template': '/templates/web', 'command': ['-hda', 'a.img'], 'disks': [" OVERLAY("0",
 	                                                                                   "68") "]",
 	  DRIVE("/proc/self/fd/68", "false"), FILE_ON("2"),
 	  "link 68 /disks/disk0-base.qcow2.tpl-1a2b /disks/disk0-base.qcow2.tpl-1a2b",
 	  "0 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file link-file flush-memory mark-file "
+	  BEGIN "make-overlay keep-memory sync-memory save-devices link-file link-file flush-memory mark-file "
 	        "link-heir write-manifest commit end-guest" },
 	/* Its first disk has no overlay: it could not be written to when the template was saved. */
 	{ "'template': '/templates/web', 'command': ['-hda', 'a.img', '-hdb', 'b.img'], 'disks': [" OVERLAY(
@@ -546,7 +554,7 @@ static const struct {
 	  FILE_ON("2") ", " FILE_ON("2"),
 	  "link 68 /disks/disk0-base.qcow2.tpl-1a2b /disks/disk0-base.qcow2.tpl-1a2b",
 	  "1 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file link-file flush-memory mark-file "
+	  BEGIN "make-overlay keep-memory sync-memory save-devices link-file link-file flush-memory mark-file "
 	        "link-heir write-manifest commit end-guest" },
 	/* An overlay that a fork has put on a disk of a relative path, and QEMU's name for it. */
 	{ "'command': ['-hda', 'a.img'], 'disks': [{'word': 0, 'path': '/srv/a.img.web-0f0f.qcow2'}]",
@@ -555,9 +563,10 @@ static const struct {
 	        "false"),
 	  FILE_ON("1"), "keep -1 /srv/a.img.web-0f0f.qcow2 /srv/a.img.web-0f0f.qcow2",
 	  "0 raw disk0.qcow2",
-	  BEGIN "make-overlay keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN
+	  "make-overlay keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 	{ "'template': '/templates/web', 'command': [], 'disks': []", "", "", "", "",
-	  BEGIN "keep-memory save-devices link-file flush-memory mark-file" END },
+	  BEGIN "keep-memory sync-memory save-devices link-file flush-memory mark-file" END },
 };
 
 static char *print_disks(const GPtrArray *list)

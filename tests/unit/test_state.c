@@ -99,6 +99,24 @@ START_TEST(no_exchange_with_nobody)
 }
 END_TEST
 
+START_TEST(the_first_loss_is_written_down)
+{
+	g_autoptr(GError) error = NULL;
+	G_GNUC_UNUSED exm_autofd int guest = start_guest("web", 600, OLD);
+	g_autoptr(ExmVm) before = exm_state_find(folder, "web", &error);
+	g_autoptr(ExmVm) after = NULL;
+
+	assert_no_error(error);
+	ck_assert_ptr_null(before->memory_error);
+	exm_state_record_loss(before, "one");
+	exm_state_record_loss(before, "two");
+	after = exm_state_find(folder, "web", &error);
+	assert_no_error(error);
+	ck_assert_str_eq(after->memory_error, "one");
+	ck_assert_uint_eq(after->pid, 42);
+}
+END_TEST
+
 /* A name, and whether exomem can have made such a file in a guest's directory. */
 static const struct {
 	const char *name;
@@ -196,6 +214,7 @@ Suite *state_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, heir_takes_the_place);
 	tcase_add_test(tests, no_exchange_with_nobody);
+	tcase_add_test(tests, the_first_loss_is_written_down);
 	tcase_add_loop_test(tests, names_of_own_files, 0, G_N_ELEMENTS(names));
 	tcase_add_test(tests, state_directory_without_its_marker);
 	tcase_add_test(tests, marker_that_was_not_finished);
