@@ -553,6 +553,13 @@ static bool is_known_again(const char *path)
 	return !mount || exm_mount_identifies_files(mount);
 }
 
+/* A guest that is handed over may be on its way to another host, whose boots are others. */
+static void note_boot(ExmTemplate *template, const char *path)
+{
+	if (!template->uuid && !template->boot_id && exm_place_is_memory(path))
+		template->boot_id = exm_state_boot_id();
+}
+
 static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error)
 {
 	const ExmSaveFile *file = plan->memory->pdata[index];
@@ -568,6 +575,7 @@ static bool describe_memory(const ExmSavePlan *plan, guint index, GError **error
 	is_known = !block->namespace && is_known_again(file->path);
 	block->inode = is_known ? facts->inode : 0;
 	block->mtime = is_known ? facts->mtime : 0;
+	note_boot(plan->template, file->path);
 	block->allocated = block->namespace ? block->size : facts->allocated;
 	return true;
 }

@@ -56,6 +56,7 @@ ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *so
 	use->facts = exm_template_facts_new();
 	use->facts->caps = use->caps;
 	use->facts->euid = geteuid();
+	use->facts->boot_id = exm_state_boot_id();
 	use->facts->kvm = access("/dev/kvm", R_OK | W_OK) == 0;
 	/* What is only asked under KVM need not be read for each child under TCG. */
 	if (use->template->host_cpu)

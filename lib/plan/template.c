@@ -10,8 +10,11 @@
 #include "plan/block.h"
 #include "plan/identity.h"
 
-/* Counts up when a member changes its meaning. */
-#define SCHEMA 1
+/* Counts up when a member changes its meaning, or one comes that must not be overlooked. */
+#define SCHEMA 2
+
+/* Of a manifest without what came with the second: an older exomem can read it too. */
+#define FIRST_SCHEMA 1
 
 static const ExmField memory_fields[] = {
 	EXM_FIELD(ExmTemplateMemory, "id", STRING, id, true),
@@ -81,6 +84,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmTemplate, "blob", STRING, blob, false),
 	EXM_FIELD(ExmTemplate, "index", UINT, index, false),
 	EXM_FIELD(ExmTemplate, "resting", BOOL, resting, false),
+	EXM_FIELD(ExmTemplate, "boot-id", STRING, boot_id, false),
 };
 
 static const ExmLayout layout = { "manifest", sizeof(ExmTemplate), fields, G_N_ELEMENTS(fields),
@@ -231,7 +235,7 @@ ExmJson *exm_template_to_json(const ExmTemplate *template)
 {
 	ExmJson *json = exm_record_to_json(&layout, template);
 
-	exm_json_set_uint(json, "schema", SCHEMA);
+	exm_json_set_uint(json, "schema", template->boot_id ? SCHEMA : FIRST_SCHEMA);
 	if (!template->uuid) {
 		json_object_object_del(json, "index");
 		json_object_object_del(json, "resting");

@@ -96,6 +96,8 @@ typedef struct {
  * @blob:              its identity as fw_cfg has it, or NULL
  * @index:             which child it is of its parent
  * @resting:           its user had paused it
+ * @boot_id:           of a template whose memory does not outlive a restart of the host: the boot
+ * in which it was saved; else NULL
  */
 typedef struct {
 	uint64_t schema;
@@ -125,6 +127,7 @@ typedef struct {
 	char *blob;
 	uint64_t index;
 	bool resting;
+	char *boot_id;
 } ExmTemplate;
 
 ExmTemplate *exm_template_new(void);

@@ -62,6 +62,7 @@ void exm_template_facts_free(ExmTemplateFacts *facts)
 		return;
 	g_ptr_array_unref(facts->files);
 	g_strfreev(facts->host_cpu);
+	g_free(facts->boot_id);
 	g_free(facts);
 }
 
@@ -156,11 +157,26 @@ static void check_file(const Check *check, const Wanted *wanted)
 		report(check, EXM_ERROR_STATE, "'%s' was changed after it was saved", path);
 }
 
+/* What is in the place of its memory by now was put there by somebody else. */
+static bool outlived_boot(const Check *check)
+{
+	const char *saved = check->template->boot_id;
+
+	if (!saved || g_strcmp0(saved, check->facts->boot_id) == 0)
+		return true;
+	report(check, EXM_ERROR_STATE,
+	       "its memory was on a file system that is itself in memory, and the host has been "
+	       "started again since: remove it by 'exomem template remove'");
+	return false;
+}
+
 static void check_files(const Check *check)
 {
 	const ExmTemplate *template = check->template;
 	const Wanted devices = { EXM_TEMPLATE_DEVICES, template->devices_size, 0, 0 };
 
+	if (!outlived_boot(check))
+		return;
 	check_file(check, &devices);
 	for (guint i = 0; i < template->memory->len; i++) {
 		const ExmTemplateMemory *memory = template->memory->pdata[i];

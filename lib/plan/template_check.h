@@ -15,6 +15,7 @@
  * @files:     of ExmFileFacts, one for each of exm_template_files()
  * @kvm:       /dev/kvm can be used
  * @host_cpu:  flags of this host's processor
+ * @boot_id:   of this boot of the host
  */
 typedef struct {
 	const ExmCaps *caps;
@@ -22,6 +23,7 @@ typedef struct {
 	GPtrArray *files;
 	bool kvm;
 	char **host_cpu;
+	char *boot_id;
 } ExmTemplateFacts;
 
 /**

@@ -123,3 +123,22 @@ assert_no_template() {
 	vm template verify "$T/templates/new"
 	[ -z "$(vm list -q)" ]
 }
+
+@test "memory on a tmpfs: the manifest says which boot it is of, and another one refuses it" {
+	need_qemu
+	need_root 'mounts tmpfs'
+	mount -t tmpfs -o mode=700 none "$memory"
+	boot_and_save web
+	manifest=$T/templates/web/manifest.json
+	[ "$(jq -r '.schema, ."boot-id"' "$manifest")" = "2
+$(cat /proc/sys/kernel/random/boot_id)" ]
+	vm template verify web
+	jq '."boot-id" = "another"' "$manifest" >"$T/manifest"
+	cp "$T/manifest" "$manifest"
+	run vm template verify web
+	[ "$status" = 5 ]
+	[[ $output = *'its memory was on a file system that is itself in memory'* ]]
+	run vm clone --detach web
+	assert_refused 5 "template 'web': its memory was on a file system that is itself in memory"
+	vm template remove web
+}

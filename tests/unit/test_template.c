@@ -213,16 +213,30 @@ START_TEST(a_member_that_leads_out_or_to_nothing)
 }
 END_TEST
 
+/* An older exomem would use such a template after another boot. */
+START_TEST(the_schema_of_memory_that_a_boot_ends)
+{
+	g_autoptr(ExmTemplate) template = facts_template("{'boot-id': 'ID'}");
+	g_autoptr(ExmJson) with = exm_template_to_json(template);
+	g_autoptr(ExmJson) without = manifest();
+	g_autoptr(ExmTemplate) again = exm_template_from_json(with, TEMPLATE, NULL);
+
+	ck_assert_uint_eq(exm_json_get_uint(with, "schema"), 2);
+	ck_assert_str_eq(again->boot_id, "ID");
+	ck_assert_uint_eq(exm_json_get_uint(without, "schema"), 1);
+}
+END_TEST
+
 START_TEST(a_newer_schema)
 {
 	/* Whatever else is in it. */
-	g_autoptr(ExmJson) json = facts_json("{'schema': 2, 'new': true}");
+	g_autoptr(ExmJson) json = facts_json("{'schema': 3, 'new': true}");
 	g_autoptr(GError) error = NULL;
 
 	ck_assert_ptr_null(exm_template_from_json(json, TEMPLATE, &error));
 	assert_error(error, EXM_ERROR_STATE,
 	             "template '" TEMPLATE
-	             "' was saved by a newer exomem (schema 2; this one knows 1)");
+	             "' was saved by a newer exomem (schema 3; this one knows 2)");
 }
 END_TEST
 
@@ -250,6 +264,7 @@ Suite *template_suite(void)
 	tcase_add_loop_test(tcase, a_missing_member_of_a_disk, 0, G_N_ELEMENTS(required_of_disk));
 	tcase_add_test(tcase, a_member_that_is_not_known);
 	tcase_add_loop_test(tcase, a_member_that_leads_out_or_to_nothing, 0, G_N_ELEMENTS(wrong));
+	tcase_add_test(tcase, the_schema_of_memory_that_a_boot_ends);
 	tcase_add_test(tcase, a_newer_schema);
 	tcase_add_test(tcase, something_else);
 	suite_add_tcase(suite, tcase);

@@ -29,6 +29,7 @@ static ExmTemplateFacts *good_facts(const ExmCaps *caps)
 	facts->caps = caps;
 	facts->euid = USER;
 	facts->kvm = true;
+	facts->boot_id = g_strdup("THIS");
 	facts->host_cpu = g_strsplit("sse2 avx2 avx512f", " ", -1);
 	for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
 		g_ptr_array_add(facts->files, facts_file(files[i].path, files[i].facts));
@@ -83,6 +84,24 @@ START_TEST(nothing_is_wrong)
 	ck_assert(exm_template_check_or_throw(template, facts, &strict, &error));
 	assert_no_error(error);
 	exm_template_facts_free(NULL);
+}
+END_TEST
+
+START_TEST(memory_that_a_boot_has_ended)
+{
+	g_autoptr(ExmTemplate) now = facts_template("{'boot-id': 'THIS'}");
+	g_autoptr(ExmTemplate) before = facts_template("{'boot-id': 'OTHER'}");
+	g_autoptr(ExmCaps) caps = facts_caps("7.2");
+	g_autoptr(ExmTemplateFacts) facts = good_facts(caps);
+	const ExmTemplateLeniency strict = { 0 };
+
+	assert_text_and_free(problems_of(now, facts, &strict), "");
+	/* That its file is missing would say no more. */
+	replace_file(facts, 3, "{'exists': false}");
+	assert_text_and_free(problems_of(before, facts, &strict),
+	                     "5 its memory was on a file system that is itself in memory, and the "
+	                     "host has been started again since: remove it by 'exomem template "
+	                     "remove'\n");
 }
 END_TEST
 
@@ -270,6 +289,7 @@ Suite *template_check_suite(void)
 
 	tcase_add_test(tcase, what_has_to_be_looked_at);
 	tcase_add_test(tcase, nothing_is_wrong);
+	tcase_add_test(tcase, memory_that_a_boot_has_ended);
 	tcase_add_loop_test(tcase, a_file_is_otherwise, 0, G_N_ELEMENTS(changed));
 	tcase_add_test(tcase, a_file_that_was_not_looked_at);
 	tcase_add_loop_test(tcase, another_host, 0, G_N_ELEMENTS(hosts));
