@@ -142,3 +142,63 @@ $(cat /proc/sys/kernel/random/boot_id)" ]
 	assert_refused 5 "template 'web': its memory was on a file system that is itself in memory"
 	vm template remove web
 }
+
+# The disk of $reflink as it is at this moment: what is in the page cache alone is gone. A copy during
+# which the file system wrote is no moment of it, and is made again.
+cut_power() { # TYPE
+	until cp --sparse=always "$T/$1.image" "$T/cut.image" && cmp -s "$T/$1.image" "$T/cut.image"; do
+		:
+	done
+	umount "$reflink"
+	mv "$T/cut.image" "$T/$1.image"
+	# A namespace that others have made meanwhile may still have the old one mounted.
+	case $1 in
+	xfs) mount -t xfs -o loop,nouuid "$T/$1.image" "$reflink" ;;
+	*) mount -t "$1" -o loop "$T/$1.image" "$reflink" ;;
+	esac
+}
+
+# Fails unless the template is what it was, and a child has the guest's memory.
+assert_kept() { # NAME
+	run "$EXOMEM" template --templates "$reflink/templates" verify "$1"
+	echo "$output"
+	[ "$status" = 0 ]
+	vm clone --detach --name "of-$1" "$reflink/templates/$1" >/dev/null
+	assert_filled "of-$1" 8M 7
+	vm stop --kill "of-$1"
+}
+
+# A power cut as soon as each verb has returned.
+assert_kept_on() { # TYPE SIZE
+	need_qemu
+	use_file_system "$1" "$2"
+	boot web -mem-path "$reflink,mode=create,anyfs,prealloc=off"
+	fill web 8M 7
+	"$EXOMEM" save -q --state-dir "$state" web "$reflink/templates/shared"
+	cut_power "$1"
+	assert_kept shared
+	boot web
+	fill web 8M 7
+	"$EXOMEM" save -q --state-dir "$state" web "$reflink/templates/private"
+	cut_power "$1"
+	assert_kept private
+	mkdir "$reflink/moving"
+	boot web -mem-path "$reflink/moving,mode=create,mmap=shared,anyfs,prealloc=off"
+	fill web 8M 7
+	vm migrate -q --to "$reflink/moving/state" web
+	cut_power "$1"
+	vm receive -q "$reflink/moving/state"
+	assert_filled web 8M 7
+}
+
+@test "a power cut on ext4" {
+	assert_kept_on ext4 400M
+}
+
+@test "a power cut on XFS" {
+	assert_kept_on xfs 400M
+}
+
+@test "a power cut on btrfs" {
+	assert_kept_on btrfs 400M
+}
