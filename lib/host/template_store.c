@@ -207,6 +207,28 @@ ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 	return template;
 }
 
+/**
+ * exm_template_store_read_own() - Read the manifest of a directory that may be removed
+ * @directory: of the template or the guest
+ * @error:     STATE where it is a symbolic link, another user's, or without a whole manifest
+ *
+ * Return: the template (transfer full), or NULL.
+ */
+ExmTemplate *exm_template_store_read_own(const char *directory, GError **error)
+{
+	struct stat status;
+
+	if (lstat(directory, &status) < 0) {
+		exm_throw_errno(error, errno, "read '%s'", directory);
+		return NULL;
+	}
+	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
+		exm_throw(error, EXM_ERROR_STATE, "'%s' is not a directory of this user", directory);
+		return NULL;
+	}
+	return exm_template_store_read(directory, error);
+}
+
 static int compare_names(gconstpointer a, gconstpointer b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

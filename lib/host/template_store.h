@@ -14,6 +14,7 @@ void exm_template_store_abandon(const char *temporary);
 bool exm_template_store_hide(const char *directory, GError **error);
 void exm_template_store_unhide(const char *directory);
 bool exm_template_store_has(const char *directory);
+ExmTemplate *exm_template_store_read_own(const char *directory, GError **error);
 ExmTemplate *exm_template_store_read(const char *directory, GError **error);
 char **exm_template_store_list(const char *root);
 char *exm_template_store_heir(const char *directory);

@@ -70,15 +70,51 @@ static bool check_mount(const ExmSavePlan *plan, const ExmMigrateOrder *order, G
 	return true;
 }
 
-/* What there is to do for a guest that has left and has not come. */
-static void tell_way_out(const ExmSavePlan *plan, GError **error)
+static const char *destination_of(const ExmSavePlan *plan)
 {
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_TAKE_OVER)
+			return step->path;
+	}
+	return NULL;
+}
+
+/**
+ * exm_migrate_way_out() - Say where a guest is whose migration failed after the commit
+ * @plan:     of the migration
+ * @is_taken: the destination has said that the guest runs there
+ *
+ * Only the destination removes the state, once it has the guest.
+ *
+ * Return: half a sentence (transfer full).
+ */
+char *exm_migrate_way_out(const ExmSavePlan *plan, bool is_taken)
+{
+	const char *destination = destination_of(plan);
+	const char *name = plan->vm->name;
+
+	if (is_taken || (destination && access(plan->template->directory, F_OK) < 0))
+		return g_strdup_printf("guest '%s' was taken over by '%s', where 'exomem show %s' "
+		                       "says whether it runs",
+		                       name, destination, name);
+	if (!destination)
+		return g_strdup_printf(
+			"guest '%s' has stopped here, and 'exomem receive %s' resumes it", name,
+			plan->template->directory);
+	return g_strdup_printf("guest '%s' has stopped here, and unless '%s' has taken it over "
+	                       "'exomem receive %s' resumes it, on either host",
+	                       name, destination, plan->template->directory);
+}
+
+static void tell_way_out(const ExmSavePlan *plan, bool is_taken, GError **error)
+{
+	g_autofree char *way_out = exm_migrate_way_out(plan, is_taken);
 	g_autofree char *message = g_strdup((*error)->message);
 
 	g_clear_error(error);
-	exm_throw(error, EXM_ERROR_SYSTEM,
-	          "%s; guest '%s' has stopped here, and 'exomem receive %s' resumes it, on either host",
-	          message, plan->vm->name, plan->template->directory);
+	exm_throw(error, EXM_ERROR_SYSTEM, "%s; %s", message, way_out);
 }
 
 /**
@@ -111,13 +147,14 @@ bool exm_op_migrate(const ExmSavePlan *plan, const char *state_directory,
 	bool done;
 
 	*ret_moved = (ExmMoved){ 0 };
+	move.leader = getpid();
 	if (!check_mount(plan, order, error) || !exm_pidfd_open(plan->vm, &process, error))
 		return false;
 	move.process = process;
 	done = exm_freeze_run(&freeze, error);
 	exm_conversation_free(move.peer);
 	ret_moved->devices_size = state->len;
-	if (!done && access(plan->temporary, F_OK) < 0 && access(plan->template->directory, F_OK) == 0)
-		tell_way_out(plan, error);
+	if (!done && move.has_left)
+		tell_way_out(plan, move.is_taken, error);
 	return done;
 }

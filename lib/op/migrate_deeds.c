@@ -12,6 +12,7 @@
 #include "host/frozen.h"
 #include "host/memory_file.h"
 #include "host/pidfd.h"
+#include "host/place.h"
 #include "host/qmp_migration.h"
 #include "host/state.h"
 #include "host/template_store.h"
@@ -26,9 +27,6 @@
 
 /* Clocks that differ by so much are worth a word: times of files would look strange. */
 #define CLOCK_SKEW_US 2000000
-
-/* Once it has run so long, its state is of no use any more. */
-#define MOMENT_US 300000UL
 
 static ExmJson *question(const char *verb)
 {
@@ -60,6 +58,32 @@ static bool ask_with_state(const ExmFreeze *freeze, const char *verb, int timeou
 static int pause_patience(const ExmFreeze *freeze)
 {
 	return MIN(freeze->move->order->timeout_ms, PAUSE_ANSWER_MS);
+}
+
+static void file_free(gpointer file)
+{
+	exm_file_facts_free(file);
+}
+
+/* Checked once more: somebody else may have put another state there since. */
+static bool remove_handover(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const ExmSavePlan *plan = freeze->plan;
+	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(file_free);
+	g_autoptr(ExmTemplate) handover = exm_template_store_read_own(step->path, error);
+
+	if (!handover)
+		return false;
+	for (guint i = 0; i < plan->memory->len; i++)
+		g_ptr_array_add(files,
+		                exm_file_look(((const ExmSaveFile *)plan->memory->pdata[i])->path));
+	if (!exm_save_replaces(handover, plan->vm, files))
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' has just been made by somebody else",
+		                 step->path);
+	exm_template_store_abandon(step->path);
+	return access(step->path, F_OK) < 0 ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "'%s' holds files that exomem did not make: move it away", step->path);
 }
 
 static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -254,6 +278,7 @@ static void reap(const ExmFreeze *freeze)
 static bool release_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
+	freeze->move->has_left = true;
 	if (!release(freeze, error))
 		return false;
 	freeze->move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
@@ -272,30 +297,29 @@ static bool take_over(ExmFreeze *freeze, const ExmStep *step, GError **error)
 		    question_of_guest(freeze, "take-over", freeze->plan->template->directory), NULL,
 		    NULL, error))
 		return false;
+	freeze->move->is_taken = true;
 	move->moved->pause_us = (uint64_t)g_get_real_time() - freeze->stopped;
 	return true;
 }
 
+/* The destination removes the state: only it knows whether the guest runs, should this one be killed. */
 static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	g_autoptr(ExmJson) answer = NULL;
-	const gint64 end = g_get_monotonic_time() + (gint64)MOMENT_US;
 
+	(void)step;
 	reap(freeze);
 	if (freeze->move->order->keep)
 		return true;
-	g_usleep((gulong)MAX(end - g_get_monotonic_time(), 0));
-	if (!exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
-	                          question("look"), NULL, &answer, error))
-		return false;
-	if (!exm_json_get_bool(answer, "lives"))
-		return exm_throw(error, EXM_ERROR_SYSTEM, "it ran there, and has ended");
-	exm_template_store_abandon(step->path);
-	return true;
+	return exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
+	                            question("look"), NULL, &answer, error) &&
+	       (exm_json_get_bool(answer, "lives") ||
+	        exm_throw(error, EXM_ERROR_SYSTEM, "it ran there, and has ended"));
 }
 
 /* What a migration's own steps do, and how they are undone; the others are those of a save. */
 static const ExmDeed deeds[] = {
+	[EXM_STEP_REMOVE_HANDOVER] = { remove_handover, NULL },
 	[EXM_STEP_WRITE_TOKEN] = { write_token, NULL },
 	[EXM_STEP_CHECK] = { check, NULL },
 	[EXM_STEP_REHEARSE] = { rehearse, resume_guest },
@@ -327,6 +351,14 @@ const ExmDeed *exm_migrate_deed(ExmStepKind kind)
  */
 void exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 {
+	const ExmMoving *move = freeze->move;
+	g_autofree char *way_out = NULL;
+
 	release(freeze, NULL);
 	reap(freeze);
+	/* The process that watches speaks for the one that was killed; that one speaks for itself. */
+	if (getpid() == move->leader || getppid() == move->leader)
+		return;
+	way_out = exm_migrate_way_out(freeze->plan, false);
+	move->order->warn(way_out);
 }

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "host/conversation.h"
 #include "op/freeze.h"
@@ -13,6 +14,9 @@
  * @order:    how the destination is reached, and who is told
  * @token:    what it has to find
  * @process:  of the guest's QEMU
+ * @leader:   the process that was started for the migration, which another one watches
+ * @has_left: the state has its place, and the guest never runs here again
+ * @is_taken: the destination has said that the guest runs there
  * @peer:     the destination, or NULL
  * @moved:    what it has cost so far
  */
@@ -20,9 +24,13 @@ struct ExmMoving {
 	const ExmMigrateOrder *order;
 	const char *token;
 	int process;
+	pid_t leader;
+	bool has_left;
+	bool is_taken;
 	ExmConversation *peer;
 	ExmMoved *moved;
 };
 
 const ExmDeed *exm_migrate_deed(ExmStepKind kind);
+char *exm_migrate_way_out(const ExmSavePlan *plan, bool is_taken);
 void exm_migrate_finish(const ExmFreeze *freeze, guint begun);

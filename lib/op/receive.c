@@ -19,7 +19,7 @@
 #include "plan/path_map.h"
 
 /* Once it has run so long, its state is of no use any more. */
-#define MOMENT_US 300000UL
+#define MOMENT_US 300000
 
 /* A QEMU that is killed gives back its memory first. */
 #define END_MS 30000
@@ -80,6 +80,33 @@ static void warn_all(const ExmArrival *arrival, ExmWarn warn)
 		warn(*warning);
 }
 
+/* The state of a guest that ends at once stays: it may not have written to its memory. */
+static bool remove_state(const ExmArrival *arrival, gint64 not_before)
+{
+	g_usleep((gulong)MAX(not_before - g_get_monotonic_time(), 0));
+	if (!exm_arrival_lives(arrival))
+		return false;
+	exm_template_store_abandon(exm_arrival_guest(arrival)->directory);
+	return true;
+}
+
+/* What runs here already was taken over by an exomem that was killed before it removed the state. */
+static bool check_state(const ExmArrival *arrival, const ExmReceiveRequest *request, GError **error)
+{
+	const ExmTemplate *handover = exm_arrival_guest(arrival);
+	g_autoptr(GError) reason = NULL;
+	g_autoptr(ExmVm) vm = NULL;
+
+	if (exm_arrival_check_state(arrival, request->trust, &reason))
+		return true;
+	vm = exm_state_find(request->state_directory, handover->name, NULL);
+	if (vm && strcmp(vm->uuid, handover->uuid) == 0)
+		return exm_throw(error, reason->code, "%s; guest '%s' runs here (pid %d)",
+		                 reason->message, vm->name, (int)vm->pid);
+	g_propagate_error(error, g_steal_pointer(&reason));
+	return false;
+}
+
 /**
  * exm_op_receive() - Take a guest from what another host has left of it
  * @request:   what the user said
@@ -100,7 +127,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	g_autofree char *state = NULL;
 	size_t length = 0;
 
-	if (!arrival || !exm_arrival_check_state(arrival, request->trust, error))
+	if (!arrival || !check_state(arrival, request, error))
 		return false;
 	end_leftover(request, handover);
 	if (!exm_arrival_check(arrival, error) || !exm_arrival_prepare(arrival, error) ||
@@ -111,13 +138,10 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	warn_all(arrival, warn);
 	if (request->is_private)
 		return true;
-	g_usleep(MOMENT_US);
-	if (!exm_arrival_lives(arrival))
-		return exm_throw(error, EXM_ERROR_SYSTEM,
-		                 "guest '%s' ran, and has ended: 'exomem logs %s' may say why",
-		                 handover->name, handover->name);
-	exm_template_store_abandon(directory);
-	return true;
+	return remove_state(arrival, g_get_monotonic_time() + MOMENT_US) ||
+	       exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "guest '%s' ran, and has ended: 'exomem logs %s' may say why",
+	                 handover->name, handover->name);
 }
 
 /**
@@ -126,12 +150,14 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
  * @sources: where facts are to be had
  * @arrival: the guest, once it is known
  * @state:   its last device state
+ * @taken:   when the guest was taken over, in microseconds of the monotonic clock; 0 before
  */
 typedef struct {
 	const ExmReceiveRequest *request;
 	const ExmSources *sources;
 	ExmArrival *arrival;
 	GBytes *state;
+	gint64 taken;
 } Server;
 
 static void forget_state(Server *server)
@@ -231,12 +257,23 @@ static bool take_over(Server *server, ExmJson *message, G_GNUC_UNUSED ExmJson *a
 	if (!handover)
 		return false;
 	exm_arrival_settle(server->arrival, handover);
-	return exm_arrival_take_over(server->arrival, state, length, error);
+	if (!exm_arrival_take_over(server->arrival, state, length, error))
+		return false;
+	server->taken = g_get_monotonic_time();
+	return true;
+}
+
+/* Also when the other host has hung up: nobody else knows that the state is of no use any more. */
+static void finish(const Server *server)
+{
+	if (server->taken && !server->request->is_private)
+		remove_state(server->arrival, server->taken + MOMENT_US);
 }
 
 static bool look(Server *server, G_GNUC_UNUSED ExmJson *message, ExmJson *answer,
                  G_GNUC_UNUSED GError **error)
 {
+	finish(server);
 	exm_json_set_bool(answer, "lives", exm_arrival_lives(server->arrival));
 	return true;
 }
@@ -311,7 +348,7 @@ bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *so
 
 	signal(SIGPIPE, SIG_IGN);
 	served = serve(&server, conversation, error);
-
+	finish(&server);
 	exm_arrival_free(server.arrival);
 	forget_state(&server);
 	return served;

@@ -103,6 +103,13 @@ static void look_at_place(const char *directory, ExmSaveFacts *facts)
 	facts->target = exm_file_look(directory);
 }
 
+/* A template is never replaced: it has no UUID. */
+static void look_at_handover(const ExmSaveRequest *request, ExmSaveFacts *facts)
+{
+	if (request->moves && facts->target->exists)
+		facts->handover = exm_template_store_read_own(request->directory, NULL);
+}
+
 /**
  * exm_save_facts_read() - Read what the plan of a save has to know
  * @request:         what the user said
@@ -131,6 +138,7 @@ ExmSaveFacts *exm_save_facts_read(const ExmSaveRequest *request, const char *gue
 	if (!look_at_images(facts, error))
 		return NULL;
 	look_at_place(request->directory, facts);
+	look_at_handover(request, facts);
 	facts->host_cpu = exm_hostinfo_cpu_flags();
 	facts->now = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
 	facts->random = g_strdup_printf("%04x", g_random_int_range(0, 0x10000));

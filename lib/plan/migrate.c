@@ -138,7 +138,7 @@ static void describe_guest(const ExmSavePlan *plan)
  * whatever fails lets it go on; behind it this host never runs it again, and the state on disk is
  * what there is.
  */
-static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request)
+static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request, bool replaces)
 {
 	const char *destination = request->destination;
 	const char *name = plan->vm->name;
@@ -148,6 +148,8 @@ static void add_steps(const ExmSavePlan *plan, const ExmMigrateRequest *request)
 	g_autofree char *manifest = g_build_filename(plan->temporary, EXM_TEMPLATE_MANIFEST, NULL);
 	g_autofree char *recording = g_build_filename(plan->temporary, EXM_TEMPLATE_PREFETCH, NULL);
 
+	if (replaces)
+		exm_save_add_step(plan, EXM_STEP_REMOVE_HANDOVER, directory);
 	exm_save_add_step(plan, EXM_STEP_MAKE_TEMPLATE, plan->temporary);
 	if (destination) {
 		exm_save_add_step(plan, EXM_STEP_WRITE_TOKEN, token);
@@ -198,6 +200,6 @@ ExmSavePlan *exm_migrate_plan(const ExmMigrateRequest *request, const ExmSaveFac
 	describe_guest(plan);
 	/* It rests when it is loaded, and is told to go on when nothing can go wrong any more. */
 	plan->template->paused = true;
-	add_steps(plan, request);
+	add_steps(plan, request, facts->target->exists);
 	return g_steal_pointer(&plan);
 }

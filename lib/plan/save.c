@@ -98,14 +98,47 @@ static bool check_caps(const ExmSaveFacts *facts, GError **error)
 	                 facts->caps->version);
 }
 
+static bool is_memory_of(const ExmTemplateMemory *memory, const ExmFileFacts *file)
+{
+	return g_strcmp0(memory->path, file->path) == 0 ||
+	       (memory->inode && memory->inode == file->inode);
+}
+
+/**
+ * exm_save_replaces() - Check whether a migration of a running guest may replace a state on disk
+ * @handover: the guest of that state, as its manifest has it
+ * @vm:       the guest that is migrated; it holds the locks of its memory
+ * @files:    of ExmFileFacts, one for each block of its memory
+ *
+ * A state can be loaded as long as its memory is as it was saved. The guest runs on that memory, so
+ * this state can never be loaded again. The file alone does not prove that: another host may have
+ * one with the same path or number.
+ */
+bool exm_save_replaces(const ExmTemplate *handover, const ExmVm *vm, const GPtrArray *files)
+{
+	if (g_strcmp0(handover->uuid, vm->uuid) != 0 || handover->memory->len != files->len)
+		return false;
+	for (guint i = 0; i < files->len; i++) {
+		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
+
+		if (!exm_json_get_bool(memory, "shared") ||
+		    !is_memory_of(handover->memory->pdata[i], files->pdata[i]))
+			return false;
+	}
+	return files->len > 0;
+}
+
 static bool check_target(const ExmSaveRequest *request, const ExmSaveFacts *facts, GError **error)
 {
-	if (facts->target->exists && request->moves)
+	const bool replaces = facts->handover &&
+	                      exm_save_replaces(facts->handover, facts->vm, facts->memory);
+
+	if (facts->target->exists && request->moves && !replaces)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "'%s' exists: it may hold the state of a guest that was handed "
 		                 "over; 'exomem receive' resumes that one, or remove it",
 		                 request->directory);
-	if (facts->target->exists)
+	if (facts->target->exists && !replaces)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "'%s' exists: name another template, or remove it by 'exomem "
 		                 "template remove'",

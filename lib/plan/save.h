@@ -39,6 +39,7 @@ typedef struct {
  * @disks:      to query-block
  * @kvm:        to query-kvm
  * @target:     what stands in the template's place
+ * @handover:   the guest whose state is there, left by a migration, or NULL
  * @place:      the directory that it shall be in, or the nearest one that is there
  * @device:     number of that one's file system
  * @memory:     of ExmFileFacts, one for each block of the guest's memory; a block without a file
@@ -58,6 +59,7 @@ typedef struct {
 	ExmJson *disks;
 	ExmJson *kvm;
 	ExmFileFacts *target;
+	ExmTemplate *handover;
 	ExmPlace *place;
 	uint64_t device;
 	GPtrArray *memory;
@@ -153,6 +155,7 @@ void exm_save_request_free(ExmSaveRequest *request);
 ExmSaveFacts *exm_save_facts_new(void);
 void exm_save_facts_free(ExmSaveFacts *facts);
 GPtrArray *exm_save_images(const ExmVm *vm, GError **error);
+bool exm_save_replaces(const ExmTemplate *handover, const ExmVm *vm, const GPtrArray *files);
 void exm_save_place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
                          uint64_t device, const char *directory, const char *name);
 ExmStep *exm_save_add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path);

@@ -57,6 +57,7 @@ void exm_save_facts_free(ExmSaveFacts *facts)
 	exm_json_put(facts->disks);
 	exm_json_put(facts->kvm);
 	exm_file_facts_free(facts->target);
+	exm_template_free(facts->handover);
 	exm_place_free(facts->place);
 	g_ptr_array_unref(facts->memory);
 	g_ptr_array_unref(facts->images);

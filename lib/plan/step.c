@@ -71,6 +71,7 @@ static const char *const names[] = {
 	[EXM_STEP_RELEASE_GUEST] = "release-guest",
 	[EXM_STEP_TAKE_OVER] = "take-over",
 	[EXM_STEP_CLEAN_UP] = "clean-up",
+	[EXM_STEP_REMOVE_HANDOVER] = "remove-handover",
 };
 
 static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };

@@ -71,7 +71,8 @@
  * @EXM_STEP_SEND_STATE: hand the device state to the destination
  * @EXM_STEP_RELEASE_GUEST: kill the guest's QEMU and give its locks back
  * @EXM_STEP_TAKE_OVER: have the guest run at the destination
- * @EXM_STEP_CLEAN_UP: remove the state once the guest has run for a moment
+ * @EXM_STEP_CLEAN_UP: wait until the guest has run for a moment and its state is removed
+ * @EXM_STEP_REMOVE_HANDOVER: remove the state that an earlier migration of the guest has left
  */
 typedef enum {
 	EXM_STEP_CLAIM_NAME,
@@ -138,6 +139,7 @@ typedef enum {
 	EXM_STEP_RELEASE_GUEST,
 	EXM_STEP_TAKE_OVER,
 	EXM_STEP_CLEAN_UP,
+	EXM_STEP_REMOVE_HANDOVER,
 } ExmStepKind;
 
 /**

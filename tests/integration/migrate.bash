@@ -87,6 +87,7 @@ whose() { # WHOM
 	case $1 in
 	exomem) echo "$main" ;;
 	receiver) exomems "receive --state-dir $T/.* -$" ;;
+	both) whose exomem && whose receiver ;;
 	new-qemu) pgrep -f -- "readconfig $there/" ;;
 	old-qemu) pgrep -f -- "readconfig $state/web/" ;;
 	esac
@@ -124,9 +125,27 @@ resume() {
 	else
 		echo "$output"
 		assert_refused 5 "'"
-		case $output in *'was changed after it was saved') has_run=yes ;; esac
-		rm -r "$served/web.handover"
+		case $output in *'was changed after it was saved'*) has_run=yes ;; esac
 	fi
+}
+
+# The migration once more, from where the guest is now.
+move_again() { # source|destination
+	case $1 in
+	source) move -q web other ;;
+	destination)
+		there vm migrate -q --rsh "$T/rsh" --remote "$EXOMEM" --remote-state-dir "$state" web back
+		;;
+	esac
+}
+
+# What the killed one has left does not stand in the way of the next migration.
+assert_can_move_again() {
+	local from=destination to=source
+	if runs source; then from=source to=destination; fi
+	move_again "$from"
+	on_side "$to" assert_filled web 8M 7
+	[ "$(count_running)" = 1 ]
 }
 
 # Counts in $resumed and $lost.
@@ -150,10 +169,12 @@ assert_one_guest() { # VICTIM STEP
 		*) false ;;
 		esac
 		lost=$((lost + 1))
+		return
 	elif runs source; then
 		on_side source assert_filled web 8M 7
 	else
 		on_side destination assert_filled web 8M 7
 	fi
+	[ ! -e "$served/web.handover" ] || assert_can_move_again
 	[ ! -e "$served/web.handover" ]
 }

@@ -53,6 +53,88 @@ kill_at_each_step() { # VICTIM
 	[ "$lost" = 0 ]
 }
 
+@test "both are killed at each step" {
+	kill_at_each_step both
+	[ "$hits" = 15 ]
+	[ "$lost" = 0 ]
+}
+
+@test "killed when the guest has been taken over: the destination removes the state" {
+	setup_two_hosts
+	start_anew
+	move_until clean-up
+	kill_whom exomem
+	go_on_moving
+	there assert_filled web 8M 7
+	assert_memory_alone
+	kill_all
+}
+
+@test "killed after the commit: the process that watches says how the guest is resumed" {
+	setup_two_hosts
+	start_anew
+	# A way on which the last message is lost, and which stays until this end of it is gone.
+	cat >"$T/rsh" <<-'RSH'
+		#!/bin/bash
+		shift
+		perl -e 'while (sysread(STDIN, $text, 65536)) {
+			if ($text =~ /"take-over"/) { while (sysread(STDIN, $text, 65536)) { } exit }
+			syswrite(STDOUT, $text)
+		}' | "$@"
+	RSH
+	move_until take-over
+	kill_whom exomem
+	go_on_moving
+	[ "$(count_running)" = 0 ]
+	grep -q "warning: guest 'web' has stopped here, and unless 'other' has taken it over \
+'exomem receive $memory/web.handover' resumes it" "$T/err"
+	vm receive -q "$memory/web.handover"
+	assert_filled web 8M 7
+	assert_memory_alone
+	kill_all
+}
+
+@test "a destination that is killed when it has taken the guest over: that is what is said, and it moves on" {
+	setup_two_hosts
+	start_anew
+	move_until clean-up
+	kill_whom receiver
+	go_on_moving
+	[ "$rc" = 1 ]
+	grep -q "guest 'web' was taken over by 'other', where 'exomem show web' says" "$T/err"
+	run ! grep -q 'has stopped here' "$T/err"
+	run vm receive -q "$memory/web.handover"
+	assert_refused 5 'was changed after it was saved'
+	run there vm receive -q "$memory/web.handover"
+	assert_refused 5 "was changed after it was saved; guest 'web' runs here (pid "
+	there vm migrate --dry-run web back | grep -q "remove-handover *'*$memory/web.handover"
+	move_again destination
+	assert_filled web 8M 7
+	assert_memory_alone
+	kill_all
+}
+
+@test "the state of another guest is not replaced" {
+	setup_two_hosts
+	start_anew
+	vm migrate -q --to "$memory/web.handover" web
+	boot web -m 128 -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	run move -q web other
+	assert_refused 5 "'$memory/web.handover' exists"
+	# Nor where it claims the same UUID.
+	jq --arg uuid "$(vm show --json web | jq -r .uuid)" '.uuid = $uuid' \
+		"$memory/web.handover/manifest.json" >"$T/manifest"
+	cp "$memory/web.handover/manifest.json" "$T/whole"
+	cp "$T/manifest" "$memory/web.handover/manifest.json"
+	run move -q web other
+	assert_refused 5 "'$memory/web.handover' exists"
+	cp "$T/whole" "$memory/web.handover/manifest.json"
+	vm stop --kill web
+	vm receive -q "$memory/web.handover"
+	assert_filled web 8M 7
+	kill_all
+}
+
 @test "the destination's QEMU is killed at each step" {
 	kill_at_each_step new-qemu
 	[ "$hits" -ge 7 ]

@@ -73,6 +73,13 @@ end_death() { :; }
 	[ "$lost" = 0 ]
 }
 
+@test "both are killed" {
+	victim=both
+	fail_at_each_step death
+	[ "$hits" = 7 ]
+	[ "$lost" = 0 ]
+}
+
 @test "the destination's QEMU is killed" {
 	victim=new-qemu
 	fail_at_each_step death

@@ -50,6 +50,14 @@ hand_over() { # EXOMEM-MIGRATE-ARGUMENT...
 	here=$(other)
 }
 
+move_again() { # source|destination
+	case $1 in
+	source) here=1 ;;
+	destination) here=2 ;;
+	esac
+	hand_over -q web
+}
+
 # Fails unless the guest is on host $here with the 8 MiB that it had, on no other, and all of its files
 # is its memory.
 assert_here() { # NAME [KEY]

@@ -438,6 +438,45 @@ START_TEST(no_checksum_of_a_device)
 }
 END_TEST
 
+#define STATE(uuid, path, inode)                                                                    \
+	"{" uuid "'memory': [{'id': 'pc.ram', 'offset': 0, 'size': 536870912, 'path': '" path "', " \
+	"'inode': " inode ", 'mtime': 1, 'allocated': 0}]}"
+#define GUEST_A "'uuid': 'A', "
+#define GUEST_B "'uuid': 'B', "
+
+/* Which states on disk a migration of guest "A", with file 7 at /mem/ram, may replace. */
+static const struct {
+	const char *handover;
+	const char *memory;
+	bool replaced;
+} states[] = {
+	{ STATE(GUEST_A, "/mem/ram", "0"), KEPT, true },
+	/* The other host has another path for the file. */
+	{ STATE(GUEST_A, "/there/ram", "7"), KEPT, true },
+	/* The state of another guest, though on the same file. */
+	{ STATE(GUEST_B, "/mem/ram", "7"), KEPT, false },
+	/* A copy of the memory. */
+	{ STATE(GUEST_A, "/mem/copy", "8"), KEPT, false },
+	{ STATE(GUEST_A, "/mem/copy", "0"), KEPT, false },
+	/* What the guest writes is its own, and the state still fits the file. */
+	{ STATE(GUEST_A, "/mem/ram", "7"), PRIVATE, false },
+	/* A template. */
+	{ STATE("", "/mem/ram", "7"), KEPT, false },
+};
+
+START_TEST(a_state_that_a_migration_replaces)
+{
+	g_autofree char *guest = g_strdup_printf("{'uuid': 'A', 'memory': [%s]}", states[_i].memory);
+	g_autoptr(ExmVm) vm = facts_guest(guest);
+	g_autoptr(ExmTemplate) handover = facts_template(states[_i].handover);
+	g_autoptr(ExmFileFacts) file = facts_file("/mem/ram", "{'inode': 7}");
+	g_autoptr(GPtrArray) files = g_ptr_array_new();
+
+	g_ptr_array_add(files, file);
+	ck_assert_int_eq(exm_save_replaces(handover, vm, files), states[_i].replaced);
+}
+END_TEST
+
 #define BEGIN "make-template "
 #define END   " write-manifest commit end-guest"
 
@@ -679,6 +718,7 @@ Suite *save_suite(void)
 	tcase_add_test(tcase, warned_of_what_several_could_not_have);
 	tcase_add_test(tcase, a_device_has_one_child);
 	tcase_add_test(tcase, no_checksum_of_a_device);
+	tcase_add_loop_test(tcase, a_state_that_a_migration_replaces, 0, G_N_ELEMENTS(states));
 	tcase_add_loop_test(tcase, what_becomes_of_memory, 0, G_N_ELEMENTS(memories));
 	tcase_add_loop_test(tcase, what_becomes_of_disks, 0, G_N_ELEMENTS(disks));
 	tcase_add_test(tcase, the_heir_of_a_template);
