@@ -15,6 +15,7 @@
 #include "base/trace.h"
 #include "host/guest_memory.h"
 #include "host/lock.h"
+#include "host/lost.h"
 #include "host/place.h"
 #include "host/state.h"
 #include "host/state_root.h"
@@ -96,19 +97,28 @@ static ExmMemoryUse use_of(const ExmVm *vm, ExmJson *memory)
 }
 
 /* One who was started while nothing was configured has no commitment, but has its memory. */
-static ExmCommitment *conclude(const char *guest, uint64_t store_device)
+static ExmCommitment *conclude(const ExmVm *vm, uint64_t store_device)
 {
-	g_autofree char *root = g_path_get_dirname(guest);
-	g_autofree char *name = g_path_get_basename(guest);
-	g_autoptr(ExmVm) vm = exm_state_find(root, name, NULL);
-	ExmCommitment *commitment = vm ? exm_commitment_new(vm->name, 0) : NULL;
+	const ExmMemoryUse anonymous = { .size = vm->ram_size };
+	ExmCommitment *commitment = exm_commitment_new(vm->name, 0);
 
-	for (size_t i = 0; commitment && i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
 		const ExmMemoryUse use = use_of(vm, json_object_array_get_idx(vm->memory, i));
 
 		exm_commitment_add(commitment, &use, store_device);
 	}
+	if (json_object_array_length(vm->memory) == 0 && vm->ram_size)
+		exm_commitment_add(commitment, &anonymous, store_device);
 	return commitment;
+}
+
+static ExmCommitment *conclude_at(const char *guest, uint64_t store_device)
+{
+	g_autofree char *root = g_path_get_dirname(guest);
+	g_autofree char *name = g_path_get_basename(guest);
+	g_autoptr(ExmVm) vm = exm_state_find(root, name, NULL);
+
+	return vm ? conclude(vm, store_device) : NULL;
 }
 
 static void read_guest(char *guest, ExmCapacityFacts *facts)
@@ -120,9 +130,18 @@ static void read_guest(char *guest, ExmCapacityFacts *facts)
 		return;
 	commitment = read_written(guest);
 	if (!commitment)
-		commitment = conclude(guest, facts->store_device);
+		commitment = conclude_at(guest, facts->store_device);
 	if (commitment)
 		g_ptr_array_add(facts->commitments, commitment);
+}
+
+/* What was committed to them went with their directories; they still have their memory. */
+static void read_lost(const char *root, ExmCapacityFacts *facts)
+{
+	g_autoptr(GPtrArray) vms = exm_lost_list(root);
+
+	for (guint i = 0; i < vms->len; i++)
+		g_ptr_array_add(facts->commitments, conclude(vms->pdata[i], facts->store_device));
 }
 
 static void read_directory(const char *root, const char *except, ExmCapacityFacts *facts)
@@ -136,6 +155,14 @@ static void read_directory(const char *root, const char *except, ExmCapacityFact
 		if (*name != '.' && g_strcmp0(guest, except) != 0)
 			read_guest(guest, facts);
 	}
+	read_lost(root, facts);
+}
+
+static bool has_lost(const char *root)
+{
+	g_autoptr(GPtrArray) vms = exm_lost_list(root);
+
+	return vms->len > 0;
 }
 
 /* State directories that somebody chose by --state-dir. */
@@ -151,7 +178,7 @@ static void add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories
 		if (!g_str_has_prefix(name, LINK_PREFIX))
 			continue;
 		root = g_file_read_link(link, NULL);
-		if (root && access(root, F_OK) < 0)
+		if (root && access(root, F_OK) < 0 && !has_lost(root))
 			unlink(link);
 		else if (root && g_strcmp0(root, places->own) != 0)
 			g_ptr_array_add(directories, g_steal_pointer(&root));

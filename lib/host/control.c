@@ -51,10 +51,24 @@ bool exm_control_listen(const char *path, int fd_number, int *ret_fd, GError **e
 }
 
 /**
+ * exm_control_check() - Check that a guest still has the directory that its sockets and log are in
+ * @vm:    the guest
+ * @error: SYSTEM where that was removed while the guest runs; not STATE, which is tried again
+ */
+bool exm_control_check(const ExmVm *vm, GError **error)
+{
+	return !vm->lost ||
+	       exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "the directory of guest '%s' was removed while it runs, with its "
+	                 "sockets; 'exomem stop %s' ends it",
+	                 vm->name, vm->name);
+}
+
+/**
  * exm_control_connect() - Connect to a socket of a guest
  * @vm:          the guest
  * @socket_name: EXM_VM_CONSOLE or another one
- * @error:       STATE where the guest has no such socket
+ * @error:       STATE where the guest has no such socket, SYSTEM where it has no directory any more
  *
  * Return: a descriptor (transfer full), or -1.
  */
@@ -69,7 +83,7 @@ int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error
 		exm_throw_errno(error, errno, "make a socket");
 		return -1;
 	}
-	if (!make_address(path, &address, error))
+	if (!exm_control_check(vm, error) || !make_address(path, &address, error))
 		return -1;
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		exm_throw(error, EXM_ERROR_STATE, "guest '%s' does not listen on '%s': %s",

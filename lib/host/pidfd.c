@@ -44,6 +44,21 @@ bool exm_pidfd_kill(int fd, GError **error)
 	return true;
 }
 
+/**
+ * exm_pidfd_terminate() - Have QEMU quit without its monitor; one that has ended is no error
+ * @fd:    of exm_pidfd_open()
+ * @error: SYSTEM
+ *
+ * QEMU takes SIGTERM as it takes "quit", and writes out its disks (softmmu/runstate.c,
+ * qemu_system_killed()).
+ */
+bool exm_pidfd_terminate(int fd, GError **error)
+{
+	if (pidfd_send_signal(fd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
+		return exm_throw_errno(error, errno, "terminate a process");
+	return true;
+}
+
 static bool close_ended(int *fds, struct pollfd *polled, size_t count)
 {
 	bool all = true;

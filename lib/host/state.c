@@ -15,6 +15,7 @@
 #include "host/budget.h"
 #include "host/directory.h"
 #include "host/lock.h"
+#include "host/lost.h"
 #include "host/marker.h"
 #include "host/memory_file.h"
 #include "host/state_root.h"
@@ -242,6 +243,17 @@ static bool throw_taken(const Root *root, const char *name, GError **error)
 	return exm_throw(error, EXM_ERROR_STATE, "name '%s' is taken", name);
 }
 
+/* Its directory is gone, and it still runs under that name. */
+static bool check_lost(const Root *root, const char *name, GError **error)
+{
+	g_autoptr(ExmVm) vm = exm_lost_find(root->path, name);
+
+	return !vm || exm_throw(error, EXM_ERROR_STATE,
+	                        "name '%s' is taken (pid %d): the directory of that guest was removed "
+	                        "while it runs; 'exomem stop %s' ends it",
+	                        name, (int)vm->pid, name);
+}
+
 static bool make_lock(int guest, const char *name, int fd_number, int *ret_fd, GError **error)
 {
 	exm_autofd int fd = openat(guest, EXM_VM_LOCK, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -281,6 +293,8 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 	if (!lock_root(root_path, &root, error))
 		return false;
 	sweep(&root, false, NULL);
+	if (!check_lost(&root, name, error))
+		return false;
 	if (mkdirat(root.fd, name, 0700) < 0) {
 		if (errno == EEXIST)
 			return throw_taken(&root, name, error);
@@ -376,7 +390,8 @@ bool exm_state_record(const ExmVm *vm, GError **error)
 	g_autoptr(ExmJson) json = exm_vm_to_json(vm);
 	g_autofree char *text = exm_json_print(json, true);
 
-	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
+	return exm_file_write_atomic(path, text, strlen(text), 0600, error) &&
+	       exm_lost_note(vm, error);
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -406,7 +421,8 @@ static ExmVm *read_living(int root, const char *root_path, const char *name)
  * @ret_vms:         of ExmVm, by name (transfer full)
  * @error:           STATE where the state directory is not this user's, or not exomem's
  *
- * Nothing is removed. A guest that is just being made is not listed yet.
+ * Nothing is removed. A guest that is just being made is not listed yet. Those whose directory was
+ * removed while they run are found by their locks.
  */
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error)
 {
@@ -425,6 +441,7 @@ bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **e
 		if (vm)
 			g_ptr_array_add(vms, vm);
 	}
+	g_ptr_array_extend_and_steal(vms, exm_lost_list(state_directory));
 	g_ptr_array_sort(vms, compare_names);
 	*ret_vms = g_steal_pointer(&vms);
 	return true;
@@ -440,11 +457,15 @@ bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **e
  */
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error)
 {
+	ExmVm *lost = NULL;
 	exm_autofd int root = -1;
 
 	if (!exm_name_check(name, error) || !exm_state_root_open(state_directory, &root, error))
 		return NULL;
 	if (root < 0 || faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || is_dead(root, name)) {
+		lost = exm_lost_find(state_directory, name);
+		if (lost)
+			return lost;
 		exm_throw(error, EXM_ERROR_STATE,
 		          "no guest '%s'; 'exomem list' shows those that run", name);
 		return NULL;
@@ -479,6 +500,8 @@ void exm_state_record_loss(const ExmVm *vm, const char *reason)
  */
 bool exm_state_is_alive(const ExmVm *vm)
 {
+	if (vm->lost)
+		return exm_state_start_time((pid_t)vm->pid) == vm->start_time;
 	return !is_dead(AT_FDCWD, vm->directory);
 }
 

@@ -67,7 +67,10 @@ static void hear(ExmQuestion *question)
 		hang_up(question);
 }
 
-/* Connects where that is to be done; returns how many questions are still open. */
+/*
+ * Connects where that is to be done; returns how many questions are still open. The sockets of a
+ * guest whose directory was removed are out of reach.
+ */
 static guint prepare(GPtrArray *questions, struct pollfd *polled, bool *ret_all_connected)
 {
 	guint open = 0;
@@ -77,7 +80,7 @@ static guint prepare(GPtrArray *questions, struct pollfd *polled, bool *ret_all_
 		ExmQuestion *question = questions->pdata[i];
 
 		polled[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-		if (question->done || !question->command)
+		if (question->done || !question->command || question->vm->lost)
 			continue;
 		open++;
 		if (!question->listener)

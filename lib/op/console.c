@@ -250,6 +250,8 @@ static bool check_console(const ExmVm *vm, GError **error)
 		                 "guest '%s' was not started by --detach: its console is where it was "
 		                 "started",
 		                 vm->name);
+	if (!exm_control_check(vm, error))
+		return false;
 	if (access(path, F_OK) < 0)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "guest '%s' has no console: start it with -nographic or -serial stdio",

@@ -132,10 +132,12 @@ ExmListed *exm_op_show(const char *state_directory, const char *name, GError **e
  * exm_status_text() - A guest's status for people and programs
  * @listed: a guest whose QEMU was asked
  *
- * Return: QEMU's word, or "no answer".
+ * Return: QEMU's word, "no directory", or "no answer".
  */
 const char *exm_status_text(const ExmListed *listed)
 {
+	if (listed->vm->lost)
+		return "no directory";
 	return listed->status ? listed->status : "no answer";
 }
 

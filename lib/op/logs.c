@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "host/control.h"
 #include "host/log_reader.h"
 #include "host/state.h"
 
@@ -54,7 +55,7 @@ bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "guest '%s' was not started by --detach, so it has no log",
 		                 vm->name);
-	reader = exm_log_reader_new(path, error);
+	reader = exm_control_check(vm, error) ? exm_log_reader_new(path, error) : NULL;
 	if (!reader)
 		return false;
 	do {

@@ -88,6 +88,14 @@ static void take_hold(ExmStop *stop, GPtrArray *failed, GError **first)
 	}
 }
 
+/* Those whose directory was removed, and their sockets with it, can only be sent a signal. */
+static void terminate_lost(const ExmStop *stop)
+{
+	for (guint i = 0; i < stop->vms->len; i++)
+		if (stop->fds[i] >= 0 && ((const ExmVm *)stop->vms->pdata[i])->lost)
+			exm_pidfd_terminate(stop->fds[i], NULL);
+}
+
 /* Questions to those that are still there. */
 static GPtrArray *ask_living(const ExmStop *stop, const char *command, int deadline_ms)
 {
@@ -164,7 +172,7 @@ static bool quit(const ExmStop *stop)
 	for (guint i = 0; i < questions->len; i++) {
 		const ExmQuestion *question = questions->pdata[i];
 
-		if (stop->fds[i] >= 0 && !question->done)
+		if (stop->fds[i] >= 0 && !question->done && !question->vm->lost)
 			exm_pidfd_kill(stop->fds[i], NULL);
 	}
 	return wait_for_all(stop, QUIT_MS);
@@ -210,6 +218,7 @@ bool exm_op_stop(const ExmStopRequest *request, GPtrArray *failed, GError **erro
 	else if (!exm_state_list(request->state_directory, &stop.vms, error))
 		return false;
 	take_hold(&stop, failed, &first);
+	terminate_lost(&stop);
 	if (request->kill || (!power_down(&stop, request->timeout_ms) && !quit(&stop)))
 		kill_all(&stop);
 	add_survivors(&stop, failed, &first);

@@ -50,6 +50,7 @@
  * @index:             which child of its template; 0 for a guest without one
  * @disks:             an array of its overlays, as exm_plan_disks_to_json() writes it, or NULL
  * @memory_error:      why some of its memory could not be written to its file, or NULL
+ * @lost:              its directory was removed while it runs; not in the JSON
  */
 typedef struct {
 	uint64_t schema;
@@ -76,6 +77,7 @@ typedef struct {
 	uint64_t index;
 	ExmJson *disks;
 	char *memory_error;
+	bool lost;
 } ExmVm;
 
 bool exm_vm_makes_file(const char *name);

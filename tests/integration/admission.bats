@@ -90,6 +90,19 @@ guest() { # NAME ARGUMENT...
 	vm stop --kill b
 }
 
+@test "a guest whose directory was removed while it runs counts" {
+	need_qemu
+	configure 200
+	guest a
+	rm -r "$state"
+	run guest b
+	assert_refused 4 'committed 128 (1 guest), free 72'
+	[ "$("$EXOMEM" capacity --state-dir "$state" --config "$T/conf" --json | jq .store.committed)" = \
+		$((128 << 20)) ]
+	vm stop a
+	guest b
+}
+
 @test "a guest that was started before the configuration counts too" {
 	need_qemu
 	"$EXOMEM" run --detach --state-dir "$state" --name old -accel tcg -nodefaults -display none \

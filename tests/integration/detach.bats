@@ -25,6 +25,7 @@ teardown() {
 	for pid in $(ours) $pids; do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
+	if mountpoint -q "$T/run"; then umount -l "$T/run"; fi
 	rm -rf "$T"
 }
 
@@ -695,34 +696,69 @@ wait_started() {
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
 
-@test "a directory that was removed under a running guest: no guest, and its name is free" {
+@test "a directory that was removed under a running guest: it is listed, keeps its name, and is stopped" {
 	need_qemu
 	detach --name web $tiny -mem-path "$memory,mode=create,anyfs" -serial stdio
 	pid=$(pid_of web)
+	vm show --json web | jq '{uuid, pid, command}' >"$T/before"
 	rm -r "$state/web"
-	[ -z "$(vm list -q)" ]
-	run vm show web
-	assert_refused 5 "no guest 'web'"
-	# Its memory is locked all the same.
-	run detach --name web $tiny -mem-path "$memory,mode=create,anyfs"
-	assert_refused 5 "is in use by pid $pid"
-	detach --name web $tiny
-	kill -KILL "$pid"
-	wait_ended "$pid"
 	[ "$(vm list -q)" = web ]
+	[ "$(vm list --json | jq -r '.[].status')" = 'no directory' ]
+	vm show --json web | jq '{uuid, pid, command}' | diff "$T/before" -
+	for verb in 'qmp web query-status' 'console web' 'logs web'; do
+		run vm $verb </dev/null
+		assert_refused 1 "the directory of guest 'web' was removed while it runs, with its sockets; "
+	done
+	run detach --name web $tiny
+	assert_refused 5 "name 'web' is taken (pid $pid): the directory of that guest was removed while it runs"
+	# Its memory is locked all the same.
+	run detach --name other $tiny -mem-path "$memory,mode=create,anyfs"
+	assert_refused 5 "is in use by guest 'web' (pid $pid)"
+	assert_guests
+	vm clean
+	vm stop web
+	wait_ended "$pid"
+	[ -z "$(vm list -q)" ]
+	detach --name web $tiny
 	[ "$(vm qmp web query-status | jq -r .status)" = running ]
 }
 
-@test "the whole state directory removed under a running guest" {
+@test "the whole state directory removed under running guests, and made again" {
 	need_qemu
 	detach --name web $tiny -serial stdio
-	pid=$(pid_of web)
+	detach --name db $tiny
+	pids="$(pid_of web) $(pid_of db)"
 	rm -r "$state"
-	[ -z "$(vm list -q)" ]
+	[ "$(vm list -q | xargs)" = 'db web' ]
 	[ ! -e "$state" ]
+	detach --name new $tiny
+	[ "$(vm list -q | xargs)" = 'db new web' ]
+	# Of another state directory they are not.
+	[ -z "$("$EXOMEM" list -q --state-dir "$T/elsewhere")" ]
+	vm stop --kill db
+	[ "$(vm list -q | xargs)" = 'new web' ]
+	vm stop --timeout 0 --all
+	for pid in $pids; do wait_ended "$pid"; done
+	[ -z "$(vm list -q)" ]
+}
+
+@test "a runtime directory that was emptied and unmounted, as at a logout, loses no guest" {
+	need_qemu
+	need_root 'mounts tmpfs'
+	mkdir "$T/run"
+	mount -t tmpfs none "$T/run"
+	state=$T/run/exomem
 	detach --name web $tiny
-	[ "$(vm list -q)" = web ]
-	[ -d "/proc/$pid" ]
+	detach --name db $tiny
+	web=$(pid_of web) db=$(pid_of db)
+	rm -r "$state/web"
+	umount -l "$T/run"
+	mount -t tmpfs none "$T/run"
+	[ "$(vm list -q | xargs)" = 'db web' ]
+	vm stop --all
+	umount "$T/run"
+	wait_ended "$web"
+	wait_ended "$db"
 }
 
 @test "a state directory that is not ours alone, a file, a link, or too long a path" {
