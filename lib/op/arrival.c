@@ -18,6 +18,7 @@
 #include "host/frozen.h"
 #include "host/hostinfo.h"
 #include "host/lock.h"
+#include "host/marker.h"
 #include "host/mount.h"
 #include "host/pidfd.h"
 #include "host/place.h"
@@ -53,6 +54,7 @@
  * @child:   the conversation with it
  * @guard:   the process that ends it should this one be killed, or 0
  * @leash:   by its end the guard knows of that
+ * @lead:    lock that this process and the guard hold, of exm_arrival_lead(), or -1
  */
 typedef struct {
 	ExmPlan *plan;
@@ -63,6 +65,7 @@ typedef struct {
 	ExmExpectant child;
 	pid_t guard;
 	int leash;
+	int lead;
 } Guest;
 
 /**
@@ -180,11 +183,12 @@ static void guest_clear(Guest *guest, bool stays, const char *state_directory)
 	}
 	end_guard(guest, stays);
 	exm_fd_clear(&guest->process);
+	exm_fd_clear(&guest->lead);
 	exm_vm_free(guest->vm);
 	exm_plan_free(guest->plan);
 	exm_run_request_free(guest->run);
 	facts_free(guest->facts);
-	*guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
+	*guest = (Guest){ .process = -1, .leash = -1, .lead = -1, .child = { .writer = -1 } };
 }
 
 /**
@@ -201,7 +205,7 @@ ExmArrival *exm_arrival_new(ExmTemplate *handover, const ExmReceiveRequest *requ
 {
 	g_autoptr(ExmArrival) arrival = g_new0(ExmArrival, 1);
 
-	arrival->guest = (Guest){ .process = -1, .leash = -1, .child = { .writer = -1 } };
+	arrival->guest = (Guest){ .process = -1, .leash = -1, .lead = -1, .child = { .writer = -1 } };
 	arrival->reserved = -1;
 	arrival->handover = handover;
 	arrival->request = request;
@@ -446,6 +450,33 @@ static bool settle(ExmArrival *arrival, GError **error)
 	return true;
 }
 
+/**
+ * exm_arrival_lead() - Become the one that leads a waiting guest to its state
+ * @vm:       the guest
+ * @ret_lead: lock of its marker (transfer full), which belongs to children of this process too
+ *
+ * Return: false where an exomem leads it already.
+ */
+bool exm_arrival_lead(const ExmVm *vm, int *ret_lead)
+{
+	/* Its directory is locked by the process that records the guest's end. */
+	g_autofree char *path = g_build_filename(vm->directory, EXM_MARKER, NULL);
+	exm_autofd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool taken;
+
+	if (fd < 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
+		return false;
+	*ret_lead = g_steal_fd(&fd);
+	return true;
+}
+
+static bool lead(Guest *guest, GError **error)
+{
+	return exm_arrival_lead(guest->vm, &guest->lead) ||
+	       exm_throw(error, EXM_ERROR_STATE, "guest '%s' is led by another exomem",
+	                 guest->vm->name);
+}
+
 static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 {
 	const char *state_directory = arrival->request->state_directory;
@@ -464,7 +495,7 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, NULL, error))
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
-	return guest->vm && exm_pidfd_open(guest->vm, &guest->process, error) &&
+	return guest->vm && lead(guest, error) && exm_pidfd_open(guest->vm, &guest->process, error) &&
 	       start_guard(guest, state_directory, error) && (rehearsal || settle(arrival, error)) &&
 	       exm_load_expect(guest->vm, START_MS, &guest->child, error);
 }
@@ -665,6 +696,7 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 	/* From here on it may have run: it is not ended any more, and its state is of no use. */
 	arrival->is_taken = true;
 	end_guard(guest, true);
+	exm_fd_clear(&guest->lead);
 	if (!rests && !exm_load_resume(&guest->child, &time, error))
 		return false;
 	/* Not before: who takes the lock over NFS forgets what was read. */

@@ -24,6 +24,7 @@ bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length,
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error);
 bool exm_arrival_is_ready(const ExmArrival *arrival, GError **error);
 bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length, GError **error);
+bool exm_arrival_lead(const ExmVm *vm, int *ret_lead);
 bool exm_arrival_lives(const ExmArrival *arrival);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmArrival, exm_arrival_free)

@@ -55,17 +55,21 @@ static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *
 }
 
 /*
- * What an exomem has left that was killed before the guest ran. Its memory is as it was handed
- * over, or we would not be here.
+ * Ends a QEMU of the guest that was left by an exomem which was killed before the guest ran. Nobody
+ * leads that QEMU any more, and the guest's memory is as it was.
  */
-static void end_leftover(const ExmReceiveRequest *request, const ExmTemplate *handover)
+static void end_leftover(const ExmReceiveRequest *request, const ExmTemplate *handover,
+                         const char *name, bool may_be_loaded)
 {
-	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, handover->name, NULL);
+	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, name, NULL);
 	g_autofree char *status = vm ? exm_control_status(vm, ANSWER_MS, NULL) : NULL;
 	exm_autofd int process = -1;
+	exm_autofd int lead = -1;
 
 	if (!vm || strcmp(vm->uuid, handover->uuid) != 0 || !status ||
-	    strcmp(status, "running") == 0 || !exm_pidfd_open(vm, &process, NULL) || process < 0)
+	    strcmp(status, "running") == 0 || (!may_be_loaded && strcmp(status, "inmigrate") != 0))
+		return;
+	if (!exm_arrival_lead(vm, &lead) || !exm_pidfd_open(vm, &process, NULL) || process < 0)
 		return;
 	exm_pidfd_kill(process, NULL);
 	exm_pidfds_wait(&process, 1, END_MS);
@@ -129,7 +133,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 
 	if (!arrival || !check_state(arrival, request, error))
 		return false;
-	end_leftover(request, handover);
+	end_leftover(request, handover, handover->name, true);
 	if (!exm_arrival_check(arrival, error) || !exm_arrival_prepare(arrival, error) ||
 	    !exm_load_read(handover, &state, &length, error) ||
 	    !exm_arrival_take_over(arrival, state, length, error))
@@ -199,6 +203,15 @@ static ExmTemplate *guest_in(ExmJson *message, const GPtrArray *path_maps, GErro
 	return g_steal_pointer(&handover);
 }
 
+/* One that has its state may be a copy of the guest with memory of its own, which the user has paused. */
+static void end_leftovers(const ExmReceiveRequest *request, const ExmTemplate *handover)
+{
+	g_autofree char *rehearsal = g_strconcat(handover->name, EXM_REHEARSAL_SUFFIX, NULL);
+
+	end_leftover(request, handover, handover->name, false);
+	end_leftover(request, handover, rehearsal, true);
+}
+
 static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
 {
 	ExmTemplate *handover = guest_in(message, server->request->path_maps, error);
@@ -207,8 +220,10 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	if (!handover)
 		return false;
 	server->arrival = exm_arrival_new(handover, server->request, server->sources, error);
-	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error) ||
-	    !exm_arrival_check(server->arrival, error))
+	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error))
+		return false;
+	end_leftovers(server->request, handover);
+	if (!exm_arrival_check(server->arrival, error))
 		return false;
 	warnings = exm_arrival_warnings(server->arrival);
 	exm_json_set_strv(answer, "warnings", (const char *const *)warnings);

@@ -10,9 +10,6 @@
 #include "plan/rehearsal.h"
 #include "plan/vm.h"
 
-/* A guest that is only tried is called so: no other may have the name. */
-#define REHEARSAL_SUFFIX ".rehearsal"
-
 static void map_text(char **text, const GPtrArray *maps)
 {
 	char *mapped = exm_path_map_apply(maps, *text);
@@ -152,7 +149,7 @@ ExmRunRequest *exm_receive_run(const ExmTemplate *handover, const ExmReceiveRequ
 		return NULL;
 	run->guest->prealloc = false;
 	run->guest->ram_size = handover->ram_size;
-	run->name = rehearsal ? g_strconcat(handover->name, REHEARSAL_SUFFIX, NULL)
+	run->name = rehearsal ? g_strconcat(handover->name, EXM_REHEARSAL_SUFFIX, NULL)
 	                      : g_strdup(handover->name);
 	run->state_directory = g_strdup(request->state_directory);
 	run->template = handover;

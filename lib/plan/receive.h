@@ -11,6 +11,9 @@
 #include "plan/template.h"
 #include "plan/template_check.h"
 
+/* Ends the name of a guest that is only tried: no other may have the name. */
+#define EXM_REHEARSAL_SUFFIX ".rehearsal"
+
 /**
  * struct ExmReceiveRequest - What the user of `exomem receive` said, checked for form
  * @state_directory: where guests' directories are
