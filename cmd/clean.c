@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clean.c - exomem clean: remove what dead guests have left */
+/* clean.c - exomem clean: remove what guests that have ended left */
 
 #include <stdio.h>
 
@@ -15,7 +15,8 @@ static struct {
 } opt;
 
 static const GOptionEntry options[] = {
-	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print the names of dead guests, remove nothing"),
+	EXM_OPTION_FLAG("dry-run", &opt.dry_run,
+	                "print the names of guests that have ended, remove nothing"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "guests' state is there", "DIR"),
 	EXM_OPTION_END,
 };
@@ -36,7 +37,7 @@ static bool run(const char *const *words, GError **error)
 
 const ExmCommand exm_command_clean = {
 	.name = "clean",
-	.summary = "remove what dead guests have left",
+	.summary = "remove what guests that have ended left",
 	.usage = "[OPTION]...",
 	.options = options,
 	.run = run,

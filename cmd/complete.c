@@ -113,8 +113,15 @@ static void offer_qemu_options(const Place *place)
 	}
 }
 
+/* Whether a verb finds guests that have ended too. */
+static bool takes_ended(const ExmCommand *command)
+{
+	return command == &exm_command_logs || command == &exm_command_wait;
+}
+
 static void offer_guests(const Place *place)
 {
+	g_autoptr(GHashTable) offered = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(GPtrArray) guests = NULL;
 	g_autofree char *directory = NULL;
 
@@ -122,10 +129,14 @@ static void offer_guests(const Place *place)
 	if (!exm_state_directory(place->state_directory, &directory, NULL) ||
 	    !exm_op_list(directory, false, &guests, NULL))
 		return;
+	if (takes_ended(place->command))
+		exm_op_list_ended(directory, guests, NULL);
 	for (guint i = 0; i < guests->len; i++) {
 		const ExmListed *guest = guests->pdata[i];
 
-		offer(place->typed, guest->vm->name, "guest");
+		if (!g_hash_table_add(offered, guest->vm->name))
+			continue;
+		offer(place->typed, guest->vm->name, guest->end ? "guest that has ended" : "guest");
 	}
 }
 

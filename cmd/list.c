@@ -21,12 +21,14 @@
 
 static struct {
 	char *state_directory;
+	gboolean all;
 	gboolean quiet;
 	gboolean json;
 	gboolean watch;
 } opt;
 
 static const GOptionEntry options[] = {
+	EXM_OPTION_FLAG("all", &opt.all, "list guests that have ended too, and how they ended"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print names only, and ask no QEMU"),
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON"),
 	EXM_OPTION_FLAG("watch", &opt.watch, "print anew each second, until interrupted"),
@@ -53,13 +55,15 @@ static void print_json(const GPtrArray *all_listed)
 
 		exm_json_set_string(json, "name", listed->vm->name);
 		exm_json_set_string(json, "status", exm_status_text(listed));
-		exm_json_set_uint(json, "pid", listed->vm->pid);
+		exm_json_set_uint(json, "pid", listed->end ? 0 : listed->vm->pid);
 		exm_json_set_uint(json, "memory", listed->memory);
 		exm_json_set_uint(json, "created", listed->vm->created);
 		exm_json_set_bool(json, "detached", listed->vm->detached);
 		exm_json_set_string(json, "directory", listed->vm->directory);
 		exm_json_set_string(json, "qemu-version", listed->vm->qemu_version);
 		exm_json_set_string(json, "uuid", listed->vm->uuid);
+		if (listed->end)
+			exm_output_end(json, listed->end);
 		json_object_array_add(array, json);
 	}
 	exm_output_json(array);
@@ -86,9 +90,15 @@ static void print_row(const ExmListed *listed, int name_width)
 {
 	g_autofree char *memory = listed->memory ? exm_size_human(listed->memory) : g_strdup("-");
 	g_autofree char *age = print_age(listed->vm->created);
+	g_autofree char *since = listed->end ? print_age(listed->end->time) : NULL;
+	g_autofree char *how = listed->end ? exm_end_text(listed->end) : NULL;
+	g_autofree char *status = listed->end ? g_strdup_printf("ended %s ago", since)
+	                                      : g_strdup(exm_status_text(listed));
+	g_autofree char *pid = listed->end ? g_strdup("-")
+	                                   : g_strdup_printf("%d", (int)listed->vm->pid);
 
-	printf("%-*s  %-14s  %7d  %9s  %5s\n", name_width, listed->vm->name,
-	       exm_status_text(listed), (int)listed->vm->pid, memory, age);
+	printf("%-*s  %-14s  %7s  %9s  %5s%s%s\n", name_width, listed->vm->name, status, pid,
+	       memory, age, how ? "  " : "", how ? how : "");
 }
 
 static void print_table(const GPtrArray *all_listed)
@@ -100,8 +110,8 @@ static void print_table(const GPtrArray *all_listed)
 
 		name_width = MAX(name_width, strlen(listed->vm->name));
 	}
-	printf("%-*s  %-14s  %7s  %9s  %5s\n", (int)name_width, "NAME", "STATUS", "PID", "MEMORY",
-	       "AGE");
+	printf("%-*s  %-14s  %7s  %9s  %5s%s\n", (int)name_width, "NAME", "STATUS", "PID", "MEMORY",
+	       "AGE", opt.all ? "  HOW IT ENDED" : "");
 	for (guint i = 0; i < all_listed->len; i++)
 		print_row(all_listed->pdata[i], (int)name_width);
 }
@@ -119,7 +129,8 @@ static bool print_once(const char *directory, GError **error)
 {
 	g_autoptr(GPtrArray) all_listed = NULL;
 
-	if (!exm_op_list(directory, !opt.quiet, &all_listed, error))
+	if (!exm_op_list(directory, !opt.quiet, &all_listed, error) ||
+	    (opt.all && !exm_op_list_ended(directory, all_listed, error)))
 		return false;
 	if (opt.watch && isatty(STDOUT_FILENO))
 		printf(CLEAR_SCREEN);

@@ -34,7 +34,9 @@ static bool print_text(const char *text, size_t length, GError **error)
 static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *directory = NULL;
-	ExmLogsRequest request = { .follow = opt.follow, .reader = STDOUT_FILENO };
+	ExmLogsRequest request = { .follow = opt.follow,
+		                   .reader = STDOUT_FILENO,
+		                   .ended = exm_output_warning };
 
 	if (!exm_words_guest(words, &request.name, error) ||
 	    !exm_state_directory(opt.state_directory, &directory, error))

@@ -107,3 +107,19 @@ bool exm_output_finish(GError **error)
 		return exm_throw_errno(error, errno, "write standard output");
 	return true;
 }
+
+/**
+ * exm_output_end() - Add how a guest ended to what is printed of the guest
+ * @json: an object; gets the members "ended", "reason", "how" and, where it is known, "exit-status"
+ * @end:  how it ended
+ */
+void exm_output_end(ExmJson *json, const ExmEnd *end)
+{
+	g_autofree char *text = exm_end_text(end);
+
+	exm_json_set_uint(json, "ended", end->time);
+	exm_json_set_string(json, "reason", exm_end_reason(end));
+	exm_json_set_string(json, "how", text);
+	if (end->reason != EXM_END_UNKNOWN)
+		exm_json_set_uint(json, "exit-status", (uint64_t)exm_end_exit_status(end));
+}

@@ -3,9 +3,12 @@
 
 #include "op/wait.h"
 
+#include <stdio.h>
+
 #include "base/enumtab.h"
 #include "command.h"
 #include "options.h"
+#include "output.h"
 #include "words.h"
 
 static struct {
@@ -32,6 +35,7 @@ static const ExmEnumTable events = { "event", event_names, G_N_ELEMENTS(event_na
 static bool run(const char *const *words, GError **error)
 {
 	g_autofree char *directory = NULL;
+	g_autofree char *text = NULL;
 	const char *name;
 	int event = FOR_EXIT;
 	int timeout_ms = -1;
@@ -46,7 +50,11 @@ static bool run(const char *const *words, GError **error)
 	}
 	if (event == FOR_RUNNING)
 		return exm_op_wait_running(directory, name, timeout_ms, error);
-	return exm_op_wait_exit(directory, name, timeout_ms, error);
+	if (!exm_op_wait_exit(directory, name, timeout_ms, &text, error))
+		return false;
+	if (text)
+		printf("%s\n", text);
+	return exm_output_finish(error);
 }
 
 const ExmCommand exm_command_wait = {

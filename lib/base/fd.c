@@ -224,6 +224,46 @@ bool exm_fd_close_on_exec_from(int first)
 	return true;
 }
 
+static void close_from_to(int first, int last)
+{
+	if (first > last || close_range((unsigned int)first, (unsigned int)last, 0) == 0)
+		return;
+	/* Before Linux 5.9, and under valgrind. */
+	last = MIN(last, (int)sysconf(_SC_OPEN_MAX) - 1);
+	for (int fd = first; fd <= last; fd++)
+		close(fd);
+}
+
+/* A file opened later must not get one of these numbers: what is printed would go into it. */
+static bool fill_standard_fds(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	return fd >= 0 && close(fd) == 0;
+}
+
+/**
+ * exm_fd_close_all_but() - Close all descriptors but a few
+ * @kept: those that stay open, in ascending order, ended by -1
+ *
+ * Those of stdin, stdout and stderr that are closed are /dev/null then.
+ *
+ * Return: true, or false with errno set.
+ */
+bool exm_fd_close_all_but(const int *kept)
+{
+	int next = STDIN_FILENO;
+
+	for (; *kept >= 0; kept++) {
+		close_from_to(next, *kept - 1);
+		next = *kept + 1;
+	}
+	close_from_to(next, INT32_MAX);
+	return fill_standard_fds();
+}
+
 /**
  * exm_file_remove_own() - Remove a file's name, unless that is another file's by now
  * @fd:   the file, open

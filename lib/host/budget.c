@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "base/trace.h"
 
 #define MOUNTS      "/sys/fs/cgroup"
@@ -40,13 +41,14 @@ static bool names_memory(const char *group, const char *file)
 	return g_strv_contains((const char *const *)words, "memory");
 }
 
-/* The path of this process's group in a hierarchy: "0::/a" or "4:memory:/a" (cgroups(7)). */
-static char *own_group(bool unified)
+/* The path of a process's group in a hierarchy: "0::/a" or "4:memory:/a" (cgroups(7)). */
+static char *group_of(pid_t process, bool unified)
 {
+	g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", (int)process);
 	g_autofree char *text = NULL;
 	g_auto(GStrv) lines = NULL;
 
-	if (!exm_file_read("/proc/self/cgroup", &text, NULL, NULL))
+	if (!exm_file_read(path, &text, NULL, NULL))
 		return NULL;
 	lines = g_strsplit(text, "\n", -1);
 	for (char **line = lines; *line; line++) {
@@ -86,7 +88,7 @@ static char *make_below(const char *above, const char *name, const char *limit, 
 /* A group with processes in it can hand memory on to no group below, so that goes beside it. */
 static char *make_unified(const char *name, uint64_t bytes)
 {
-	g_autofree char *own = own_group(true);
+	g_autofree char *own = group_of(getpid(), true);
 	g_autofree char *beside = own ? g_path_get_dirname(own) : NULL;
 	const char *const places[] = { beside, "/" };
 
@@ -108,7 +110,7 @@ static char *make_unified(const char *name, uint64_t bytes)
 
 static char *make_old(const char *name, uint64_t bytes)
 {
-	g_autofree char *own = own_group(false);
+	g_autofree char *own = group_of(getpid(), false);
 	g_autofree char *above = own ? g_build_filename(MOUNTS, "memory", own, NULL) : NULL;
 
 	return above ? make_below(above, name, "memory.limit_in_bytes", bytes) : NULL;
@@ -167,4 +169,102 @@ void exm_budget_leave(const char *record)
 	above = g_path_get_dirname(group);
 	put(above, "cgroup.procs", pid);
 	exm_budget_remove(record);
+}
+
+static char *find_events(const char *group)
+{
+	static const char *const files[] = { "memory.events", "memory.oom_control" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		char *path = g_build_filename(group, files[i], NULL);
+
+		if (access(path, R_OK) == 0)
+			return path;
+		g_free(path);
+	}
+	return NULL;
+}
+
+/**
+ * exm_budget_own_events() - Where the kernel counts what it killed in a guest's own group
+ * @record: descriptor of the file that says which group
+ *
+ * Return: as exm_budget_events().
+ */
+char *exm_budget_own_events(int record)
+{
+	g_autofree char *group = NULL;
+
+	return exm_fd_read_all(record, &group, NULL, NULL) ? find_events(group) : NULL;
+}
+
+/**
+ * exm_budget_events() - Where the kernel counts what it killed because memory ran out
+ * @process: any process
+ *
+ * Return: memory.events of its control group, or memory.oom_control of cgroups v1 (transfer full);
+ * NULL where the group has neither.
+ */
+char *exm_budget_events(pid_t process)
+{
+	g_autofree char *unified = group_of(process, true);
+	g_autofree char *old = group_of(process, false);
+	g_autofree char *first = unified ? g_build_filename(MOUNTS, unified, NULL) : NULL;
+	g_autofree char *second = old ? g_build_filename(MOUNTS, "memory", old, NULL) : NULL;
+	char *path = first ? find_events(first) : NULL;
+
+	return path || !second ? path : find_events(second);
+}
+
+/**
+ * exm_budget_kills() - How many processes of a control group the kernel killed because memory ran out
+ * @events:    descriptor of exm_budget_events()
+ * @ret_kills: their number
+ *
+ * Return: false where the group is gone, or its kernel does not count.
+ */
+bool exm_budget_kills(int events, uint64_t *ret_kills)
+{
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+
+	if (lseek(events, 0, SEEK_SET) < 0 || !exm_fd_read_all(events, &text, NULL, NULL))
+		return false;
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines; *line; line++)
+		if (g_str_has_prefix(*line, "oom_kill ")) {
+			*ret_kills = g_ascii_strtoull(*line + strlen("oom_kill "), NULL, 10);
+			return true;
+		}
+	return false;
+}
+
+static bool read_limit(const char *group, const char *file, uint64_t *ret_bytes)
+{
+	g_autofree char *path = g_build_filename(group, file, NULL);
+	g_autofree char *text = NULL;
+
+	return exm_file_read(path, &text, NULL, NULL) &&
+	       g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXINT64, ret_bytes, NULL);
+}
+
+/**
+ * exm_budget_describe() - Say in which control group memory ran out
+ * @events: path of exm_budget_events()
+ *
+ * Return: one line, with the group's limit where it has one (transfer full).
+ */
+char *exm_budget_describe(const char *events)
+{
+	g_autofree char *group = g_path_get_dirname(events);
+	uint64_t bytes;
+
+	if ((read_limit(group, "memory.max", &bytes) ||
+	     read_limit(group, "memory.limit_in_bytes", &bytes)) &&
+	    bytes < G_MAXINT64 / 2) {
+		g_autofree char *size = exm_size_human(bytes);
+
+		return g_strdup_printf("control group '%s' has a limit of %s", group, size);
+	}
+	return g_strdup_printf("counted by '%s'", events);
 }

@@ -4,7 +4,6 @@
 #include "host/child_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -12,40 +11,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 
 /* Exit status of a process that could not be prepared, as a shell has it for a command. */
 #define EXIT_NOT_STARTED 127
-
-static void close_range_of(int first, int last)
-{
-	if (first > last || close_range((unsigned int)first, (unsigned int)last, 0) == 0)
-		return;
-	/* Before Linux 5.9, and under valgrind. */
-	last = MIN(last, (int)sysconf(_SC_OPEN_MAX) - 1);
-	for (int fd = first; fd <= last; fd++)
-		close(fd);
-}
-
-static void close_all_but(const int *kept_fds)
-{
-	int next = STDIN_FILENO;
-
-	for (; *kept_fds >= 0; kept_fds++) {
-		close_range_of(next, *kept_fds - 1);
-		next = *kept_fds + 1;
-	}
-	close_range_of(next, INT32_MAX);
-}
-
-/* A file opened later must not get one of these numbers: what is printed would go into it. */
-static bool fill_standard_fds(void)
-{
-	int fd;
-
-	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
-		;
-	return fd >= 0 && close(fd) == 0;
-}
 
 /* The handlers of the process that forked are not for this one. */
 static void set_signals(const ExmChildProcess *process)
@@ -73,9 +42,7 @@ static bool prepare(const ExmChildProcess *process, pid_t parent)
 		return false;
 	if (process->daemon && (setsid() < 0 || chdir("/") < 0))
 		return false;
-	if (process->kept_fds)
-		close_all_but(process->kept_fds);
-	if (process->daemon && !fill_standard_fds())
+	if (process->kept_fds && !exm_fd_close_all_but(process->kept_fds))
 		return false;
 	return !process->name || prctl(PR_SET_NAME, process->name) == 0;
 }

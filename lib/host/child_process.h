@@ -11,11 +11,12 @@
  * @user:            passed to @work
  * @name:            its name, 15 bytes at most; NULL keeps this process's
  * @ignored_signals: signals that it ignores, ended by 0; NULL for none
- * @kept_fds:        the only descriptors it keeps, in ascending order, ended by -1; NULL keeps all
+ * @kept_fds:        the only descriptors it keeps, in ascending order, ended by -1, where its
+ * stdin, stdout and stderr are /dev/null unless they are among them; NULL keeps all
  * @death_signal:    the signal that it gets when this process ends; 0 for none
  * @own_group:       whether it leads a process group
- * @daemon:          whether it has a session of its own, no terminal, "/" as its working directory,
- *                   and /dev/null as those of stdin, stdout and stderr that it does not keep
+ * @daemon:          whether it has a session of its own, without a terminal, and "/" as its working
+ *                   directory
  */
 typedef struct {
 	void (*work)(void *user);

@@ -17,7 +17,9 @@
 /* "exomem guest ID of ID" has 90 bytes. */
 #define LONGEST 128
 
-static const char *const kind_names[] = { [EXM_MARKER_STATE] = "state", [EXM_MARKER_GUEST] = "guest" };
+static const char *const kind_names[] = {
+	[EXM_MARKER_STATE] = "state", [EXM_MARKER_GUEST] = "guest", [EXM_MARKER_ENDED] = "ended"
+};
 
 /* Of one who was killed while making it. */
 static void remove_unfinished(int directory)

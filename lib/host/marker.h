@@ -7,7 +7,7 @@
 /* In each directory that exomem made; described in exomem-state(5). */
 #define EXM_MARKER ".exomem"
 
-typedef enum { EXM_MARKER_STATE, EXM_MARKER_GUEST } ExmMarkerKind;
+typedef enum { EXM_MARKER_STATE, EXM_MARKER_GUEST, EXM_MARKER_ENDED } ExmMarkerKind;
 
 bool exm_marker_can_be_made(int directory);
 bool exm_marker_make(int directory, ExmMarkerKind kind, const char *within, GError **error);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "host/budget.h"
 #include "host/directory.h"
+#include "host/guest_end.h"
 #include "host/lock.h"
 #include "host/lost.h"
 #include "host/marker.h"
@@ -23,6 +24,20 @@
 
 /* How long one who asks whether a guest lives may hold its lock. */
 #define LOCK_PATIENCE_US 5000000
+
+/* How long the process may take that records a guest's end. */
+#define END_PATIENCE_US 2000000
+
+/* In a state directory: what stays of guests that have ended, in directories named "TIME-GUEST". */
+#define ENDED_DIRECTORY ".ended"
+
+/* Microseconds since 1970, with zeros in front, so that names sort by time. */
+#define ENDED_NAME   "%016" G_GINT64_FORMAT "-%s"
+#define ENDED_PREFIX 17
+
+/* Each log may have 1 MiB, and state directories are often in memory. */
+#define ENDED_MAX    50
+#define ENDED_AGE_US (7 * G_TIME_SPAN_DAY)
 
 /**
  * struct Root - A state directory in which something may be removed
@@ -178,6 +193,113 @@ static void discard_memory(const ExmVm *vm)
 	}
 }
 
+/* The directory of guests that have ended, made where it is missing; @ret_ended.fd is -1 where that fails. */
+static void open_ended(const Root *root, bool make, Root *ret_ended)
+{
+	exm_autofd int fd = -1;
+	g_autofree char *within = NULL;
+	g_autofree char *id = NULL;
+
+	if (make)
+		mkdirat(root->fd, ENDED_DIRECTORY, 0700);
+	fd = exm_directory_beneath(root->fd, ENDED_DIRECTORY);
+	if (fd >= 0 && make && exm_marker_can_be_made(fd))
+		exm_marker_make(fd, EXM_MARKER_ENDED, root->id, NULL);
+	id = fd < 0 ? NULL : exm_marker_read(fd, EXM_MARKER_ENDED, &within);
+	*ret_ended = (Root){ .fd = -1 };
+	if (id && g_strcmp0(within, root->id) == 0)
+		*ret_ended = (Root){ g_steal_fd(&fd), NULL, g_strdup(root->id) };
+}
+
+static gint compare_entries(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names of directories, the oldest first (transfer full). */
+static GPtrArray *list_ended(const Root *ended)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(ExmDirectory) entries = ended->fd < 0 ? NULL
+	                                                : exm_directory_open_at(ended->fd, ".");
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (strlen(entry->d_name) > ENDED_PREFIX && entry->d_name[ENDED_PREFIX - 1] == '-' &&
+		    exm_name_check(entry->d_name + ENDED_PREFIX, NULL))
+			g_ptr_array_add(names, g_strdup(entry->d_name));
+	g_ptr_array_sort(names, compare_entries);
+	return names;
+}
+
+static void remove_ended(const Root *ended, const char *name)
+{
+	exm_autofd int guest = open_guest(ended, name);
+
+	if (guest >= 0)
+		remove_guest(ended, name, guest);
+}
+
+/* What is too old, and the oldest of what is too much. */
+static void prune_ended(const Root *root)
+{
+	const gint64 oldest = g_get_real_time() - ENDED_AGE_US;
+	g_auto(Root) ended = { .fd = -1 };
+	g_autoptr(GPtrArray) names = NULL;
+
+	open_ended(root, false, &ended);
+	names = list_ended(&ended);
+	for (guint i = 0; i < names->len; i++)
+		if (i + ENDED_MAX < names->len || g_ascii_strtoll(names->pdata[i], NULL, 10) < oldest)
+			remove_ended(&ended, names->pdata[i]);
+}
+
+static bool holds_only_marker(int directory)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(directory, ".");
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (strcmp(entry->d_name, EXM_MARKER) != 0)
+			return false;
+	return entries != NULL;
+}
+
+static void remove_all_ended(const Root *root)
+{
+	g_auto(Root) ended = { .fd = -1 };
+	g_autoptr(GPtrArray) names = NULL;
+
+	open_ended(root, false, &ended);
+	if (ended.fd < 0)
+		return;
+	names = list_ended(&ended);
+	for (guint i = 0; i < names->len; i++)
+		remove_ended(&ended, names->pdata[i]);
+	if (holds_only_marker(ended.fd)) {
+		unlinkat(ended.fd, EXM_MARKER, 0);
+		unlinkat(root->fd, ENDED_DIRECTORY, AT_REMOVEDIR);
+	}
+}
+
+/* Frees the guest's name. A record that cannot be kept goes with the rest. */
+static bool keep_ended(const Root *root, const char *name, int guest)
+{
+	g_autofree char *kept = g_strdup_printf(ENDED_NAME, g_get_real_time(), name);
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(guest, ".");
+	g_autofree char *foreign = find_foreign(guest);
+	g_auto(Root) ended = { .fd = -1 };
+	const struct dirent *entry;
+
+	open_ended(root, true, &ended);
+	if (foreign || ended.fd < 0 || renameat(root->fd, name, ended.fd, kept) < 0)
+		return false;
+	while (entries && (entry = exm_directory_next(entries)))
+		if (exm_vm_makes_file(entry->d_name) && !exm_vm_keeps_file(entry->d_name))
+			unlinkat(guest, entry->d_name, 0);
+	return true;
+}
+
 static void bury(const Root *root, const char *name, int guest)
 {
 	g_autoptr(ExmVm) vm = read_record(root->fd, root->path, name, NULL);
@@ -185,8 +307,12 @@ static void bury(const Root *root, const char *name, int guest)
 
 	if (vm)
 		discard_memory(vm);
+	/* Who records the end reads what the group has counted. */
+	if (vm && vm->detached)
+		exm_guest_end_wait(guest, END_PATIENCE_US);
 	exm_budget_remove(group);
-	remove_guest(root, name, guest);
+	if (!vm || !keep_ended(root, name, guest))
+		remove_guest(root, name, guest);
 }
 
 /* What exomem did not make keeps the directory that it is in. */
@@ -219,6 +345,8 @@ static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
 		if (!dry_run)
 			bury(root, name, guest);
 	}
+	if (!dry_run)
+		prune_ended(root);
 }
 
 static bool throw_taken(const Root *root, const char *name, GError **error)
@@ -312,22 +440,43 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 }
 
 /**
- * exm_state_sweep() - Remove what dead guests left
+ * exm_state_sweep() - Free the names of guests that have ended
  * @state_directory: where guests' directories are
  *
- * Only for what starts or ends guests: who merely looks at them removes nothing.
+ * Their records and logs are kept apart, for a week; all else that they left is removed. Only for
+ * what starts or ends guests: who merely looks at them removes nothing.
  */
 void exm_state_sweep(const char *state_directory)
 {
-	exm_state_clean(state_directory, false, NULL, NULL);
+	g_auto(Root) root = { .fd = -1 };
+
+	if (lock_root_if_any(state_directory, &root, NULL) && root.fd >= 0)
+		sweep(&root, false, NULL);
+}
+
+static void note_ended(const Root *root, GPtrArray *names)
+{
+	g_auto(Root) ended = { .fd = -1 };
+	g_autoptr(GPtrArray) entries = NULL;
+
+	open_ended(root, false, &ended);
+	entries = list_ended(&ended);
+	for (guint i = 0; i < entries->len; i++) {
+		const char *name = (const char *)entries->pdata[i] + ENDED_PREFIX;
+
+		if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+			g_ptr_array_add(names, g_strdup(name));
+	}
 }
 
 /**
- * exm_state_clean() - Remove what dead guests left, and say what that was
+ * exm_state_clean() - Remove what guests that have ended left, and say what that was
  * @state_directory: where guests' directories are
  * @dry_run:         remove nothing
  * @remains:         grows; may be NULL
  * @error:           STATE where the state directory is not this user's, or not exomem's
+ *
+ * Their records and logs are removed too.
  */
 bool exm_state_clean(const char *state_directory, bool dry_run, ExmRemains *remains, GError **error)
 {
@@ -335,8 +484,13 @@ bool exm_state_clean(const char *state_directory, bool dry_run, ExmRemains *rema
 
 	if (!lock_root_if_any(state_directory, &root, error))
 		return false;
-	if (root.fd >= 0)
-		sweep(&root, dry_run, remains);
+	if (root.fd < 0)
+		return true;
+	sweep(&root, dry_run, remains);
+	if (remains)
+		note_ended(&root, remains->names);
+	if (!dry_run)
+		remove_all_ended(&root);
 	return true;
 }
 
@@ -490,6 +644,143 @@ void exm_state_record_loss(const ExmVm *vm, const char *reason)
 		return;
 	now->memory_error = g_strdup(reason);
 	exm_state_record(now, NULL);
+}
+
+/**
+ * exm_ended_free() - Free what is known of a guest that has ended
+ * @ended: may be NULL
+ */
+void exm_ended_free(ExmEnded *ended)
+{
+	if (!ended)
+		return;
+	exm_vm_free(ended->vm);
+	exm_end_free(ended->end);
+	g_free(ended);
+}
+
+static void ended_destroy(gpointer ended)
+{
+	exm_ended_free(ended);
+}
+
+static ExmEnd *read_end(int guest, const ExmVm *vm)
+{
+	struct stat status = { 0 };
+	ExmEnd *end;
+
+	if (vm->detached)
+		exm_guest_end_wait(guest, END_PATIENCE_US);
+	end = exm_guest_end_read(guest);
+	if (end)
+		return end;
+	fstat(guest, &status);
+	return exm_end_new_unknown((uint64_t)status.st_mtime,
+	                           vm->detached ? "the process that records it was killed"
+	                                        : "it ran in the foreground");
+}
+
+/* The guest whose directory is @entry of @at, which has the path @path; NULL without a record. */
+static ExmEnded *read_ended(int at, const char *path, const char *entry, const char *name)
+{
+	exm_autofd int guest = exm_directory_beneath(at, entry);
+	g_autoptr(ExmVm) vm = guest < 0 ? NULL : read_record(at, path, entry, NULL);
+	ExmEnded *ended;
+
+	if (!vm)
+		return NULL;
+	g_free(vm->name);
+	vm->name = g_strdup(name);
+	ended = g_new0(ExmEnded, 1);
+	ended->end = read_end(guest, vm);
+	ended->vm = g_steal_pointer(&vm);
+	return ended;
+}
+
+static void add_kept(const Root *root, const char *wanted, GPtrArray *all_ended)
+{
+	g_autofree char *path = g_build_filename(root->path, ENDED_DIRECTORY, NULL);
+	g_auto(Root) kept = { .fd = -1 };
+	g_autoptr(GPtrArray) entries = NULL;
+
+	open_ended(root, false, &kept);
+	entries = list_ended(&kept);
+	for (guint i = 0; i < entries->len; i++) {
+		const char *entry = entries->pdata[i];
+		const char *name = entry + ENDED_PREFIX;
+		ExmEnded *ended = !wanted || strcmp(name, wanted) == 0
+		                          ? read_ended(kept.fd, path, entry, name)
+		                          : NULL;
+
+		if (ended)
+			g_ptr_array_add(all_ended, ended);
+	}
+}
+
+/* Those that no command has swept yet. */
+static void add_dead(const Root *root, const char *wanted, GPtrArray *all_ended)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(root->fd, ".");
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries))) {
+		const char *name = entry->d_name;
+		ExmEnded *ended = (!wanted || strcmp(name, wanted) == 0) &&
+		                                  exm_name_check(name, NULL) &&
+		                                  is_dead(root->fd, name)
+		                          ? read_ended(root->fd, root->path, name, name)
+		                          : NULL;
+
+		if (ended)
+			g_ptr_array_add(all_ended, ended);
+	}
+}
+
+static bool list_all_ended(const char *state_directory, const char *wanted, GPtrArray *all_ended,
+                           GError **error)
+{
+	g_auto(Root) root = { .fd = -1, .path = state_directory };
+
+	if (!exm_state_root_open(state_directory, &root.fd, error))
+		return false;
+	if (root.fd < 0)
+		return true;
+	root.id = exm_marker_read(root.fd, EXM_MARKER_STATE, NULL);
+	add_kept(&root, wanted, all_ended);
+	add_dead(&root, wanted, all_ended);
+	return true;
+}
+
+/**
+ * exm_state_list_ended() - The guests of this user that have ended
+ * @state_directory: where guests' directories are; it need not be there
+ * @ret_ended:       of ExmEnded, the oldest first (transfer full)
+ * @error:           STATE where the state directory is not this user's, or not exomem's
+ */
+bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GError **error)
+{
+	g_autoptr(GPtrArray) all_ended = g_ptr_array_new_with_free_func(ended_destroy);
+
+	if (!list_all_ended(state_directory, NULL, all_ended, error))
+		return false;
+	*ret_ended = g_steal_pointer(&all_ended);
+	return true;
+}
+
+/**
+ * exm_state_find_ended() - The guest of this name that ended last
+ * @state_directory: where guests' directories are
+ * @name:            the guest's
+ *
+ * Return: the guest (transfer full), or NULL where none is known.
+ */
+ExmEnded *exm_state_find_ended(const char *state_directory, const char *name)
+{
+	g_autoptr(GPtrArray) all_ended = g_ptr_array_new_with_free_func(ended_destroy);
+
+	if (!list_all_ended(state_directory, name, all_ended, NULL) || all_ended->len == 0)
+		return NULL;
+	return g_ptr_array_steal_index(all_ended, all_ended->len - 1);
 }
 
 /**

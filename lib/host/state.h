@@ -5,7 +5,18 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "plan/end.h"
 #include "plan/vm.h"
+
+/**
+ * struct ExmEnded - A guest that has ended
+ * @vm:  its record; its directory is where the record and the log are kept
+ * @end: how it ended
+ */
+typedef struct {
+	ExmVm *vm;
+	ExmEnd *end;
+} ExmEnded;
 
 /**
  * struct ExmRemains - What dead guests have left
@@ -27,7 +38,12 @@ bool exm_state_record(const ExmVm *vm, GError **error);
 void exm_state_record_loss(const ExmVm *vm, const char *reason);
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);
+void exm_ended_free(ExmEnded *ended);
+bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GError **error);
+ExmEnded *exm_state_find_ended(const char *state_directory, const char *name);
 char *exm_state_find_pid(const char *state_directory, pid_t pid);
 bool exm_state_is_alive(const ExmVm *vm);
 uint64_t exm_state_start_time(pid_t pid);
 char *exm_state_boot_id(void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmEnded, exm_ended_free)

@@ -16,6 +16,7 @@
 #include "host/call_guard.h"
 #include "host/claim_store.h"
 #include "host/control.h"
+#include "host/guest_parent.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
@@ -211,7 +212,7 @@ static bool keep_log(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GErr
 		return false;
 	if (dup2(pipe, STDOUT_FILENO) < 0 || dup2(pipe, STDERR_FILENO) < 0)
 		return exm_throw_errno(error, errno, "pass output on to '%s'", step->path);
-	return true;
+	return exm_guest_parent_begin(step->fd, error);
 }
 
 static bool leave_terminal(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)

@@ -28,7 +28,7 @@
 /**
  * struct Worker - A process that starts one child
  * @pid:    of it
- * @report: takes QEMU's process id, or the error, and closes with it
+ * @report: takes the id of QEMU's parent, or the error, and closes with it
  * @plan:   of the child
  */
 typedef struct {
@@ -38,12 +38,14 @@ typedef struct {
 } Worker;
 
 /**
- * struct Child - A child that runs; it is ours, because we are the one that orphans fall to
- * @pid:  of its QEMU
- * @name: the child's
+ * struct Child - A child that runs
+ * @pid:    of its QEMU
+ * @parent: of that: it is ours, because we are the one that orphans fall to, and exits as QEMU does
+ * @name:   the child's
  */
 typedef struct {
 	pid_t pid;
+	pid_t parent;
 	const char *name;
 } Child;
 
@@ -85,7 +87,7 @@ typedef struct {
  * struct Job - What a worker is given
  * @batch:  what it is a part of
  * @plan:   of the child
- * @report: takes QEMU's process id, or the error
+ * @report: takes the id of QEMU's parent, or the error
  */
 typedef struct {
 	const Batch *batch;
@@ -195,6 +197,16 @@ static pid_t parent_of(pid_t pid)
 	return behind_name ? (pid_t)g_ascii_strtoll(behind_name + strlen(") S "), NULL, 10) : 0;
 }
 
+/* A QEMU or, above it, the process that is its parent: whichever is our child; 0 for neither. */
+static pid_t our_process(pid_t pid)
+{
+	const pid_t parent = pid > 0 ? parent_of(pid) : 0;
+
+	if (parent == getpid())
+		return pid;
+	return parent > 0 && parent_of(parent) == getpid() ? parent : 0;
+}
+
 /* By its directory: one that is to take another's place has that one's name already. */
 static ExmVm *find_child(const char *state_directory, const ExmPlan *plan)
 {
@@ -207,10 +219,11 @@ static ExmVm *find_child(const char *state_directory, const ExmPlan *plan)
 static void end_orphan(const Batch *batch, const ExmPlan *plan)
 {
 	g_autoptr(ExmVm) vm = find_child(batch->state_directory, plan);
+	const pid_t ours = vm ? our_process((pid_t)vm->pid) : 0;
 
-	if (vm && parent_of((pid_t)vm->pid) == getpid()) {
+	if (ours > 0) {
 		kill((pid_t)vm->pid, SIGKILL);
-		waitpid((pid_t)vm->pid, NULL, 0);
+		waitpid(ours, NULL, 0);
 	}
 }
 
@@ -222,12 +235,13 @@ static void fail(Batch *batch, ExmErrorCode code, const char *what, const char *
 }
 
 /* A child that was not started by its worker, and that has ended since, is not waited for. */
-static void add_child(Batch *batch, const ExmPlan *plan, pid_t pid)
+static void add_child(Batch *batch, const ExmPlan *plan, pid_t parent)
 {
-	g_autoptr(ExmVm) vm = pid > 0 ? NULL : find_child(batch->state_directory, plan);
-	const Child child = { .pid = vm ? (pid_t)vm->pid : pid, .name = plan->name };
+	g_autoptr(ExmVm) vm = find_child(batch->state_directory, plan);
+	const pid_t pid = vm ? (pid_t)vm->pid : 0;
+	const Child child = { pid, parent > 0 ? parent : our_process(pid), plan->name };
 
-	if (child.pid > 0)
+	if (child.parent > 0)
 		g_array_append_val(batch->children, child);
 	batch->started++;
 	batch->cloned(plan->name);
@@ -326,7 +340,7 @@ static void kill_children(Batch *batch)
 		const Child *child = &g_array_index(batch->children, Child, i);
 
 		if (child->pid > 0 && kill(child->pid, SIGKILL) == 0)
-			waitpid(child->pid, NULL, 0);
+			waitpid(child->parent, NULL, 0);
 	}
 	g_array_set_size(batch->children, 0);
 	exm_state_sweep(batch->state_directory);
@@ -350,7 +364,7 @@ static bool reap(Batch *batch)
 			const Child child = g_array_index(batch->children, Child, i - 1);
 			const int code = status_of(status);
 
-			if (child.pid != pid)
+			if (child.parent != pid)
 				continue;
 			one = true;
 			g_array_remove_index(batch->children, i - 1);
@@ -361,6 +375,16 @@ static bool reap(Batch *batch)
 			                           child.name, code);
 		}
 	return one;
+}
+
+static void pass_signal(const Batch *batch, int number)
+{
+	for (guint i = 0; i < batch->children->len; i++) {
+		const pid_t pid = g_array_index(batch->children, Child, i).pid;
+
+		if (pid > 0)
+			kill(pid, number);
+	}
 }
 
 /* As their parent, until they have ended; signals are handed on. */
@@ -374,8 +398,8 @@ static void stay(Batch *batch)
 
 		poll(&polled, 1, -1);
 		while ((number = next_signal(batch)) != 0)
-			for (guint i = 0; number != SIGCHLD && i < batch->children->len; i++)
-				kill(g_array_index(batch->children, Child, i).pid, number);
+			if (number != SIGCHLD)
+				pass_signal(batch, number);
 		ended = reap(batch) || ended;
 	}
 	exm_state_sweep(batch->state_directory);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "host/child_process.h"
 #include "host/control.h"
+#include "host/guest_parent.h"
 #include "host/lock.h"
 #include "host/memory_file.h"
 #include "host/spawn.h"
@@ -49,18 +50,50 @@ typedef struct {
 	int report;
 } Start;
 
-/* In the child: become QEMU, or tell the parent why not: the code as one byte, then the message. */
-static void act_in_child(void *user)
+/* The number of the descriptor through which QEMU's parent sees it end. */
+static int find_channel(const ExmPlan *plan)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_KEEP_LOG)
+			return step->fd;
+	}
+	return -1;
+}
+
+/* Tells the starter why there is no guest: the code as one byte, then the message. */
+static G_GNUC_NORETURN void report_error(const Start *start, const GError *error)
+{
+	g_autofree char *text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error),
+	                                        error->message);
+	const ssize_t put = write(start->report, text, strlen(text));
+
+	_exit(put < 0 ? 2 : 1);
+}
+
+/* In the grandchild: become QEMU. */
+static void act_as_guest(int channel, void *user)
 {
 	const Start *start = user;
+	const int number = find_channel(start->plan);
 	g_autoptr(GError) error = NULL;
-	g_autofree char *text = NULL;
-	ssize_t put;
 
-	exm_act(start->plan, start->state_directory, ignore_warning, &error);
-	text = g_strdup_printf("%c%s", '0' + exm_error_exit_status(error), error->message);
-	put = write(start->report, text, strlen(text));
-	_exit(put < 0 ? 2 : 1);
+	if (fcntl(channel, F_DUPFD_CLOEXEC, number) != number)
+		exm_throw(&error, EXM_ERROR_SYSTEM, "descriptor %d is in use", number);
+	else
+		exm_act(start->plan, start->state_directory, ignore_warning, &error);
+	report_error(start, error);
+}
+
+/* In the child: stay as QEMU's parent. */
+static void act_in_child(void *user)
+{
+	Start *start = user;
+	g_autoptr(GError) error = NULL;
+
+	exm_guest_parent_run(start->plan->directory, act_as_guest, start, &error);
+	report_error(start, error);
 }
 
 /* What the child reports is an error; silence is QEMU, whose exec closes the pipe. */
@@ -74,7 +107,7 @@ static bool read_report(int report, GError **error)
 	return length == 0 || exm_throw(error, (ExmErrorCode)(text[0] - '0'), "%s", text + 1);
 }
 
-/* The process that is to become a guest, until it is one; it goes with us until then. */
+/* The parent of what is to become a guest, until it is one; both go with us until then. */
 static volatile sig_atomic_t newborn;
 
 static const int last_signals[] = { SIGHUP, SIGINT, SIGTERM };
@@ -82,7 +115,7 @@ static const int last_signals[] = { SIGHUP, SIGINT, SIGTERM };
 static void take_newborn_along(int signal_number)
 {
 	if (newborn > 0)
-		kill((pid_t)newborn, SIGKILL);
+		kill((pid_t)newborn, EXM_GUEST_PARENT_KILL);
 	/* The handler was for once: this ends us as the signal would have. */
 	raise(signal_number);
 }
@@ -144,6 +177,25 @@ static void wait_for_words(int log)
 		g_usleep(END_PAUSE_US);
 }
 
+/* Whoever starts or ends a guest meanwhile has moved the log of one that has ended. */
+static int open_log(const ExmPlan *plan)
+{
+	g_autofree char *path = g_build_filename(plan->directory, EXM_VM_LOG, NULL);
+	g_autofree char *state_directory = g_path_get_dirname(plan->directory);
+	g_autofree char *name = g_path_get_basename(plan->directory);
+	g_autofree char *kept = NULL;
+	g_autoptr(ExmEnded) ended = NULL;
+	const int log = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (log >= 0)
+		return log;
+	ended = exm_state_find_ended(state_directory, name);
+	if (!ended || g_strcmp0(ended->vm->uuid, plan->uuid) != 0)
+		return -1;
+	kept = g_build_filename(ended->vm->directory, EXM_VM_LOG, NULL);
+	return open(kept, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /**
  * exm_detach_words() - What a QEMU that was started detached, and has ended, said last
  * @plan: of it
@@ -152,8 +204,7 @@ static void wait_for_words(int log)
  */
 char *exm_detach_words(const ExmPlan *plan)
 {
-	g_autofree char *path = g_build_filename(plan->directory, EXM_VM_LOG, NULL);
-	exm_autofd int log = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int log = open_log(plan);
 	g_autofree char *text = NULL;
 	size_t length;
 
@@ -180,13 +231,19 @@ static void remove_remains(const ExmPlan *plan, const char *state_directory)
 static bool throw_death(const ExmPlan *plan, const char *state_directory, int status, GError **error)
 {
 	g_autofree char *words = exm_detach_words(plan);
+	g_autofree char *name = g_path_get_basename(plan->directory);
+	g_autoptr(ExmEnded) ended = NULL;
+	g_autofree char *how = NULL;
 
 	remove_remains(plan, state_directory);
+	ended = exm_state_find_ended(state_directory, name);
+	if (ended && ended->end->signal)
+		how = exm_end_text(ended->end);
+	if (how)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU was %s%s%s", how,
+		                 *words ? "; its output: " : "", words);
 	if (*words)
 		return exm_throw(error, EXM_ERROR_SYSTEM, "%s", words);
-	if (WIFSIGNALED(status))
-		return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU was killed by signal %d",
-		                 WTERMSIG(status));
 	return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU ended with status %d", WEXITSTATUS(status));
 }
 
@@ -202,13 +259,25 @@ static bool wait_until_made(const ExmPlan *plan, GError **error)
 	return status != NULL;
 }
 
-/* A child without its state is none. */
-static void end_newborn(const ExmPlan *plan, pid_t pid)
+/* A child without its state is none. What its QEMU wrote last goes into the error. */
+static void end_newborn(const ExmPlan *plan, pid_t pid, GError **error)
 {
+	g_autofree char *words = NULL;
+	g_autofree char *line = NULL;
+
 	if (!plan->template)
 		return;
-	kill(pid, SIGKILL);
+	kill(pid, EXM_GUEST_PARENT_KILL);
 	waitpid(pid, NULL, 0);
+	words = exm_detach_words(plan);
+	line = exm_end_find_line(words);
+	if (line && !strstr((*error)->message, line)) {
+		GError *reason = g_steal_pointer(error);
+
+		exm_throw(error, (ExmErrorCode)reason->code, "%s; QEMU's output: %s",
+		          reason->message, line);
+		g_error_free(reason);
+	}
 }
 
 /* A QEMU that answers has not hung up, so that it need not be waited for. */
@@ -245,7 +314,7 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 		if (!still_answers(plan) &&
 		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status))
 			return throw_death(plan, state_directory, status, error);
-		end_newborn(plan, pid);
+		end_newborn(plan, pid, &silence);
 		exm_state_sweep(state_directory);
 		g_propagate_error(error, g_steal_pointer(&silence));
 		return false;

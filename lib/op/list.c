@@ -18,6 +18,7 @@ void exm_listed_free(ExmListed *listed)
 	if (!listed)
 		return;
 	exm_vm_free(listed->vm);
+	exm_end_free(listed->end);
 	g_free(listed->status);
 	g_free(listed);
 }
@@ -107,6 +108,34 @@ bool exm_op_list(const char *state_directory, bool ask, GPtrArray **ret_listed, 
 	return true;
 }
 
+static ExmListed *list_ended(ExmEnded *ended)
+{
+	ExmListed *listed = g_new0(ExmListed, 1);
+
+	listed->vm = g_steal_pointer(&ended->vm);
+	listed->end = g_steal_pointer(&ended->end);
+	listed->memory = listed->vm->ram_size;
+	exm_ended_free(ended);
+	return listed;
+}
+
+/**
+ * exm_op_list_ended() - Find all guests of this user that have ended
+ * @state_directory: where guests' directories are
+ * @all_listed:      of ExmListed; grows by them, the oldest first
+ * @error:           STATE or SYSTEM: the state directory is not valid
+ */
+bool exm_op_list_ended(const char *state_directory, GPtrArray *all_listed, GError **error)
+{
+	g_autoptr(GPtrArray) all_ended = NULL;
+
+	if (!exm_state_list_ended(state_directory, &all_ended, error))
+		return false;
+	while (all_ended->len > 0)
+		g_ptr_array_add(all_listed, list_ended(g_ptr_array_steal_index(all_ended, 0)));
+	return true;
+}
+
 /**
  * exm_op_show() - Find a guest, and ask its QEMU
  * @state_directory: where guests' directories are
@@ -132,10 +161,12 @@ ExmListed *exm_op_show(const char *state_directory, const char *name, GError **e
  * exm_status_text() - A guest's status for people and programs
  * @listed: a guest whose QEMU was asked
  *
- * Return: QEMU's word, "no directory", or "no answer".
+ * Return: QEMU's word, "no directory", "no answer", or "ended".
  */
 const char *exm_status_text(const ExmListed *listed)
 {
+	if (listed->end)
+		return "ended";
 	if (listed->vm->lost)
 		return "no directory";
 	return listed->status ? listed->status : "no answer";

@@ -35,22 +35,13 @@ static bool has_gone(int fd)
 	return poll(&polled, 1, PAUSE_MS) > 0;
 }
 
-/**
- * exm_op_logs() - Read a guest's log
- * @request: which, and how much of it
- * @sink:    called for each piece
- * @error:   of @sink; STATE where there is no such guest, or it has no log
- */
-bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error)
+static bool print_log(const ExmLogsRequest *request, const ExmVm *vm, ExmTextSink sink, GError **error)
 {
-	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, request->name, error);
-	g_autofree char *path = vm ? g_build_filename(vm->directory, EXM_VM_LOG, NULL) : NULL;
+	g_autofree char *path = g_build_filename(vm->directory, EXM_VM_LOG, NULL);
 	g_autofree char *block = g_malloc(BLOCK_SIZE);
 	g_autoptr(ExmLogReader) reader = NULL;
 	bool more;
 
-	if (!vm)
-		return false;
 	if (!vm->detached)
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "guest '%s' was not started by --detach, so it has no log",
@@ -63,5 +54,60 @@ bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error
 		if (!pass_on(reader, block, sink, error))
 			return false;
 	} while (more && !has_gone(request->reader));
+	return true;
+}
+
+static void tell_end(const ExmLogsRequest *request, const ExmEnded *ended)
+{
+	g_autoptr(GDateTime) time = g_date_time_new_from_unix_local((gint64)ended->end->time);
+	g_autofree char *when = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S %z") : NULL;
+	g_autofree char *how = exm_end_text(ended->end);
+	g_autofree char *text = g_strdup_printf("guest '%s' ended at %s: %s", ended->vm->name,
+	                                        when ? when : "?", how);
+
+	request->ended(text);
+}
+
+/* Until the guest has ended, or whoever reads what is printed. */
+static bool follow(const ExmLogsRequest *request, const ExmVm *vm, ExmTextSink sink, GError **error)
+{
+	g_autoptr(ExmEnded) ended = NULL;
+
+	if (!print_log(request, vm, sink, error))
+		return false;
+	if (!request->follow || exm_state_is_alive(vm))
+		return true;
+	ended = exm_state_find_ended(request->state_directory, request->name);
+	/* Another guest may have had the name since. */
+	if (ended && ended->vm->pid == vm->pid && ended->vm->start_time == vm->start_time)
+		tell_end(request, ended);
+	return true;
+}
+
+/**
+ * exm_op_logs() - Read a guest's log
+ * @request: which, and how much of it
+ * @sink:    called for each piece
+ * @error:   of @sink; STATE where there is no such guest, or it has no log
+ *
+ * Where no such guest runs it is the log of the one that ended last.
+ */
+bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error)
+{
+	g_autoptr(GError) missing = NULL;
+	g_autoptr(ExmVm) vm = exm_state_find(request->state_directory, request->name, &missing);
+	g_autoptr(ExmEnded) ended = NULL;
+
+	if (vm)
+		return follow(request, vm, sink, error);
+	if (g_error_matches(missing, EXM_ERROR, EXM_ERROR_STATE))
+		ended = exm_state_find_ended(request->state_directory, request->name);
+	if (!ended || !ended->vm->detached) {
+		g_propagate_error(error, g_steal_pointer(&missing));
+		return false;
+	}
+	if (!print_log(request, ended->vm, sink, error))
+		return false;
+	tell_end(request, ended);
 	return true;
 }

@@ -21,12 +21,14 @@ typedef bool (*ExmTextSink)(const char *text, size_t length, GError **error);
  * @name:            the guest's
  * @follow:          go on until the guest ends
  * @reader:          a descriptor: when the reader behind it has gone, nobody follows any more
+ * @ended:           called after the log of a guest that has ended, with a line that says how
  */
 typedef struct {
 	const char *state_directory;
 	const char *name;
 	bool follow;
 	int reader;
+	void (*ended)(const char *text);
 } ExmLogsRequest;
 
 bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error);

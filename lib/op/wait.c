@@ -19,22 +19,68 @@ static bool throw_timeout(const char *name, const char *what, int timeout_ms, GE
 	                 timeout_ms / 1000.0);
 }
 
-/**
- * exm_op_wait_exit() - Wait until a guest's QEMU has ended
- * @state_directory: where guests' directories are
- * @name:            the guest's
- * @timeout_ms:      -1 for no end
- * @error:           STATE where there is no such guest, SYSTEM where time is up
- */
-bool exm_op_wait_exit(const char *state_directory, const char *name, int timeout_ms, GError **error)
+static bool wait_for_process(const ExmVm *vm, int timeout_ms, GError **error)
 {
-	g_autoptr(ExmVm) vm = exm_state_find(state_directory, name, error);
 	exm_autofd int fd = -1;
 
-	if (!vm || !exm_pidfd_open(vm, &fd, error))
+	if (!exm_pidfd_open(vm, &fd, error))
 		return false;
 	return exm_pidfds_wait(&fd, 1, timeout_ms) ||
-	       throw_timeout(name, "has not ended", timeout_ms, error);
+	       throw_timeout(vm->name, "has not ended", timeout_ms, error);
+}
+
+static bool report(const ExmEnded *ended, char **ret_text, GError **error)
+{
+	g_autofree char *text = exm_end_text(ended->end);
+	const int status = exm_end_exit_status(ended->end);
+
+	if (status == 0) {
+		*ret_text = g_steal_pointer(&text);
+		return true;
+	}
+	return exm_throw(error, (ExmErrorCode)status, "guest '%s' has ended: %s", ended->vm->name,
+	                 text);
+}
+
+/* Of a guest in the foreground only the shell knows the end that started it. */
+static ExmEnded *find_ended(const char *state_directory, const char *name, const ExmVm *vm)
+{
+	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name);
+
+	if (!ended || !ended->vm->detached ||
+	    (vm && (vm->pid != ended->vm->pid || vm->start_time != ended->vm->start_time)))
+		return NULL;
+	return g_steal_pointer(&ended);
+}
+
+/**
+ * exm_op_wait_exit() - Wait until a guest's QEMU has ended, and say how
+ * @state_directory: where guests' directories are
+ * @name:            the guest's; it may have ended already
+ * @timeout_ms:      -1 for no end
+ * @ret_text:        how it ended, where that was in order (transfer full); NULL where that is not
+ * known because it ran in the foreground
+ * @error:           STATE where there is no such guest, SYSTEM where time is up; where QEMU failed
+ * or was killed the code is exm_end_exit_status()
+ */
+bool exm_op_wait_exit(const char *state_directory, const char *name, int timeout_ms,
+                      char **ret_text, GError **error)
+{
+	g_autoptr(GError) missing = NULL;
+	g_autoptr(ExmVm) vm = exm_state_find(state_directory, name, &missing);
+	g_autoptr(ExmEnded) ended = NULL;
+
+	*ret_text = NULL;
+	if (vm && !wait_for_process(vm, timeout_ms, error))
+		return false;
+	if (vm || g_error_matches(missing, EXM_ERROR, EXM_ERROR_STATE))
+		ended = find_ended(state_directory, name, vm);
+	if (ended)
+		return report(ended, ret_text, error);
+	if (vm)
+		return true;
+	g_propagate_error(error, g_steal_pointer(&missing));
+	return false;
 }
 
 static bool is_running(ExmVm *vm, int deadline_ms)
@@ -48,6 +94,15 @@ static bool is_running(ExmVm *vm, int deadline_ms)
 	exm_questions_ask(questions, deadline_ms);
 	question = questions->pdata[0];
 	return exm_json_get_bool(question->answer, "running");
+}
+
+static bool throw_ended(const char *state_directory, const char *name, GError **error)
+{
+	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name);
+	g_autofree char *text = ended ? exm_end_text(ended->end) : NULL;
+
+	return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended%s%s", name, text ? ": " : "",
+	                 text ? text : "");
 }
 
 /**
@@ -74,6 +129,6 @@ bool exm_op_wait_running(const char *state_directory, const char *name, int time
 		if (is_running(vm, (int)MIN(left, ANSWER_MS)))
 			return true;
 		if (exm_pidfds_wait(&fd, 1, (int)MIN(left, PAUSE_MS)))
-			return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended", name);
+			return throw_ended(state_directory, name, error);
 	}
 }

@@ -12,6 +12,7 @@
  * @plan:       what will be done
  * @next_fd:    next descriptor number to hand to QEMU
  * @detachment: what stands in for the terminal of a detached guest
+ * @parent_fd:  a QMP monitor for its parent, where it is detached
  * @console_fd: its console's listening socket
  * @monitor_fd: its human monitor's
  * @qmp_fd:     its user's QMP monitor's
@@ -22,6 +23,7 @@ typedef struct {
 	ExmPlan *plan;
 	int next_fd;
 	ExmDetachment detachment;
+	int parent_fd;
 	int console_fd;
 	int monitor_fd;
 	int qmp_fd;

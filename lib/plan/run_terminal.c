@@ -32,12 +32,28 @@ static void add_monitor(ExmBuilder *builder, GString *text, const char *id, cons
 	                       id, add_socket(builder, socket_name), id, id);
 }
 
+/* QMP for the process that is QEMU's parent (host/guest_parent.c), through a socket that is connected. */
+static void add_parent_monitor(ExmBuilder *builder, GString *text)
+{
+	builder->parent_fd = builder->next_fd++;
+	g_string_append_printf(text,
+	                       "[chardev \"exomem-parent\"]\n"
+	                       "  backend = \"socket\"\n"
+	                       "  fd = \"%d\"\n"
+	                       "[mon \"exomem-parent\"]\n"
+	                       "  chardev = \"exomem-parent\"\n"
+	                       "  mode = \"control\"\n",
+	                       builder->parent_fd);
+}
+
 static void add_monitors(ExmBuilder *builder)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	add_monitor(builder, text, "exomem-control", EXM_VM_CONTROL);
 	add_monitor(builder, text, "exomem-events", EXM_VM_EVENTS);
+	if (builder->request->detach)
+		add_parent_monitor(builder, text);
 	builder->plan->monitors = g_string_free(g_steal_pointer(&text), FALSE);
 	builder->plan->configuration = g_build_filename(builder->plan->directory, EXM_VM_CONF, NULL);
 	exm_builder_add_step(builder, EXM_STEP_CONFIGURE, builder->plan->configuration, -1);
@@ -124,6 +140,6 @@ void exm_builder_add_terminal_steps(ExmBuilder *builder)
 	if (!builder->request->detach)
 		return;
 	log = g_build_filename(builder->plan->directory, EXM_VM_LOG, NULL);
-	exm_builder_add_step(builder, EXM_STEP_KEEP_LOG, log, -1);
+	exm_builder_add_step(builder, EXM_STEP_KEEP_LOG, log, builder->parent_fd);
 	exm_builder_add_step(builder, EXM_STEP_LEAVE_TERMINAL, "/dev/null", -1);
 }

@@ -41,10 +41,15 @@ static const ExmLayout layout = { "record", sizeof(ExmVm), fields, G_N_ELEMENTS(
 
 /* All that exomem and QEMU at its word ever make in a guest's directory, but for its marker. */
 static const char *const files[] = {
-	EXM_VM_LOCK,    EXM_VM_RECORD, EXM_VM_CONTROL, EXM_VM_EVENTS,  EXM_VM_CONSOLE,
-	EXM_VM_MONITOR, EXM_VM_QMP,    EXM_VM_WAITING, EXM_VM_CGROUP,  EXM_VM_COMMITMENT,
-	EXM_VM_LOG,     EXM_VM_CONF,   EXM_VM_ASLEEP,  EXM_VM_RECLAIM, EXM_VM_CONSOLE_LOCK,
+	EXM_VM_LOCK,    EXM_VM_RECORD,     EXM_VM_CONTROL,      EXM_VM_EVENTS,
+	EXM_VM_CONSOLE, EXM_VM_MONITOR,    EXM_VM_QMP,          EXM_VM_WAITING,
+	EXM_VM_CGROUP,  EXM_VM_COMMITMENT, EXM_VM_LOG,          EXM_VM_CONF,
+	EXM_VM_ASLEEP,  EXM_VM_RECLAIM,    EXM_VM_CONSOLE_LOCK, EXM_VM_ENDED,
 };
+
+/* What stays of them when a guest has ended. */
+static const char *const kept[] = { EXM_VM_RECORD, EXM_VM_LOG, EXM_VM_LOG ".new", EXM_VM_ENDED,
+	                            EXM_VM_ENDED ".new" };
 
 /* What a file is called before it takes its place: by mkstemp(3), or the log's own way. */
 static bool is_before_its_place(const char *end)
@@ -74,6 +79,18 @@ bool exm_vm_makes_file(const char *name)
 		if (end && (*end == '\0' || is_before_its_place(end)))
 			return true;
 	}
+	return false;
+}
+
+/**
+ * exm_vm_keeps_file() - Whether a file of a guest's directory stays when the guest has ended
+ * @name: of the file
+ */
+bool exm_vm_keeps_file(const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+		if (strcmp(name, kept[i]) == 0)
+			return true;
 	return false;
 }
 

@@ -24,6 +24,7 @@
 #define EXM_VM_CONF         "control.conf" /* QEMU's configuration with its monitors for exomem */
 #define EXM_VM_ASLEEP       "asleep"       /* it was paused to disk */
 #define EXM_VM_RECLAIM      "reclaim"      /* where in its memory the next reclaim goes on */
+#define EXM_VM_ENDED        "ended.json"   /* an ExmEnd, when a detached guest has ended */
 
 /**
  * struct ExmVm - What vm.json says of a guest; described in exomem-state(5)
@@ -81,6 +82,7 @@ typedef struct {
 } ExmVm;
 
 bool exm_vm_makes_file(const char *name);
+bool exm_vm_keeps_file(const char *name);
 void exm_vm_free(ExmVm *vm);
 ExmJson *exm_vm_to_json(const ExmVm *vm);
 ExmVm *exm_vm_from_json(ExmJson *json, const char *directory, GError **error);

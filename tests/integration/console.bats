@@ -70,7 +70,7 @@ until_screen() { # PATTERN [SECONDS]
 # The process that keeps a guest's log.
 keeper_of() { # NAME
 	for pid in $(pgrep -x exomem-log); do
-		[ ! "/proc/$pid/fd/1" -ef "$state/$1/log" ] || echo "$pid"
+		[ -z "$(find -L "/proc/$pid/fd" -samefile "$state/$1/log" 2>/dev/null)" ] || echo "$pid"
 	done
 }
 

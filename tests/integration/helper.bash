@@ -179,11 +179,13 @@ assert_empty() { # FOLDER
 	}
 }
 
-# The state directory has the directories of these guests, and nothing else but its marker.
+# The state directory has the directories of these guests, and nothing else but its marker and the
+# records of guests that have ended.
 assert_guests() { # [NAME...]
 	if [ $# = 0 ] && { [ ! -e "$state" ] || [ -z "$(ls -A "$state")" ]; }; then
 		return 0
 	fi
+	[ ! -e "$state/.ended" ] || set -- .ended "$@"
 	assert_holds "$state" .exomem "$@"
 }
 

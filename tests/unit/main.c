@@ -23,7 +23,7 @@ static Suite *(*const suites[])(void) = {
 	strip_suite,      policy_suite,         balance_suite,
 	balloon_suite,    pressure_suite,       prefetch_suite,
 	page_cache_suite, conversation_suite,   child_process_suite,
-	detach_suite,     write_back_suite,
+	detach_suite,     write_back_suite,     end_suite,
 };
 
 int main(void)

@@ -15,6 +15,7 @@
 Suite *error_suite(void);
 Suite *size_suite(void);
 Suite *keyval_suite(void);
+Suite *end_suite(void);
 Suite *enumtab_suite(void);
 Suite *quote_suite(void);
 Suite *rehearsal_suite(void);

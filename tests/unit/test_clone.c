@@ -634,7 +634,7 @@ static const struct {
 	  BEGIN "open-file lock-file listen listen configure listen record-guest keep-log "
 	        "leave-terminal guard-memory" END,
 	  OBJECT TEMPLATE "/ram,share=off,reserve=off" BACKEND,
-	  CHILD MONITORS " -chardev socket,id=exomem-console,fd=69,server=on,wait=off,mux=on,"
+	  CHILD MONITORS " -chardev socket,id=exomem-console,fd=70,server=on,wait=off,mux=on,"
 	                 "logfile=/proc/self/fd/1,logappend=on -mon chardev=exomem-console,"
 	                 "mode=readline -serial chardev:exomem-console" },
 };

@@ -24,7 +24,7 @@ static void remove_folder(void)
 	g_autofree char *marker = g_build_filename(folder, EXM_MARKER, NULL);
 
 	/* Nobody holds the locks any more. */
-	exm_state_sweep(folder);
+	exm_state_clean(folder, false, NULL, NULL);
 	g_unlink(marker);
 	ck_assert_int_eq(g_rmdir(folder), 0);
 	g_clear_pointer(&folder, g_free);
