@@ -142,6 +142,26 @@ bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmap
 	return true;
 }
 
+/**
+ * exm_process_anonymous() - How much anonymous memory a process has
+ * @pid: the process
+ *
+ * From the kernel's counters, without a walk through the page tables.
+ *
+ * Return: bytes; 0 where it is gone.
+ */
+uint64_t exm_process_anonymous(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+	g_autofree char *text = NULL;
+	const char *line;
+
+	if (!exm_file_read(path, &text, NULL, NULL))
+		return 0;
+	line = strstr(text, "\nRssAnon:");
+	return line ? g_ascii_strtoull(line + strlen("\nRssAnon:"), NULL, 10) * EXM_KIB : 0;
+}
+
 /* Linux 6.5, include/uapi/linux/mman.h; older headers have it not. */
 #ifndef SYS_cachestat
 #define SYS_cachestat 451

@@ -52,4 +52,5 @@ typedef struct {
 
 bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmaps *ret_smaps,
                     GError **error);
+uint64_t exm_process_anonymous(pid_t pid);
 ExmFileUse exm_file_use(const char *path);

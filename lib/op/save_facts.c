@@ -9,6 +9,7 @@
 #include "host/guest_memory.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
+#include "host/smaps.h"
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/probe.h"
@@ -110,6 +111,17 @@ static void look_at_handover(const ExmSaveRequest *request, ExmSaveFacts *facts)
 		facts->handover = exm_template_store_read_own(request->directory, NULL);
 }
 
+/* The kernel does not tell guest memory from QEMU's own, where both are anonymous. */
+static uint64_t read_qemu_memory(const ExmVm *vm)
+{
+	const size_t count = json_object_array_length(vm->memory);
+
+	for (size_t i = 0; i < count; i++)
+		if (!exm_json_get_bool(json_object_array_get_idx(vm->memory, i), "shared"))
+			return 0;
+	return count ? exm_process_anonymous((pid_t)vm->pid) : 0;
+}
+
 /**
  * exm_save_facts_read() - Read what the plan of a save has to know
  * @request:         what the user said
@@ -134,6 +146,7 @@ ExmSaveFacts *exm_save_facts_read(const ExmSaveRequest *request, const char *gue
 		return NULL;
 	if (facts->vm->template_path)
 		facts->template = exm_template_store_read(facts->vm->template_path, NULL);
+	facts->qemu_memory = read_qemu_memory(facts->vm);
 	look_at_memory(facts);
 	if (!look_at_images(facts, error))
 		return NULL;

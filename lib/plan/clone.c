@@ -118,11 +118,25 @@ static bool check_huge_pages(const ExmCloneRequest *request, const ExmCloneFacts
 }
 
 /*
- * What a child's QEMU has at least, whatever its guest does: exomem-clones(7). A process for its
- * log comes to its three threads.
+ * What a child's QEMU has at least, whatever its guest does: exomem-clones(7). Its parent and a
+ * process for its log come to its three threads.
  */
 #define CHILD_MEMORY (16 * EXM_MIB)
-#define CHILD_TASKS  4
+#define CHILD_TASKS  5
+
+/* The kernel would kill a child at once, or stop it for good. */
+static bool check_budget(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
+{
+	const uint64_t need = MAX(CHILD_MEMORY, facts->template->qemu_memory);
+	g_autofree char *budget = exm_size_human(request->cow_budget);
+	g_autofree char *alone = exm_size_human(need);
+
+	return request->cow_budget == 0 || request->cow_budget > need ||
+	       exm_throw(error, EXM_ERROR_NO_ROOM,
+	                 "'--cow-budget' of %s is too small: QEMU alone needs %s, and the pages that a "
+	                 "child copies come on top",
+	                 budget, alone);
+}
 
 static bool check_room(const ExmCloneRequest *request, const ExmCloneFacts *facts, GError **error)
 {
@@ -141,7 +155,7 @@ static bool check_room(const ExmCloneRequest *request, const ExmCloneFacts *fact
 	return host->tasks_free == 0 || tasks <= host->tasks_free ||
 	       exm_throw(error, EXM_ERROR_NO_ROOM,
 	                 "%" G_GUINT32_FORMAT " children need at least %" G_GUINT64_FORMAT
-	                 " processes and threads, 4 each; %" G_GUINT64_FORMAT " more can be started",
+	                 " processes and threads, 5 each; %" G_GUINT64_FORMAT " more can be started",
 	                 count, tasks, host->tasks_free);
 }
 
@@ -313,7 +327,8 @@ GPtrArray *exm_clone_children(const ExmCloneRequest *request, const ExmCloneFact
 
 	if (!line || !check_clashes(request, facts, line, error) ||
 	    !check_identity(request, facts, error) || !check_device(request, facts, error) ||
-	    !check_huge_pages(request, facts, error) || !check_room(request, facts, error))
+	    !check_huge_pages(request, facts, error) || !check_budget(request, facts, error) ||
+	    !check_room(request, facts, error))
 		return NULL;
 	for (uint32_t index = first; children->len < total_of(request); index++)
 		if (!is_used(facts, index) && !add_child(request, facts, index, children, error))

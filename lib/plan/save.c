@@ -555,6 +555,7 @@ static bool describe(ExmSavePlan *plan, const ExmSaveRequest *request, const Exm
 	template->lineage = lineage_of(facts->template);
 	template->qemu = g_strdup(plan->vm->qemu);
 	template->qemu_version = g_strdup(plan->vm->qemu_version);
+	template->qemu_memory = facts->qemu_memory;
 	/* A child has its machine's versioned name from its own template. */
 	template->machine = g_strdup(facts->template ? facts->template->machine : machine->name);
 	template->cpu = g_strdup(cpu_of(line));

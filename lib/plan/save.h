@@ -32,6 +32,7 @@ typedef struct {
  * struct ExmSaveFacts - What the plan of a save has to know
  * @vm:         the guest
  * @caps:       of its QEMU
+ * @qemu_memory: bytes of anonymous memory of its QEMU; 0 where the guest's memory may be part of it
  * @template:   of which it is a child, or NULL; also where that is gone or cannot be read
  * @status:     QEMU's answer to query-status
  * @migration:  to query-migrate
@@ -52,6 +53,7 @@ typedef struct {
 typedef struct {
 	ExmVm *vm;
 	ExmCaps *caps;
+	uint64_t qemu_memory;
 	ExmTemplate *template;
 	ExmJson *status;
 	ExmJson *migration;

@@ -57,6 +57,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmTemplate, "lineage", STRV, lineage, true),
 	EXM_FIELD(ExmTemplate, "qemu", STRING, qemu, true),
 	EXM_FIELD(ExmTemplate, "qemu-version", STRING, qemu_version, true),
+	EXM_FIELD(ExmTemplate, "qemu-memory", UINT, qemu_memory, false),
 	EXM_FIELD(ExmTemplate, "machine", STRING, machine, true),
 	EXM_FIELD(ExmTemplate, "cpu", STRING, cpu, false),
 	EXM_FIELD(ExmTemplate, "accelerator", STRING, accelerator, true),

@@ -76,6 +76,7 @@ typedef struct {
  * @lineage:           names of the templates that the guest descended from, oldest first
  * @qemu:              path of the binary
  * @qemu_version:      "7.2.22"
+ * @qemu_memory:       bytes that the parent's QEMU had for itself, without guest memory; 0 if not known
  * @machine:           versioned machine type: "pc-q35-7.2"
  * @cpu:               CPU model as the user wrote it, or NULL
  * @accelerator:       "tcg" or "kvm"
@@ -108,6 +109,7 @@ typedef struct {
 	char **lineage;
 	char *qemu;
 	char *qemu_version;
+	uint64_t qemu_memory;
 	char *machine;
 	char *cpu;
 	char *accelerator;

@@ -160,6 +160,26 @@ guest() { # NAME ARGUMENT...
 	[ ! -e "$group" ]
 }
 
+@test "a --cow-budget below what QEMU alone needs is refused; a child that outgrows its own says so" {
+	need_qemu
+	need_root 'makes control groups'
+	boot_and_save web
+	need=$(jq '."qemu-memory"' "$T/templates/web/manifest.json")
+	[ "$need" -gt 10000000 ]
+	run vm clone --detach --cow-budget "$((need / 1024 - 4))K" web
+	assert_refused 4 'is too small: QEMU alone needs 1'
+	[ -z "$(vm list -q)" ]
+	vm clone --detach --cow-budget "$((need / 1024 + 16384))K" web ||
+		lacks memory-group 'no control group limits memory'
+	group=$(cat "$state/web-1/cgroup")
+	[ -e "$group/memory.limit_in_bytes" ] || echo $((need + (16 << 20))) >"$group/memory.max"
+	pid=$(pid_of web-1)
+	echo 'fill 40M 3' | socat - "UNIX-CONNECT:$state/web-1/console.sock" >/dev/null 2>&1 3>&- || true
+	wait_gone "$pid" 60
+	run vm wait web-1
+	assert_refused 137 "guest 'web-1' has ended: killed by SIGKILL: out of memory: control group '$group' "
+}
+
 @test "memory of another kind is refused, unless the configuration allows it" {
 	need_qemu
 	configure 256

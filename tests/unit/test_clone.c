@@ -250,10 +250,20 @@ static const struct {
 	  EXM_ERROR_NO_ROOM,
 	  "3 children need at least 48 MiB beside what they share, 16 MiB each; 40 MiB of "
 	  "memory and swap are free" },
+	/* A child of 16 MiB has nothing for the pages that it copies. */
+	{ { 0 },
+	  { .count = 1, .cow_budget = 16777216 },
+	  EXM_ERROR_NO_ROOM,
+	  "'--cow-budget' of 16 MiB is too small: QEMU alone needs 16 MiB, and the pages that a child "
+	  "copies come on top" },
+	{ { "{'qemu-memory': 41943040}" },
+	  { .count = 1, .cow_budget = 41943040 },
+	  EXM_ERROR_NO_ROOM,
+	  "'--cow-budget' of 40 MiB is too small: QEMU alone needs 40 MiB, and " },
 	{ { .host = "{'tasks-free': 11}" },
 	  { .count = 3 },
 	  EXM_ERROR_NO_ROOM,
-	  "3 children need at least 12 processes and threads, 4 each; 11 more can be started" },
+	  "3 children need at least 15 processes and threads, 5 each; 11 more can be started" },
 	{ { 0 }, { .count = 1, .name = bad_name }, EXM_ERROR_USAGE, "'a/b' is not allowed as a name: " },
 	{ { 0 },
 	  { .count = 2, .name = longest_name },
@@ -295,7 +305,7 @@ END_TEST
 
 /* Just enough of both; swap counts, and a number that is not known is no reason to refuse. */
 static const char *const rooms[] = {
-	"{'ram-available': 33554432, 'swap-total': 16777216, 'tasks-free': 12}",
+	"{'ram-available': 33554432, 'swap-total': 16777216, 'tasks-free': 15}",
 	"{'ram-available': 50331648, 'swap-total': 0, 'tasks-free': 0}",
 };
 

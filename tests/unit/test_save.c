@@ -26,7 +26,11 @@ typedef struct {
 
 static ExmSaveFacts *read_facts(const Setting *setting)
 {
-	return facts_save(setting->guest, setting->facts, setting->qemu, setting->child);
+	ExmSaveFacts *facts = facts_save(setting->guest, setting->facts, setting->qemu,
+	                                 setting->child);
+
+	facts->qemu_memory = 17825792;
+	return facts;
 }
 
 static ExmSavePlan *plan_save(const ExmSaveFacts *facts, GError **error)
@@ -140,6 +144,7 @@ static const struct {
 #define MANIFEST_JSON                                                                         \
 	"{'schema': 1, 'name': 'tpl', 'created': 1700000000, 'parent': 'web', 'lineage': []," \
 	" 'qemu': '/usr/bin/qemu-system-x86_64', 'qemu-version': '7.2.22',"                   \
+	" 'qemu-memory': 17825792,"                                                           \
 	" 'machine': 'pc-q35-7.2', 'accelerator': 'tcg', 'working-directory': '/srv',"        \
 	" 'command': ['-M', 'q35', '-mem-path', '/mem', '-hda', 'a.img'],"                    \
 	" 'ram-size': 536870912, 'paused': true, 'vmgenid': true, 'identity': true,"          \
