@@ -117,6 +117,34 @@ char *exm_guest_end_memory(int directory)
 }
 
 /**
+ * exm_guest_end_announce() - Tell who records a guest's end why its QEMU is killed
+ * @directory: path of the guest's directory
+ * @why:       one line
+ *
+ * Where that cannot be written, the end is recorded as that by any other SIGKILL.
+ */
+void exm_guest_end_announce(const char *directory, const char *why)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_VM_ENDING, NULL);
+
+	exm_file_write_atomic(path, why, strlen(why), 0600, NULL);
+}
+
+/**
+ * exm_guest_end_announced() - Why exomem has killed a guest's QEMU
+ * @directory: of the guest
+ *
+ * Return: one line (transfer full), or NULL where it has not.
+ */
+char *exm_guest_end_announced(int directory)
+{
+	exm_autofd int fd = open_file(directory, EXM_VM_ENDING);
+	char *text = NULL;
+
+	return fd >= 0 && exm_fd_read_all(fd, &text, NULL, NULL) ? text : NULL;
+}
+
+/**
  * exm_guest_end_write() - Record how a guest ended
  * @directory: of the guest
  * @end:       how

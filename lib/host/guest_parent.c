@@ -222,6 +222,7 @@ static char *find_oom(Parent *parent)
 static void record_end(Parent *parent)
 {
 	g_autofree char *line = exm_guest_end_line(parent->folder, LOG_PATIENCE_US);
+	g_autofree char *announced = exm_guest_end_announced(parent->folder);
 	g_autofree char *memory = NULL;
 	g_autofree char *oom = find_oom(parent);
 	g_autoptr(ExmEnd) end = NULL;
@@ -229,6 +230,7 @@ static void record_end(Parent *parent)
 	ExmEndFacts facts = {
 		.time = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC),
 		.shutdown = parent->shutdown,
+		.announced = announced,
 		.line = line,
 		.out_of_memory = oom,
 	};

@@ -149,14 +149,14 @@ static bool is_dead(int at, const char *name)
 	return exm_lock_take(fd, true, &taken, NULL) && taken;
 }
 
-static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
+/* With the name that is written in it, which is not yet that of its directory where it waits for that. */
+static ExmVm *read_written(int root, const char *root_path, const char *name, GError **error)
 {
 	g_autofree char *path = g_build_filename(name, EXM_VM_RECORD, NULL);
 	g_autofree char *directory = g_build_filename(root_path, name, NULL);
 	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	g_autofree char *text = NULL;
 	g_autoptr(ExmJson) json = NULL;
-	ExmVm *vm;
 	size_t length;
 
 	if (fd < 0) {
@@ -170,7 +170,13 @@ static ExmVm *read_record(int root, const char *root_path, const char *name, GEr
 		exm_throw(error, EXM_ERROR_STATE, "the record of guest '%s' is not whole", name);
 		return NULL;
 	}
-	vm = json ? exm_vm_from_json(json, directory, error) : NULL;
+	return exm_vm_from_json(json, directory, error);
+}
+
+static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
+{
+	ExmVm *vm = read_written(root, root_path, name, error);
+
 	/* One that waits to take another's place has its name already, but not its directory. */
 	if (vm) {
 		g_free(vm->name);
@@ -302,7 +308,7 @@ static bool keep_ended(const Root *root, const char *name, int guest)
 
 static void bury(const Root *root, const char *name, int guest)
 {
-	g_autoptr(ExmVm) vm = read_record(root->fd, root->path, name, NULL);
+	g_autoptr(ExmVm) vm = read_written(root->fd, root->path, name, NULL);
 	g_autofree char *group = g_build_filename(root->path, name, EXM_VM_CGROUP, NULL);
 
 	if (vm)
@@ -311,7 +317,8 @@ static void bury(const Root *root, const char *name, int guest)
 	if (vm && vm->detached)
 		exm_guest_end_wait(guest, END_PATIENCE_US);
 	exm_budget_remove(group);
-	if (!vm || !keep_ended(root, name, guest))
+	/* One that has replaced another, or was to, leaves a directory that was nobody's name. */
+	if (!vm || strcmp(vm->name, name) != 0 || !keep_ended(root, name, guest))
 		remove_guest(root, name, guest);
 }
 

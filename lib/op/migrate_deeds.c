@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/frozen.h"
+#include "host/guest_end.h"
 #include "host/memory_file.h"
 #include "host/pidfd.h"
 #include "host/place.h"
@@ -259,6 +260,7 @@ static bool release(const ExmFreeze *freeze, GError **error)
 
 		g_ptr_array_add(locks, exm_frozen_locks((pid_t)plan->vm->pid, process, file->path));
 	}
+	exm_guest_end_announce(plan->vm->directory, EXM_END_ANNOUNCED_MIGRATED);
 	if (!exm_pidfd_kill(process, error))
 		return false;
 	for (guint i = 0; i < locks->len; i++)

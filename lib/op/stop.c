@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/guest_end.h"
 #include "host/pidfd.h"
 #include "host/state.h"
 #include "op/ask.h"
@@ -143,6 +144,14 @@ static void push(ExmStop *stop, int deadline_ms)
 	}
 }
 
+static void kill_one(const ExmStop *stop, guint i)
+{
+	const ExmVm *vm = stop->vms->pdata[i];
+
+	exm_guest_end_announce(vm->directory, "by 'exomem stop'");
+	exm_pidfd_kill(stop->fds[i], NULL);
+}
+
 static bool wait_for_all(const ExmStop *stop, gint64 timeout_ms)
 {
 	return exm_pidfds_wait(stop->fds, stop->vms->len, (int)MAX(timeout_ms, 0));
@@ -173,7 +182,7 @@ static bool quit(const ExmStop *stop)
 		const ExmQuestion *question = questions->pdata[i];
 
 		if (stop->fds[i] >= 0 && !question->done && !question->vm->lost)
-			exm_pidfd_kill(stop->fds[i], NULL);
+			kill_one(stop, i);
 	}
 	return wait_for_all(stop, QUIT_MS);
 }
@@ -182,7 +191,7 @@ static bool kill_all(const ExmStop *stop)
 {
 	for (guint i = 0; i < stop->vms->len; i++)
 		if (stop->fds[i] >= 0)
-			exm_pidfd_kill(stop->fds[i], NULL);
+			kill_one(stop, i);
 	return wait_for_all(stop, KILL_MS);
 }
 

@@ -23,6 +23,7 @@ static const char *const reason_names[] = {
 	[EXM_END_RESET] = "reset",
 	[EXM_END_PANICKED] = "panicked",
 	[EXM_END_QUIT] = "quit",
+	[EXM_END_MIGRATED] = "migrated",
 	[EXM_END_TERMINATED] = "terminated",
 	[EXM_END_FAILED] = "failed",
 	[EXM_END_KILLED] = "killed",
@@ -71,7 +72,9 @@ static ExmEndReason reason_of_shutdown(const char *shutdown)
 /* Only the kernel sends SIGKILL where memory runs out, and SIGBUS where a page cannot be had. */
 static ExmEndReason reason_of(const ExmEndFacts *facts)
 {
-	if (facts->signal == SIGKILL && facts->out_of_memory)
+	if (facts->signal == SIGKILL && g_strcmp0(facts->announced, EXM_END_ANNOUNCED_MIGRATED) == 0)
+		return EXM_END_MIGRATED;
+	if (facts->signal == SIGKILL && facts->out_of_memory && !facts->announced)
 		return EXM_END_OUT_OF_MEMORY;
 	if (facts->signal == SIGBUS)
 		return EXM_END_MEMORY_ERROR;
@@ -90,8 +93,9 @@ static const char *details_of(ExmEndReason reason, const ExmEndFacts *facts)
 	if (reason == EXM_END_MEMORY_ERROR)
 		return facts->memory;
 	/* SIGKILL leaves no time for a last line: whatever was last has nothing to do with it. */
-	if ((reason == EXM_END_KILLED && facts->signal != SIGKILL) || reason == EXM_END_FAILED ||
-	    reason == EXM_END_TERMINATED)
+	if (reason == EXM_END_KILLED && facts->signal == SIGKILL)
+		return facts->announced;
+	if (reason == EXM_END_KILLED || reason == EXM_END_FAILED || reason == EXM_END_TERMINATED)
 		return facts->line;
 	return NULL;
 }
@@ -188,13 +192,16 @@ static const char *const texts[] = {
 	[EXM_END_UNKNOWN] = "reason not known",    [EXM_END_EXITED] = "exit status",
 	[EXM_END_POWERED_OFF] = "powered off",     [EXM_END_RESET] = "reset, with -no-reboot",
 	[EXM_END_PANICKED] = "the guest panicked", [EXM_END_QUIT] = "quit",
-	[EXM_END_TERMINATED] = "terminated",       [EXM_END_FAILED] = "exit status",
+	[EXM_END_MIGRATED] = "migrated",           [EXM_END_TERMINATED] = "terminated",
+	[EXM_END_FAILED] = "exit status",
 };
 
 static char *describe(const ExmEnd *end)
 {
 	const char *signal = end->signal ? sigabbrev_np((int)end->signal) : NULL;
 
+	if (end->reason == EXM_END_MIGRATED)
+		return g_strdup(texts[end->reason]);
 	if (signal)
 		return g_strdup_printf("killed by SIG%s", signal);
 	if (end->signal)
@@ -228,6 +235,8 @@ char *exm_end_text(const ExmEnd *end)
  */
 int exm_end_exit_status(const ExmEnd *end)
 {
+	if (end->reason == EXM_END_MIGRATED)
+		return 0;
 	if (end->signal)
 		return SIGNALED + (int)end->signal;
 	if (end->reason == EXM_END_PANICKED || end->reason == EXM_END_UNKNOWN)

@@ -15,6 +15,7 @@
  * @EXM_END_RESET:         the guest reset itself under -no-reboot
  * @EXM_END_PANICKED:      the guest panicked
  * @EXM_END_QUIT:          QEMU was told to quit, through a monitor or its window
+ * @EXM_END_MIGRATED:      it runs on another host now
  * @EXM_END_TERMINATED:    QEMU caught SIGTERM, SIGINT or SIGHUP and ended in order
  * @EXM_END_FAILED:        QEMU ended with another exit status than 0
  * @EXM_END_KILLED:        a signal killed QEMU
@@ -28,12 +29,16 @@ typedef enum {
 	EXM_END_RESET,
 	EXM_END_PANICKED,
 	EXM_END_QUIT,
+	EXM_END_MIGRATED,
 	EXM_END_TERMINATED,
 	EXM_END_FAILED,
 	EXM_END_KILLED,
 	EXM_END_OUT_OF_MEMORY,
 	EXM_END_MEMORY_ERROR,
 } ExmEndReason;
+
+/* What exomem announces before it kills the QEMU of a guest that another host has taken over. */
+#define EXM_END_ANNOUNCED_MIGRATED "migrated"
 
 /**
  * struct ExmEnd - What ended.json says; described in exomem-state(5)
@@ -59,6 +64,7 @@ typedef struct {
  * @status:        exit status
  * @signal:        that killed it, or 0
  * @shutdown:      "reason" of QMP's last event SHUTDOWN (qapi/run-state.json, ShutdownCause), or NULL
+ * @announced:     why exomem killed it, EXM_END_ANNOUNCED_MIGRATED or for people; or NULL
  * @line:          QEMU's last line on standard error, or NULL
  * @out_of_memory: which control group counts a process killed for want of memory, or NULL
  * @memory:        what is wrong with which memory file, or NULL
@@ -68,6 +74,7 @@ typedef struct {
 	int status;
 	int signal;
 	const char *shutdown;
+	const char *announced;
 	const char *line;
 	const char *out_of_memory;
 	const char *memory;

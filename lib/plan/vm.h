@@ -24,6 +24,7 @@
 #define EXM_VM_CONF         "control.conf" /* QEMU's configuration with its monitors for exomem */
 #define EXM_VM_ASLEEP       "asleep"       /* it was paused to disk */
 #define EXM_VM_RECLAIM      "reclaim"      /* where in its memory the next reclaim goes on */
+#define EXM_VM_ENDING       "ending"       /* why exomem kills it: one line */
 #define EXM_VM_ENDED        "ended.json"   /* an ExmEnd, when a detached guest has ended */
 
 /**

@@ -314,7 +314,7 @@ wait_lines() { # FILE NUMBER
 	wait "$pid" || rc=$?
 	[ "$rc" = 7 ]
 	[ -z "$(names)" ]
-	[ "$(vm clean)" = web-1 ]
+	[ "$(vm clean | xargs)" = 'web-1 web' ]
 	assert_guests
 }
 

@@ -81,6 +81,7 @@ assert_ended() { # EXIT-STATUS REASON HOW
 	[ "$(ended reason)" = killed ]
 	[[ "$(vm logs web)" != *"tiny: up"* ]]
 	vm stop --kill web
+	[ "$(ended how)" = "killed by SIGKILL: by 'exomem stop'" ]
 	[ "$(vm list --all --json | jq length)" = 2 ]
 	[ "$(vm clean)" = web ]
 	assert_holds "$state" .exomem
@@ -210,4 +211,52 @@ assert_ended() { # EXIT-STATUS REASON HOW
 	[ -d "$state/.ended/notes" ]
 	vm clean >/dev/null
 	assert_holds "$state/.ended" .exomem notes
+}
+
+@test "the ends of a template's child, of a fork's and of a guest that was received" {
+	need_qemu
+	templates=$T/templates
+	begin web -mem-path "$memory,anyfs" $tiny
+	wait_for "$state/web/log" 'tiny: up'
+	vm fork -q --templates "$templates" web >/dev/null
+	vm save -q --templates "$templates" web >/dev/null
+	vm clone --templates "$templates" --detach --name child web >/dev/null
+	for name in web-1 child; do
+		kill -KILL "$(jq .pid "$state/$name/vm.json")"
+		run vm wait "$name"
+		assert_refused 137 "guest '$name' has ended: killed by SIGKILL"
+	done
+	begin moved -mem-path "$memory,anyfs,mode=create,mmap=shared" $tiny
+	wait_for "$state/moved/log" 'tiny: up'
+	vm migrate -q moved --to "$T/there" >/dev/null
+	[ "$(vm wait moved)" = migrated ]
+	vm receive -q "$T/there" >/dev/null
+	pid=$(jq .pid "$state/moved/vm.json")
+	tell moved poweroff
+	wait_gone "$pid" 30
+	[ "$(vm wait moved)" = 'powered off' ]
+}
+
+@test "children that are attended to: each one's exit status, also by a signal" {
+	need_qemu
+	templates=$T/templates
+	begin web -mem-path "$memory,anyfs" $tiny
+	wait_for "$state/web/log" 'tiny: up'
+	vm save -q --templates "$templates" web >/dev/null
+	"$EXOMEM" clone --state-dir "$state" --templates "$templates" -n 2 --attach web \
+		>"$T/out" 2>"$T/err" 3>&- &
+	attached=$!
+	for name in web-1 web-2; do
+		wait_for "$state/$name/vm.json" '"pid"'
+		vm wait --for running --timeout 60 "$name"
+	done
+	tell web-2 poweroff
+	kill -KILL "$(jq .pid "$state/web-1/vm.json")"
+	rc=0
+	wait "$attached" || rc=$?
+	cat "$T/err"
+	[ "$rc" = 137 ]
+	run vm wait web-1
+	assert_refused 137 'killed by SIGKILL'
+	[ "$(vm wait web-2)" = 'powered off' ]
 }

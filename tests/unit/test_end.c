@@ -37,6 +37,12 @@ static const struct {
 	  "out-of-memory",
 	  "killed by SIGKILL: out of memory: group",
 	  137 },
+	{ { .signal = SIGKILL, .announced = "by 'exomem stop'", .out_of_memory = "group" },
+	  "killed",
+	  "killed by SIGKILL: by 'exomem stop'",
+	  137 },
+	{ { .signal = SIGKILL, .announced = "migrated" }, "migrated", "migrated", 0 },
+	{ { .signal = SIGSEGV, .announced = "migrated" }, "killed", "killed by SIGSEGV", 139 },
 	/* The group lost another process. */
 	{ { .shutdown = "guest-shutdown", .out_of_memory = "group" }, "powered-off", "powered off", 0 },
 	{ { .signal = SIGBUS, .memory = "'/m/a' was truncated to 0 of 4096 bytes" },
