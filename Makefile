@@ -22,6 +22,7 @@ JOBS        ?= $(shell nproc)
 BATS_JOBS   ?= 3
 ASAN_SUITES ?= unit golden
 MINUTES     ?= 1
+SEED        ?=
 TARGET      ?= $(FUZZERS)
 DEPS        ?=
 ARGS        ?=
@@ -71,12 +72,13 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SRC      := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 HDR      := $(wildcard lib/*/*.h cmd/*.h tests/unit/*.h tests/fuzz/*.h)
-GUEST_C  := $(wildcard tests/guest/*.[ch] tests/linux/*.c tests/bench/*.c)
+GUEST_C  := $(wildcard tests/guest/*.[ch] tests/linux/*.c tests/bench/*.c tests/hard/*.c)
 BATS     := $(wildcard tests/integration/*.bats)
 LAB_BATS := $(wildcard tests/lab/*.bats)
+HARD     := $(wildcard tests/hard/*.bats)
 MAN      := $(wildcard man/*.[1-8])
 SH       := .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*.bash examples/*.sh) $(BATS) \
-	$(wildcard tests/long/*.bats) \
+	$(wildcard tests/long/*.bats tests/hard/*.bats) \
 	$(wildcard tests/bench/*.bats) $(LAB_BATS) tests/lab/init tests/lab/on-host
 obj       = $(1:%.c=$(O)/%.o)
 
@@ -106,6 +108,9 @@ $(O)/unit: $(call obj,$(UNIT_SRC)) $(O)/libexomem.a
 $(O)/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/main.o $(O)/libexomem.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+$(O)/fault: tests/hard/fault.c $(O)/.command
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE $(CPPFLAGS) -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -g $(CFLAGS) -o $@ $<
 $(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/libexomem.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
@@ -160,6 +165,8 @@ check-integration-backports: ## with the QEMU of this Debian's backports, unpack
 	$(call run_suites,integration-backports,build test)
 check-long: ## a hundred children of one Linux guest: minutes, and 4 GiB of memory
 	$(call run_suites,long,build test)
+check-hard: ## system calls that fail and SIGKILLs, verb by verb; MINUTES=40, SEED= goes on with an earlier run
+	$(call run_suites,hard,build test)
 check-lab: ## tests in the lab: NFS, NVDIMMs, disks; ARGS=tests/lab/X.bats for some
 	$(call run_suites,lab,build test lab)
 check-clean: ## make check as the first command in a bare Debian; RELEASE=trixie for another; root only
@@ -203,6 +210,18 @@ run-smoke: $(O)/exomem guests
 	$(call run_files,smoke,$(SMOKE),1200)
 run-long: $(O)/exomem guests
 	$(call run_files,long,$(wildcard tests/long/*.bats),3600,,BATS_TEST_TIMEOUT=1200)
+# The seed of a run, and each test's share of its minutes: HARD_SHARE seconds.
+hard_seed   = $(eval SEED := $(or $(SEED),$(shell date +%s)))$(SEED)
+HARD_TESTS  = $(shell cat $(HARD) | grep -c '^@test')
+# MINUTES is fuzz's, too, and has another default there.
+HARD_MINUTES = $(if $(filter file,$(origin MINUTES)),40,$(MINUTES))
+HARD_SHARE  = $$(($(HARD_MINUTES) * 60 * $(BATS_JOBS) / $(HARD_TESTS)))
+run-hard: $(O)/exomem $(O)/fault guest
+	$(Q)echo 'system calls that fail: SEED=$(hard_seed)'
+	$(call run_files,hard,$(HARD),$$((1200 + $(HARD_MINUTES) * 120)),,FAULT=$(CURDIR)/$(O)/fault \
+		SEED=$(SEED) STORE=$(CURDIR)/$(O)/hard SHARE=$(HARD_SHARE) \
+		BATS_TEST_TIMEOUT=$$((300 + $(HARD_MINUTES) * 60))); \
+	rc=$$?; cat $(O)/hard/$(SEED)-*.sum | tests/hard/total.sh $(SEED); exit $$rc
 # Each file there is a whole machine.
 run-lab run-lab-short: BATS_JOBS = 2
 run-lab: $(O)/exomem guest $(LAB)/root.img
@@ -383,7 +402,7 @@ clean: ## remove build
 
 FORCE:
 .PHONY: all deps $(NEEDS) check check-unit check-golden check-integration check-integration-backports \
-	check-smoke check-lab check-lab-short check-long check-asan check-suites check-clean \
+	check-smoke check-hard run-hard check-lab check-lab-short check-long check-asan check-suites check-clean \
 	check-valgrind coverage run-unit run-golden run-integration run-integration-backports \
 	run-smoke run-lab run-lab-short run-long fuzz guest linux guests qemu-backports lab lab-root \
 	demo transcript bench lint $(LINTS) lint-analyzer format install uninstall dist distcheck gdb \
