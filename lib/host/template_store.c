@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/directory.h"
 #include "plan/host.h"
 
 /* Guest memory is nobody else's business, and nor is what was its registers. */
@@ -104,29 +105,59 @@ bool exm_template_store_commit(const char *temporary, const char *directory, GEr
 	return false;
 }
 
+/* A link to a template's directory will do. */
+static ExmDirectory *open_followed(const char *directory)
+{
+	g_autofree char *path = g_build_filename(directory, ".", NULL);
+
+	return exm_directory_open_at(AT_FDCWD, path);
+}
+
+static bool remove_file(const char *path, GError **error)
+{
+	return unlink(path) == 0 || errno == ENOENT ||
+	       exm_throw_errno(error, errno, "cannot remove '%s'", path);
+}
+
 /**
- * exm_template_store_abandon() - Remove a template's directory and what exomem made in it
- * @temporary: the directory, which may be half made or not there
+ * exm_template_store_remove() - Remove a template's directory and what exomem made in it
+ * @directory: the directory, which may be half made or not there
+ * @error:     as exm_throw_errno() sets it: the manifest is there yet, where it was, so that the
+ * removal can be repeated
  *
  * A file that exomem did not make stays, and the directory around it.
  */
-void exm_template_store_abandon(const char *temporary)
+bool exm_template_store_remove(const char *directory, GError **error)
 {
-	g_autofree char *manifest = g_build_filename(temporary, EXM_TEMPLATE_MANIFEST, NULL);
-	g_autoptr(GDir) directory = g_dir_open(temporary, 0, NULL);
-	const char *name;
+	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autoptr(ExmDirectory) entries = open_followed(directory);
+	const struct dirent *entry;
+	bool done = true;
 
-	if (!directory)
-		return;
-	while ((name = g_dir_read_name(directory))) {
-		g_autofree char *path = g_build_filename(temporary, name, NULL);
+	if (!entries)
+		return errno == ENOENT ||
+		       exm_throw_errno(error, errno, "cannot open '%s'", directory);
+	while ((entry = exm_directory_next(entries))) {
+		g_autofree char *path = g_build_filename(directory, entry->d_name, NULL);
 
 		/* What it says is what there still is to do. */
-		if (strcmp(name, EXM_TEMPLATE_MANIFEST) != 0 && exm_template_makes_file(name))
-			unlink(path);
+		if (strcmp(entry->d_name, EXM_TEMPLATE_MANIFEST) != 0 &&
+		    exm_template_makes_file(entry->d_name))
+			done = remove_file(path, done ? error : NULL) && done;
 	}
-	unlink(manifest);
-	rmdir(temporary);
+	if (!done || !remove_file(manifest, error))
+		return false;
+	rmdir(directory);
+	return true;
+}
+
+/**
+ * exm_template_store_abandon() - Remove as much of a template that was begun as can be removed
+ * @temporary: its directory, which may be half made or not there
+ */
+void exm_template_store_abandon(const char *temporary)
+{
+	exm_template_store_remove(temporary, NULL);
 }
 
 /**
@@ -257,29 +288,35 @@ char **exm_template_store_list(const char *root)
 	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
+/* The template that a link of a directory leads to, where that is one yet. */
+static char *read_heir(const char *directory, const char *name)
+{
+	g_autofree char *path = g_build_filename(directory, name, NULL);
+	g_autofree char *heir = g_file_read_link(path, NULL);
+	g_autofree char *manifest = heir ? g_build_filename(heir, EXM_TEMPLATE_MANIFEST, NULL) : NULL;
+
+	return manifest && access(manifest, F_OK) == 0 ? g_steal_pointer(&heir) : NULL;
+}
+
 /**
  * exm_template_store_heir() - A template whose disks stand on those of another
  * @directory: of the other
- *
- * Return: its directory (transfer full), or NULL where there is none, or none any more.
+ * @ret_heir:  (transfer full): its directory, or NULL where there is none, or none any more
+ * @error:     as exm_throw_errno() sets it: it is not known whether there is one
  */
-char *exm_template_store_heir(const char *directory)
+bool exm_template_store_heir(const char *directory, char **ret_heir, GError **error)
 {
-	g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
-	const char *name;
+	g_autoptr(ExmDirectory) entries = open_followed(directory);
+	g_autofree char *heir = NULL;
+	const struct dirent *entry;
 
-	while (entries && (name = g_dir_read_name(entries))) {
-		g_autofree char *path = g_build_filename(directory, name, NULL);
-		g_autofree char *heir = g_str_has_prefix(name, EXM_TEMPLATE_HEIR)
-		                                ? g_file_read_link(path, NULL)
-		                                : NULL;
-		g_autofree char *manifest = heir ? g_build_filename(heir, EXM_TEMPLATE_MANIFEST, NULL)
-		                                 : NULL;
-
-		if (manifest && access(manifest, F_OK) == 0)
-			return g_steal_pointer(&heir);
-	}
-	return NULL;
+	if (!entries)
+		return exm_throw_errno(error, errno, "cannot open '%s'", directory);
+	while (!heir && (entry = exm_directory_next(entries)))
+		if (g_str_has_prefix(entry->d_name, EXM_TEMPLATE_HEIR))
+			heir = read_heir(directory, entry->d_name);
+	*ret_heir = g_steal_pointer(&heir);
+	return true;
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include "op/template.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -202,6 +203,9 @@ static bool lock(const ExmTemplate *template, const char *state_directory, int *
 	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	bool taken = true;
 
+	/* A removal that was interrupted may have come as far as that. */
+	if (fd < 0 && errno != ENOENT)
+		return exm_throw_errno(error, errno, "cannot open '%s'", path);
 	if (fd >= 0 && !exm_lock_take(fd, false, &taken, error))
 		return false;
 	if (!taken)
@@ -228,55 +232,78 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 	exm_state_sweep(state_directory);
 }
 
+static bool remove_file(const char *path, GError **error)
+{
+	return unlink(path) == 0 || errno == ENOENT ||
+	       exm_throw_errno(error, errno, "cannot remove '%s'", path);
+}
+
+static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, GError **error)
+{
+	g_autofree char *path = exm_template_path(template, memory->path);
+	g_autoptr(ExmFileFacts) file = exm_file_look(path);
+
+	/* Its namespace stays the guest's that was saved. */
+	if (memory->namespace)
+		return true;
+	/* A file of that name that is not this template's is somebody else's by now. */
+	if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
+	                     file->mtime != memory->mtime))
+		return true;
+	if (!remove_file(path, error))
+		return false;
+	exm_template_store_unmark(path);
+	return true;
+}
+
+static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk, GError **error)
+{
+	g_autofree char *path = exm_template_path(template, disk->path);
+	g_autoptr(ExmFileFacts) file = exm_file_look(path);
+
+	return !disk->own || file->inode != disk->inode || remove_file(path, error);
+}
+
+static bool check_no_heir(const ExmTemplate *template, const char *directory, GError **error)
+{
+	g_autofree char *heir = NULL;
+
+	if (!exm_template_store_heir(directory, &heir, error))
+		return false;
+	return !heir || exm_throw(error, EXM_ERROR_STATE,
+	                          "the disks of template '%s' stand on those of '%s': remove that "
+	                          "one first",
+	                          heir, template->name);
+}
+
 /**
  * exm_op_template_remove() - Remove a template with its memory
  * @directory:       of the template
  * @state_directory: where guests' directories are, to name those in the way
  * @force:           end children that wait for whoever takes them
- * @error:           STATE where a child uses it
+ * @error:           STATE where a child uses it; as exm_throw_errno() sets it where something could
+ * not be removed
  *
- * Disk images that the user made stay. The manifest goes last, so that what was interrupted can be
- * done again.
+ * Disk images that the user made stay. The manifest goes last, so that what was interrupted or has
+ * failed can be done again.
  */
 bool exm_op_template_remove(const char *directory, const char *state_directory, bool force,
                             GError **error)
 {
 	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
-	g_autofree char *heir = exm_template_store_heir(directory);
 	exm_autofd int fd = -1;
 
-	if (template && heir)
-		return exm_throw(error, EXM_ERROR_STATE,
-		                 "the disks of template '%s' stand on those of '%s': remove that one "
-		                 "first",
-		                 heir, template->name);
-	if (template && force)
-		end_waiting(template, state_directory);
-	if (!template || !lock(template, state_directory, &fd, error))
+	if (!template || !check_no_heir(template, directory, error))
 		return false;
-	for (guint i = 0; i < template->memory->len; i++) {
-		const ExmTemplateMemory *memory = template->memory->pdata[i];
-		g_autofree char *path = exm_template_path(template, memory->path);
-		g_autoptr(ExmFileFacts) file = exm_file_look(path);
-
-		/* Its namespace stays the guest's that was saved. */
-		if (memory->namespace)
-			continue;
-		/* A file of that name that is not this template's is somebody else's by now. */
-		if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
-		                     file->mtime != memory->mtime))
-			continue;
-		unlink(path);
-		exm_template_store_unmark(path);
-	}
-	for (guint i = 0; i < template->disks->len; i++) {
-		const ExmTemplateDisk *disk = template->disks->pdata[i];
-		g_autofree char *path = exm_template_path(template, disk->path);
-		g_autoptr(ExmFileFacts) file = exm_file_look(path);
-
-		if (disk->own && file->inode == disk->inode)
-			unlink(path);
-	}
-	exm_template_store_abandon(directory);
-	return true;
+	if (force)
+		end_waiting(template, state_directory);
+	if (!lock(template, state_directory, &fd, error))
+		return false;
+	for (guint i = 0; i < template->memory->len; i++)
+		if (!remove_memory(template, template->memory->pdata[i], error))
+			return false;
+	for (guint i = 0; i < template->disks->len; i++)
+		if (!remove_disk(template, template->disks->pdata[i], error))
+			return false;
+	return exm_template_store_remove(directory, error);
 }

@@ -216,3 +216,31 @@ assert_wrong() { # STATUS TEXT TEMPLATE-ARGUMENT...
 	cp -a "$T/moved" "$T/copy"
 	assert_wrong 5 'another file than was saved: it was copied or replaced' verify "$T/copy"
 }
+
+# exomem with the Nth opening of one file failing.
+fail_open() { # PATH N EXOMEM-ARGUMENT...
+	run strace -qq -o /dev/null -P "$1" -e trace=openat -e "inject=openat:error=EMFILE:when=$2" \
+		"$EXOMEM" "${@:3}" --templates "$T/templates" --state-dir "$state"
+	# It says how it understands a path that ends with a dot.
+	output=$(grep -v '^strace: ' <<<"$output")
+}
+
+@test "remove: a template whose lock cannot be asked for, or that cannot be read, stays" {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	boot_and_save web
+	vm clone --detach web
+	for place in web/devices web/.; do
+		fail_open "$T/templates/$place" 1 template remove web
+		assert_refused 1 "cannot open '$T/templates/${place%/.}': Too many open files"
+		vm template verify web
+		assert_filled web-1 8M 7
+	done
+	vm stop --kill web-1
+	# Its files go one by one, and then it: the second time that it is read.
+	fail_open "$T/templates/web/." 2 template remove web
+	assert_refused 1 "cannot open '$T/templates/web': Too many open files"
+	vm template remove web
+	assert_empty "$T/templates"
+	assert_empty "$memory"
+}
