@@ -247,37 +247,42 @@ static bool throw_death(const ExmPlan *plan, const char *state_directory, int st
 	return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU ended with status %d", WEXITSTATUS(status));
 }
 
+static bool loads_state(const ExmPlan *plan)
+{
+	return plan->template && !plan->waiting;
+}
+
 /* QEMU answers a command once its machine is made; a child has to load its state as well. */
 static bool wait_until_made(const ExmPlan *plan, GError **error)
 {
 	const ExmVm vm = { .name = plan->name, .directory = plan->directory };
 	g_autofree char *status = NULL;
 
-	if (plan->template && !plan->waiting)
+	if (loads_state(plan))
 		return exm_load(plan, START_PATIENCE_MS, error);
 	status = exm_control_status(&vm, START_PATIENCE_MS, error);
 	return status != NULL;
 }
 
-/* A child without its state is none. What its QEMU wrote last goes into the error. */
-static void end_newborn(const ExmPlan *plan, pid_t pid, GError **error)
+/* What its QEMU wrote last goes into the error. */
+static bool end_child(const ExmPlan *plan, const char *state_directory, pid_t pid, GError *reason,
+                      GError **error)
 {
 	g_autofree char *words = NULL;
 	g_autofree char *line = NULL;
 
-	if (!plan->template)
-		return;
+	newborn = 0;
 	kill(pid, EXM_GUEST_PARENT_KILL);
 	waitpid(pid, NULL, 0);
 	words = exm_detach_words(plan);
 	line = exm_end_find_line(words);
-	if (line && !strstr((*error)->message, line)) {
-		GError *reason = g_steal_pointer(error);
-
+	if (line && !strstr(reason->message, line))
 		exm_throw(error, (ExmErrorCode)reason->code, "%s; QEMU's output: %s",
 		          reason->message, line);
-		g_error_free(reason);
-	}
+	else
+		g_propagate_error(error, g_error_copy(reason));
+	remove_remains(plan, state_directory);
+	return false;
 }
 
 /* A QEMU that answers has not hung up, so that it need not be waited for. */
@@ -287,6 +292,14 @@ static bool still_answers(const ExmPlan *plan)
 	g_autofree char *status = exm_control_status(&vm, ANSWER_MS, NULL);
 
 	return status != NULL;
+}
+
+/* What answers may be a later guest of that name. It is not reaped, so that its id stays its own. */
+static bool still_runs(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
 /**
@@ -311,13 +324,14 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 	if (!start_child(plan, state_directory, &pid, error))
 		return false;
 	if (!wait_until_made(plan, &silence)) {
-		if (!still_answers(plan) &&
+		const bool answers = still_answers(plan);
+
+		if (!answers &&
 		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status))
 			return throw_death(plan, state_directory, status, error);
-		end_newborn(plan, pid, &silence);
-		exm_state_sweep(state_directory);
-		g_propagate_error(error, g_steal_pointer(&silence));
-		return false;
+		/* It was a call of our own that failed: one that has no state to load is made. */
+		if (!answers || loads_state(plan) || !still_runs(pid))
+			return end_child(plan, state_directory, pid, silence, error);
 	}
 	newborn = 0;
 	for (guint i = 0; i < plan->warnings->len; i++)

@@ -886,3 +886,28 @@ worker() { # NUMBER SHARE END
 	assert_empty "$memory"
 	run ! grep -F "$(stat -c :%i "$state") " /proc/locks
 }
+
+# A start whose own calls to QEMU fail: those of this process, and not of QEMU.
+start_failing() { # CALL ERROR WHEN
+	run strace -qq -o /dev/null -e "trace=$1" -e "inject=$1:error=$2:when=$3" "$EXOMEM" run --detach \
+		--state-dir "$state" --name web -accel tcg -M q35 -m 64 -nodefaults -display none -S \
+		-mem-path "$memory,mode=create,anyfs" 3>&-
+}
+
+@test "QEMU runs, and cannot be asked: it is asked again, or nothing is left" {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	"$EXOMEM" probe >/dev/null
+	for failure in 'sendmsg ENOMEM 2' 'connect ENOMEM 1' 'recvfrom EIO 1'; do
+		start_failing $failure
+		echo "$failure: $output"
+		[ "$status $output" = '0 web' ]
+		"$EXOMEM" stop --kill --state-dir "$state" web
+		rm "$memory"/*
+	done
+	start_failing sendmsg ENOMEM 1+
+	assert_refused 4 'Cannot allocate memory'
+	assert_guests
+	assert_empty "$memory"
+	! pgrep -f -- "$state/web"
+}
