@@ -21,12 +21,15 @@
 bool exm_pidfd_open(const ExmVm *vm, int *ret_fd, GError **error)
 {
 	exm_autofd int fd = pidfd_open((pid_t)vm->pid, 0);
+	uint64_t start_time;
 
 	if (fd < 0 && errno != ESRCH)
 		return exm_throw_errno(error, errno, "get hold of process %d of guest '%s'",
 		                       (int)vm->pid, vm->name);
 	/* Asked after the opening: if it is the right one now, the descriptor is of that one. */
-	if (fd >= 0 && exm_state_start_time((pid_t)vm->pid) != vm->start_time)
+	if (!exm_state_start_time((pid_t)vm->pid, &start_time, error))
+		return false;
+	if (start_time != vm->start_time)
 		exm_fd_clear(&fd);
 	*ret_fd = g_steal_fd(&fd);
 	return true;

@@ -798,8 +798,11 @@ ExmEnded *exm_state_find_ended(const char *state_directory, const char *name)
  */
 bool exm_state_is_alive(const ExmVm *vm)
 {
+	uint64_t start_time;
+
 	if (vm->lost)
-		return exm_state_start_time((pid_t)vm->pid) == vm->start_time;
+		return !exm_state_start_time((pid_t)vm->pid, &start_time, NULL) ||
+		       start_time == vm->start_time;
 	return !is_dead(AT_FDCWD, vm->directory);
 }
 
@@ -827,26 +830,33 @@ char *exm_state_find_pid(const char *state_directory, pid_t pid)
 
 /**
  * exm_state_start_time() - When a process began
- * @pid: the process
+ * @pid:       the process
+ * @ret_ticks: clock ticks since boot; 0 where there is no such process
+ * @error:     as exm_throw_errno() sets it: nothing is known of the process then
  *
  * Field 22 of /proc/PID/stat (proc(5)): with the pid it names a process for as long as the machine
  * runs, because pids are used again.
- *
- * Return: clock ticks since boot; 0 where there is no such process.
  */
-uint64_t exm_state_start_time(pid_t pid)
+bool exm_state_start_time(pid_t pid, uint64_t *ret_ticks, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
 	g_autofree char *text = NULL;
+	g_autoptr(GError) reason = NULL;
 	g_auto(GStrv) fields = NULL;
 	const char *behind_name;
 
-	if (!exm_file_read(path, &text, NULL, NULL))
-		return 0;
+	*ret_ticks = 0;
+	if (!exm_file_read(path, &text, NULL, &reason)) {
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			return true;
+		g_propagate_error(error, g_steal_pointer(&reason));
+		return false;
+	}
 	/* The second field is a name in brackets that may hold spaces. */
 	behind_name = strrchr(text, ')');
 	fields = g_strsplit(behind_name ? behind_name : "", " ", -1);
-	return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
+	*ret_ticks = g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
+	return true;
 }
 
 /**

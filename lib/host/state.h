@@ -43,7 +43,7 @@ bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GE
 ExmEnded *exm_state_find_ended(const char *state_directory, const char *name);
 char *exm_state_find_pid(const char *state_directory, pid_t pid);
 bool exm_state_is_alive(const ExmVm *vm);
-uint64_t exm_state_start_time(pid_t pid);
+bool exm_state_start_time(pid_t pid, uint64_t *ret_ticks, GError **error);
 char *exm_state_boot_id(void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmEnded, exm_ended_free)

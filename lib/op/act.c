@@ -180,10 +180,11 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	const ExmPlan *plan = actor->plan;
 	g_autoptr(ExmVm) vm = g_new0(ExmVm, 1);
 
+	if (!exm_state_start_time(getpid(), &vm->start_time, error))
+		return false;
 	vm->name = g_strdup(plan->name);
 	vm->directory = g_strdup(step->path);
 	vm->pid = (uint64_t)getpid();
-	vm->start_time = exm_state_start_time(getpid());
 	vm->boot_id = exm_state_boot_id();
 	vm->ram_size = plan->ram_size;
 	vm->created = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);

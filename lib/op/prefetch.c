@@ -703,9 +703,9 @@ void exm_prefetch_follow_start(const ExmPlan *plan)
 		.is_for_children = true,
 		.child = { .name = plan->name,
 		           .directory = plan->directory,
-		           .pid = getpid(),
-		           .start_time = exm_state_start_time(getpid()) },
+		           .pid = getpid() },
 	};
 
-	start_following(&follower);
+	if (exm_state_start_time(getpid(), &follower.child.start_time, NULL))
+		start_following(&follower);
 }
