@@ -249,6 +249,20 @@ START_TEST(something_else)
 }
 END_TEST
 
+START_TEST(what_exomem_makes_in_its_directory)
+{
+	static const char *const made[] = { "manifest.json", "manifest.json.AB12CD",
+		                            "prefetch.json", "prefetch.json.AB12CD",
+		                            "devices",       "disk0.qcow2" };
+	static const char *const others[] = { "notes", "my-manifest.json", "devices.bak" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(made); i++)
+		ck_assert_msg(exm_template_makes_file(made[i]), "%s", made[i]);
+	for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+		ck_assert_msg(!exm_template_makes_file(others[i]), "%s", others[i]);
+}
+END_TEST
+
 Suite *template_suite(void)
 {
 	Suite *suite = suite_create("template");
@@ -267,6 +281,7 @@ Suite *template_suite(void)
 	tcase_add_test(tcase, the_schema_of_memory_that_a_boot_ends);
 	tcase_add_test(tcase, a_newer_schema);
 	tcase_add_test(tcase, something_else);
+	tcase_add_test(tcase, what_exomem_makes_in_its_directory);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
