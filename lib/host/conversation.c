@@ -159,10 +159,21 @@ static bool wait_until_ready(int fd, short events, gint64 deadline, GError **err
 	       exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
 }
 
+/* Half a message cannot be finished: the other one, who waits for the rest, hears the end instead. */
+static bool throw_unsent(ExmConversation *conversation, int errnum, GError **error)
+{
+	exm_fd_clear(&conversation->output);
+	return errnum == EPIPE ? throw_end(conversation, error)
+	                       : exm_throw_errno(error, errnum, "send to the other host");
+}
+
 /* Linux, pipe(7): a pipe that poll(2) calls writable takes so much of a write without waiting. */
 static bool write_all(ExmConversation *conversation, const char *bytes, size_t length,
                       gint64 deadline, GError **error)
 {
+	/* poll(2) would wait for what is no descriptor. */
+	if (conversation->output < 0)
+		return throw_end(conversation, error);
 	while (length > 0) {
 		ssize_t count;
 
@@ -171,7 +182,7 @@ static bool write_all(ExmConversation *conversation, const char *bytes, size_t l
 		count = TEMP_FAILURE_RETRY(
 			write(conversation->output, bytes, MIN(length, (size_t)PIPE_BUF)));
 		if (count < 0)
-			return throw_end(conversation, error);
+			return throw_unsent(conversation, errno, error);
 		bytes += count;
 		length -= (size_t)count;
 	}

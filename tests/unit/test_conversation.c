@@ -3,6 +3,7 @@
 
 #include "host/conversation.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -51,6 +52,25 @@ START_TEST(end_of_a_peer_that_read_nothing)
 }
 END_TEST
 
+/* A peer that has half a message waits for the rest of it. */
+START_TEST(a_message_that_cannot_be_sent_ends_the_conversation)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) again = NULL;
+	int silent[2];
+	ExmConversation *peer;
+
+	ck_assert_int_eq(pipe(silent), 0);
+	peer = exm_conversation_new(silent[0], open("/dev/full", O_WRONLY | O_CLOEXEC));
+	ck_assert(!exm_conversation_say(peer, 1000, json_object_new_object(), NULL, &error));
+	assert_error(error, EXM_ERROR_NO_ROOM, "No space left on device");
+	ck_assert(!exm_conversation_say(peer, 60000, json_object_new_object(), NULL, &again));
+	assert_error(again, EXM_ERROR_SYSTEM, "the connection has ended");
+	exm_conversation_free(peer);
+	close(silent[1]);
+}
+END_TEST
+
 Suite *conversation_suite(void)
 {
 	Suite *suite = suite_create("conversation");
@@ -58,6 +78,7 @@ Suite *conversation_suite(void)
 
 	tcase_add_test(tests, reason_of_a_peer_that_read_nothing);
 	tcase_add_test(tests, end_of_a_peer_that_read_nothing);
+	tcase_add_test(tests, a_message_that_cannot_be_sent_ends_the_conversation);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
