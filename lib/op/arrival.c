@@ -481,6 +481,7 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 {
 	const char *state_directory = arrival->request->state_directory;
 	Guest *guest = &arrival->guest;
+	pid_t pid;
 
 	guest->run = exm_receive_run(arrival->handover, arrival->request, rehearsal, error);
 	if (guest->run && !rehearsal) {
@@ -492,11 +493,14 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	guest->plan = guest->facts && guest->facts->host
 	                      ? exm_run_plan(guest->run, guest->facts, error)
 	                      : NULL;
-	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, NULL, error))
+	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, &pid, error))
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
-	return guest->vm && lead(guest, error) && exm_pidfd_open(guest->vm, &guest->process, error) &&
-	       start_guard(guest, state_directory, error) && (rehearsal || settle(arrival, error)) &&
+	if (!guest->vm || !lead(guest, error) || !exm_pidfd_open(guest->vm, &guest->process, error)) {
+		exm_detach_end(guest->plan, state_directory, pid);
+		return false;
+	}
+	return start_guard(guest, state_directory, error) && (rehearsal || settle(arrival, error)) &&
 	       exm_load_expect(guest->vm, START_MS, &guest->child, error);
 }
 

@@ -264,25 +264,36 @@ static bool wait_until_made(const ExmPlan *plan, GError **error)
 	return status != NULL;
 }
 
-/* What its QEMU wrote last goes into the error. */
-static bool end_child(const ExmPlan *plan, const char *state_directory, pid_t pid, GError *reason,
-                      GError **error)
+static void kill_child(pid_t pid)
 {
-	g_autofree char *words = NULL;
-	g_autofree char *line = NULL;
-
 	newborn = 0;
 	kill(pid, EXM_GUEST_PARENT_KILL);
 	waitpid(pid, NULL, 0);
-	words = exm_detach_words(plan);
-	line = exm_end_find_line(words);
+}
+
+/* What QEMU wrote last goes into the error. */
+static void throw_with_output(const ExmPlan *plan, const GError *reason, GError **error)
+{
+	g_autofree char *words = exm_detach_words(plan);
+	g_autofree char *line = exm_end_find_line(words);
+
 	if (line && !strstr(reason->message, line))
 		exm_throw(error, (ExmErrorCode)reason->code, "%s; QEMU's output: %s",
 		          reason->message, line);
 	else
 		g_propagate_error(error, g_error_copy(reason));
+}
+
+/**
+ * exm_detach_end() - End a QEMU that was just started detached, and remove what it was given
+ * @plan:            its plan
+ * @state_directory: where guests' directories are
+ * @pid:             of exm_detach()
+ */
+void exm_detach_end(const ExmPlan *plan, const char *state_directory, pid_t pid)
+{
+	kill_child(pid);
 	remove_remains(plan, state_directory);
-	return false;
 }
 
 /* A QEMU that answers has not hung up, so that it need not be waited for. */
@@ -307,7 +318,7 @@ static bool still_runs(pid_t pid)
  * @plan:            the plan of a detached guest
  * @state_directory: where guests' directories are
  * @warn:            called for each warning, when the guest runs
- * @ret_pid:         QEMU's process id; may be NULL
+ * @ret_pid:         QEMU's parent, a child of this process that exits as QEMU does; may be NULL
  * @error:           of the step that failed; SYSTEM with QEMU's own words where it ended at start.
  *                   Nothing is left then.
  *
@@ -330,8 +341,12 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status))
 			return throw_death(plan, state_directory, status, error);
 		/* It was a call of our own that failed: one that has no state to load is made. */
-		if (!answers || loads_state(plan) || !still_runs(pid))
-			return end_child(plan, state_directory, pid, silence, error);
+		if (!answers || loads_state(plan) || !still_runs(pid)) {
+			kill_child(pid);
+			throw_with_output(plan, silence, error);
+			remove_remains(plan, state_directory);
+			return false;
+		}
 	}
 	newborn = 0;
 	for (guint i = 0; i < plan->warnings->len; i++)

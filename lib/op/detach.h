@@ -9,4 +9,5 @@
 
 bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, pid_t *ret_pid,
                 GError **error);
+void exm_detach_end(const ExmPlan *plan, const char *state_directory, pid_t pid);
 char *exm_detach_words(const ExmPlan *plan);

@@ -701,9 +701,7 @@ void exm_prefetch_follow_start(const ExmPlan *plan)
 		.template = plan->template,
 		.state_directory = state_directory,
 		.is_for_children = true,
-		.child = { .name = plan->name,
-		           .directory = plan->directory,
-		           .pid = getpid() },
+		.child = { .name = plan->name, .directory = plan->directory, .pid = getpid() },
 	};
 
 	if (exm_state_start_time(getpid(), &follower.child.start_time, NULL))
