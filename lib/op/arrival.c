@@ -98,8 +98,6 @@ struct ExmArrival {
 	bool is_taken;
 };
 
-static const char tells_done = 'k';
-
 /**
  * struct Watch - What the guard is given
  * @guest:           the guest that it ends
@@ -117,14 +115,13 @@ static void watch(void *user)
 {
 	const Watch *guard = user;
 	int process = guard->guest->process;
-	char word;
+	char none;
 
 	close(guard->guest->leash);
 	/* Whoever waits for our end must not wait for the guard's. */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	if (TEMP_FAILURE_RETRY(read(guard->leash, &word, 1)) == 1)
-		return;
+	(void)!TEMP_FAILURE_RETRY(read(guard->leash, &none, 1));
 	exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
 	          guard->guest->vm->name);
 	exm_pidfd_kill(process, NULL);
@@ -158,8 +155,9 @@ static void end_guard(Guest *guest, bool stays)
 {
 	if (guest->guard <= 0)
 		return;
-	if (stays && write(guest->leash, &tells_done, 1) != 1)
-		exm_trace("act", "the guard is gone");
+	/* Before it hears our end: nothing that could fail tells it to spare the guest. */
+	if (stays)
+		kill(guest->guard, SIGKILL);
 	exm_fd_clear(&guest->leash);
 	waitpid(guest->guard, NULL, 0);
 	guest->guard = 0;
