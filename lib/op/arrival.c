@@ -699,8 +699,12 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 	arrival->is_taken = true;
 	end_guard(guest, true);
 	exm_fd_clear(&guest->lead);
-	if (!rests && !exm_load_resume(&guest->child, &time, error))
+	if (!rests && !exm_load_resume(&guest->child, &time, error)) {
+		g_prefix_error(error,
+		               "guest '%s' is here and paused, 'exomem qmp %s cont' resumes it: ",
+		               guest->vm->name, guest->vm->name);
 		return false;
+	}
 	/* Not before: who takes the lock over NFS forgets what was read. */
 	if (arrival->recording)
 		exm_prefetch_follow_guest(arrival->recording, arrival->handover,

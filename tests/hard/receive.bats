@@ -27,10 +27,18 @@ check_done() {
 	check_filled web
 }
 
+# It was loaded and could not be resumed, and the error says by which command it can.
+check_paused() {
+	grep -q "'exomem qmp web cont' resumes it" "$T/err" || complain wrong 'failed, and it is here'
+	vm qmp web cont >/dev/null || complain lost 'it cannot be resumed'
+	check_filled web
+	rm -rf "$memory/state"
+}
+
 # Then it can be received yet, and is right.
 check_failed() {
 	if [ "$(vm list -q)" = web ]; then
-		complain wrong 'failed, and it runs'
+		check_paused
 		return
 	fi
 	check_processes
