@@ -88,23 +88,34 @@ static ssize_t send_some(const ExmQmp *qmp, const char *text, size_t length, int
 	return sendmsg(qmp->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* What follows half a command would be read as the rest of it. */
+static bool give_up_sending(const ExmQmp *qmp, bool begun)
+{
+	if (begun)
+		shutdown(qmp->fd, SHUT_RDWR);
+	return false;
+}
+
 /* A descriptor goes with the first bytes. */
 static bool send_all(ExmQmp *qmp, const char *text, int fd, GError **error)
 {
-	size_t length = strlen(text);
+	const size_t whole = strlen(text);
+	size_t length = whole;
 
 	exm_trace("qmp", "to QEMU: %s", text);
 	while (length > 0) {
 		ssize_t sent;
 
 		if (!wait_for(qmp, POLLOUT, error))
-			return false;
+			return give_up_sending(qmp, length < whole);
 		sent = send_some(qmp, text, length, fd);
 		/* What it said before it hung up still counts; behind that the reader finds the end. */
 		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return true;
-		if (sent < 0 && errno != EAGAIN && errno != EINTR)
-			return exm_throw_errno(error, errno, "cannot talk to QEMU");
+		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+			exm_throw_errno(error, errno, "cannot talk to QEMU");
+			return give_up_sending(qmp, length < whole);
+		}
 		sent = MAX(sent, 0);
 		fd = sent > 0 ? -1 : fd;
 		text += sent;
@@ -290,8 +301,9 @@ static ExmJson *read_answer(ExmQmp *qmp, GError **error)
  * @command:   name of the command
  * @arguments: (transfer full): its arguments, or NULL
  * @fd:        a descriptor that goes with it, of which QEMU gets a duplicate; or -1
- * @error:     UNSUPPORTED for a string that is not UTF-8, and nothing was sent; SYSTEM otherwise,
- *             and the connection is unusable
+ * @error:     UNSUPPORTED for a string that is not UTF-8; as exm_throw_errno() sets it where the
+ *             command could not be sent. It can be sent again, unless a part of it has gone: then
+ *             QEMU has been hung up on
  *
  * QEMU takes no string that is not UTF-8 (qobject/json-parser.c, parse_string()).
  * QEMU does what it was sent one by one, whether or not the one before has failed. Before anything
@@ -301,14 +313,13 @@ bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, 
 {
 	g_autofree char *text = build_command(qmp, command, arguments, error);
 
-	if (text) {
-		qmp->last_id++;
-		g_queue_push_tail(&qmp->pending, g_strdup(command));
+	if (!text || !send_all(qmp, text, fd, error)) {
+		g_prefix_error(error, "QMP command '%s': ", command);
+		return false;
 	}
-	if (text && send_all(qmp, text, fd, error))
-		return true;
-	g_prefix_error(error, "QMP command '%s': ", command);
-	return false;
+	qmp->last_id++;
+	g_queue_push_tail(&qmp->pending, g_strdup(command));
+	return true;
 }
 
 /**

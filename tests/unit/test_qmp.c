@@ -3,6 +3,9 @@
 
 #include "host/qmp.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "peer.h"
 #include "suite.h"
 
@@ -150,6 +153,32 @@ START_TEST(answers_to_others_are_dropped)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmJson) answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 
+	assert_no_error(error);
+	ck_assert_uint_eq(exm_json_get_uint(answer, "n"), 2);
+	exm_qmp_free(qmp);
+	peer_end(peer);
+}
+END_TEST
+
+/* Nothing of it has gone, so QEMU owes no answer. */
+START_TEST(a_command_that_could_not_be_sent_is_not_waited_for)
+{
+	static const Line lines[] = {
+		{ NULL, GREETING AGREED, 0, 0 },
+		{ "\"id\":2", "{\"return\": {\"n\": 2}, \"id\": 2}", 0, 0 },
+		{ 0 },
+	};
+	const int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	Peer *peer = peer_start(lines, true);
+	ExmQmp *qmp = peer_begin(peer);
+	g_autoptr(GError) refusal = NULL;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExmJson) answer = NULL;
+
+	close(none);
+	ck_assert(!exm_qmp_send(qmp, "getfd", NULL, none, &refusal));
+	assert_error(refusal, EXM_ERROR_SYSTEM, "QMP command 'getfd': cannot talk to QEMU: Bad file");
+	answer = exm_qmp_execute(qmp, "ask", NULL, &error);
 	assert_no_error(error);
 	ck_assert_uint_eq(exm_json_get_uint(answer, "n"), 2);
 	exm_qmp_free(qmp);
@@ -490,6 +519,7 @@ Suite *qmp_suite(void)
 	tcase_add_test(tcase, several_in_one_read);
 	tcase_add_test(tcase, what_others_should_have_heard_comes_before_the_greeting);
 	tcase_add_test(tcase, answers_to_others_are_dropped);
+	tcase_add_test(tcase, a_command_that_could_not_be_sent_is_not_waited_for);
 	tcase_add_test(tcase, events_are_awaited);
 	tcase_add_test(tcase, null_is_an_answer);
 	tcase_add_test(tcase, refusals);
