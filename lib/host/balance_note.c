@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "host/directory.h"
 #include "host/lock.h"
 #include "host/state_root.h"
 
@@ -20,6 +21,17 @@
 
 /* Longer than one who asks whether it is held needs for that. */
 #define PATIENCE_US 500000
+
+/* One that was killed while it wrote its note has left it under a random name. */
+static void remove_unfinished(const char *state_directory)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(AT_FDCWD, state_directory);
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (g_str_has_prefix(entry->d_name, NOTE_FILE "."))
+			unlinkat(dirfd(entries), entry->d_name, 0);
+}
 
 /**
  * exm_balance_note_lock() - Be the one who balances
@@ -44,6 +56,7 @@ bool exm_balance_note_lock(const char *state_directory, int *ret_fd, GError **er
 		return exm_throw(error, EXM_ERROR_STATE,
 		                 "'exomem balance' is at work here already (pid %d)",
 		                 (int)exm_lock_holder(fd));
+	remove_unfinished(state_directory);
 	*ret_fd = g_steal_fd(&fd);
 	return true;
 }
