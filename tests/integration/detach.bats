@@ -909,5 +909,5 @@ start_failing() { # CALL ERROR WHEN
 	assert_refused 4 'Cannot allocate memory'
 	assert_guests
 	assert_empty "$memory"
-	! pgrep -f -- "$state/web"
+	run ! pgrep -f -- "$state/web"
 }
