@@ -12,7 +12,7 @@ prepare() {
 	start_over
 	boot_and_save web
 	vm clone --detach web >/dev/null
-	check_filled web-1
+	assert_filled web-1 8M 7 || return 1
 	[ "$part" = record ] || vm prefetch record --templates "$T/templates" -q web-1 >/dev/null
 	sha256sum "$T/templates/web"/[dm]* "$memory/$file" >"$T/sums"
 }
