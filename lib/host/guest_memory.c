@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/mapping.h"
 
 /* By which of its descriptors QEMU has a file open that has lost this name; NULL for none. */
 static char *find_deleted(const ExmVm *vm, const char *path)
@@ -156,43 +157,23 @@ static void range_free(gpointer data)
 	g_free(range);
 }
 
-/* A line of /proc/PID/maps: "START-END MODE OFFSET DEVICE INODE PATH" (proc(5)). */
-static bool read_line(const char *line, ExmGuestRange *range, bool *ret_shared, uint64_t *ret_inode)
-{
-	g_auto(GStrv) fields = g_strsplit(line, " ", 6);
-	const char *minus = fields[0] ? strchr(fields[0], '-') : NULL;
-
-	if (!minus || g_strv_length(fields) < 5)
-		return false;
-	range->start = g_ascii_strtoull(fields[0], NULL, 16);
-	range->length = g_ascii_strtoull(minus + 1, NULL, 16) - range->start;
-	range->offset = g_ascii_strtoull(fields[2], NULL, 16);
-	*ret_shared = strchr(fields[1], 's') != NULL;
-	*ret_inode = g_ascii_strtoull(fields[4], NULL, 10);
-	return true;
-}
-
-/* QEMU maps memory without a file in one piece of exactly its size. */
-static bool is_memory(const ExmGuestRange *range, uint64_t inode, uint64_t size, const char *path)
-{
-	struct stat info;
-
-	if (!path)
-		return inode == 0 && range->length == size;
-	return stat(path, &info) == 0 && info.st_ino == inode;
-}
-
 static void add_ranges(GPtrArray *ranges, char **lines, uint64_t size, const char *path)
 {
-	for (; *lines; lines++) {
-		ExmGuestRange range = { 0 };
-		bool shared;
-		uint64_t inode;
+	const ExmMappedFile file = path ? exm_mapped_file_look(path)
+	                                : (ExmMappedFile){ .size = size };
+	ExmMapsLine mapping;
 
-		if (!read_line(*lines, &range, &shared, &inode) ||
-		    !is_memory(&range, inode, size, path))
+	for (; *lines; lines++) {
+		ExmGuestRange range;
+
+		if (!exm_maps_line_parse(*lines, &mapping) || !exm_maps_line_is_of(&mapping, &file))
 			continue;
-		range.file = path && shared ? g_strdup(path) : NULL;
+		range = (ExmGuestRange){
+			.start = mapping.start,
+			.length = mapping.end - mapping.start,
+			.offset = mapping.offset,
+			.file = path && mapping.shared ? g_strdup(path) : NULL,
+		};
 		g_ptr_array_add(ranges, g_memdup2(&range, sizeof(range)));
 	}
 }

@@ -18,38 +18,10 @@
 
 #define AT_ONCE 4096
 
-/* One line of /proc/PID/maps: "START-END MODE OFFSET DEVICE INODE PATH". */
-typedef struct {
-	uint64_t start;
-	uint64_t end;
-	uint64_t offset;
-	uint64_t inode;
-} Mapping;
-
-static bool read_mapping(const char *line, Mapping *mapping)
-{
-	g_auto(GStrv) fields = g_strsplit(line, " ", 6);
-	const char *minus = strchr(line, '-');
-
-	if (!minus || g_strv_length(fields) < 5)
-		return false;
-	mapping->start = g_ascii_strtoull(line, NULL, 16);
-	mapping->end = g_ascii_strtoull(minus + 1, NULL, 16);
-	mapping->offset = g_ascii_strtoull(fields[2], NULL, 16);
-	mapping->inode = g_ascii_strtoull(fields[4], NULL, 10);
-	return true;
-}
-
-static bool is_of(const Mapping *mapping, const ExmMappedFile *file)
-{
-	return mapping->inode ? mapping->inode == file->inode
-	                      : file->size && mapping->end - mapping->start == file->size;
-}
-
 /* What is done with a page: its entry, and the byte of the file, or of the mapping without one. */
 typedef void (*Visit)(uint64_t entry, uint64_t at, void *user);
 
-static void visit_pages(int fd, const Mapping *mapping, Visit visit, void *user)
+static void visit_pages(int fd, const ExmMapsLine *mapping, Visit visit, void *user)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const uint64_t pages = (mapping->end - mapping->start) / page;
@@ -74,7 +46,7 @@ static bool visit_file(pid_t pid, const ExmMappedFile *file, Visit visit, void *
 	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	g_autofree char *text = NULL;
 	g_auto(GStrv) lines = NULL;
-	Mapping mapping;
+	ExmMapsLine mapping;
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "open '%s'", path);
@@ -82,7 +54,7 @@ static bool visit_file(pid_t pid, const ExmMappedFile *file, Visit visit, void *
 		return false;
 	lines = g_strsplit(text, "\n", -1);
 	for (char **line = lines; *line; line++)
-		if (read_mapping(*line, &mapping) && is_of(&mapping, file))
+		if (exm_maps_line_parse(*line, &mapping) && exm_maps_line_is_of(&mapping, file))
 			visit_pages(fd, &mapping, visit, user);
 	return true;
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "host/smaps.h"
+#include "host/mapping.h"
 #include "plan/extents.h"
 #include "plan/strip.h"
 

@@ -16,7 +16,7 @@
 #include "host/page_cache.h"
 
 /**
- * struct Mapping - One mapping of /proc/PID/smaps (proc(5))
+ * struct Held - What a process has in memory of one mapping of /proc/PID/smaps (proc(5))
  * @chosen:    it is of one of the files in question
  * @rss:       bytes in memory
  * @pss:       the same, shared pages in part
@@ -31,64 +31,46 @@ typedef struct {
 	uint64_t anonymous;
 	uint64_t swap;
 	uint64_t merged;
-} Mapping;
+} Held;
 
 static const struct {
 	const char *name;
 	size_t offset;
 } values[] = {
-	{ "Rss:", G_STRUCT_OFFSET(Mapping, rss) },
-	{ "Pss:", G_STRUCT_OFFSET(Mapping, pss) },
-	{ "Anonymous:", G_STRUCT_OFFSET(Mapping, anonymous) },
-	{ "Swap:", G_STRUCT_OFFSET(Mapping, swap) },
-	{ "KSM:", G_STRUCT_OFFSET(Mapping, merged) },
+	{ "Rss:", G_STRUCT_OFFSET(Held, rss) },
+	{ "Pss:", G_STRUCT_OFFSET(Held, pss) },
+	{ "Anonymous:", G_STRUCT_OFFSET(Held, anonymous) },
+	{ "Swap:", G_STRUCT_OFFSET(Held, swap) },
+	{ "KSM:", G_STRUCT_OFFSET(Held, merged) },
 };
 
-static bool is_chosen(const char *line, const ExmMappedFile *files, size_t count)
+static bool is_chosen(const ExmMapsLine *mapping, const ExmMappedFile *files, size_t count)
 {
-	g_auto(GStrv) fields = g_strsplit(line, " ", 6);
-	const char *minus = strchr(fields[0], '-');
-	uint64_t size;
-	uint64_t inode;
-	const char *path;
-
-	if (!minus || g_strv_length(fields) < 5)
-		return false;
-	size = g_ascii_strtoull(minus + 1, NULL, 16) - g_ascii_strtoull(fields[0], NULL, 16);
-	inode = g_ascii_strtoull(fields[4], NULL, 10);
-	path = fields[5] ? g_strchug(fields[5]) : "";
 	for (size_t i = 0; i < count; i++)
-		if (inode ? inode == files[i].inode && g_str_has_prefix(path, files[i].directory)
-		          : files[i].size && size == files[i].size)
+		if (exm_maps_line_is_of(mapping, &files[i]))
 			return true;
 	return false;
 }
 
-/* A mapping begins with its addresses; its values begin with a capital letter. */
-static bool is_header(const char *line)
+static void add_mapping(const Held *held, ExmSmaps *smaps)
 {
-	return g_ascii_isxdigit(*line) && !g_ascii_isupper(*line);
-}
-
-static void add_mapping(const Mapping *mapping, ExmSmaps *smaps)
-{
-	smaps->rss += mapping->rss;
-	smaps->pss += mapping->pss;
-	smaps->merged += mapping->merged;
-	smaps->swapped += mapping->swap;
-	if (!mapping->chosen) {
-		smaps->rest += mapping->pss;
+	smaps->rss += held->rss;
+	smaps->pss += held->pss;
+	smaps->merged += held->merged;
+	smaps->swapped += held->swap;
+	if (!held->chosen) {
+		smaps->rest += held->pss;
 		return;
 	}
-	smaps->mapped += mapping->rss - mapping->anonymous;
-	smaps->copied += mapping->anonymous;
+	smaps->mapped += held->rss - held->anonymous;
+	smaps->copied += held->anonymous;
 }
 
-static void read_value(const char *line, Mapping *mapping)
+static void read_value(const char *line, Held *held)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
 		if (g_str_has_prefix(line, values[i].name))
-			G_STRUCT_MEMBER(uint64_t, mapping, values[i].offset) =
+			G_STRUCT_MEMBER(uint64_t, held, values[i].offset) =
 				g_ascii_strtoull(line + strlen(values[i].name), NULL, 10) * EXM_KIB;
 }
 
@@ -120,7 +102,8 @@ bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmap
 	g_autofree char *path = g_strdup_printf("/proc/%d/smaps", (int)pid);
 	g_autofree char *text = NULL;
 	ExmSmaps smaps = { 0 };
-	Mapping mapping = { 0 };
+	Held held = { 0 };
+	ExmMapsLine mapping;
 
 	if (!exm_file_read(path, &text, NULL, error))
 		return false;
@@ -128,14 +111,14 @@ bool exm_smaps_read(pid_t pid, const ExmMappedFile *files, size_t count, ExmSmap
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
-		if (is_header(line)) {
-			add_mapping(&mapping, &smaps);
-			mapping = (Mapping){ .chosen = is_chosen(line, files, count) };
+		if (exm_maps_line_parse(line, &mapping)) {
+			add_mapping(&held, &smaps);
+			held = (Held){ .chosen = is_chosen(&mapping, files, count) };
 		} else {
-			read_value(line, &mapping);
+			read_value(line, &held);
 		}
 	}
-	add_mapping(&mapping, &smaps);
+	add_mapping(&held, &smaps);
 	if (smaps.merged == 0)
 		smaps.merged = read_merged(pid);
 	*ret_smaps = smaps;

@@ -6,17 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/**
- * struct ExmMappedFile - A file whose mappings are told apart from all others
- * @inode:     of it
- * @directory: that its name begins with; empty for any
- * @size:      bytes of a mapping without a file that counts as well; 0 for none
- */
-typedef struct {
-	uint64_t inode;
-	const char *directory;
-	uint64_t size;
-} ExmMappedFile;
+#include "host/mapping.h"
 
 /**
  * struct ExmSmaps - Memory of a process, in bytes

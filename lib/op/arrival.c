@@ -514,7 +514,7 @@ static bool left_memory_alone(const Guest *guest)
 	for (guint i = 0; i < guest->facts->files->len; i++) {
 		const ExmFileFacts *file = guest->facts->files->pdata[i];
 
-		files[i] = (ExmMappedFile){ .inode = file->inode, .directory = "" };
+		files[i] = exm_mapped_file_look(file->path);
 	}
 	return exm_smaps_read((pid_t)guest->vm->pid, files, guest->facts->files->len, &smaps, NULL) &&
 	       smaps.copied == 0;

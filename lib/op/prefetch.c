@@ -225,13 +225,14 @@ static bool look_at_memory(const ExmVm *vm, ExmPrefetchMemory *memory, GError **
 	ExmJson *item = memory_called(vm, memory->id);
 	g_autofree char *path = item ? exm_guest_memory_path(vm, item) : NULL;
 	g_autoptr(ExmFileFacts) file = path ? exm_file_look_through(path) : NULL;
-	const ExmMappedFile mapped = { .inode = file ? file->inode : 0, .directory = "" };
+	ExmMappedFile mapped;
 	g_autoptr(GArray) whole = exm_extents_new();
 	g_autoptr(GArray) touched = NULL;
 	g_autoptr(GArray) inside = NULL;
 
 	if (!file || !file->exists || !file->regular)
 		return throw_no_file(vm, error);
+	mapped = exm_mapped_file_look(path);
 	touched = exm_page_map_touched((pid_t)vm->pid, &mapped, error);
 	if (!touched)
 		return false;

@@ -55,12 +55,12 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 		g_autofree char *path = exm_guest_memory_path(vm, memory);
-		ExmMappedFile mapped = { .directory = "" };
+		ExmMappedFile mapped = { 0 };
 
 		if (path) {
 			g_autoptr(ExmFileFacts) file = exm_file_look_through(path);
 
-			mapped.inode = file->inode;
+			mapped = exm_mapped_file_look(path);
 			count_file(ledger, file);
 		} else {
 			mapped.size = exm_json_get_uint(memory, "size");
@@ -168,11 +168,9 @@ bool exm_op_usage_map(const char *state_directory, const char *name, ExmStripCel
 	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 		g_autofree char *path = exm_guest_memory_path(vm, memory);
-		g_autoptr(ExmFileFacts) file = path ? exm_file_look_through(path) : NULL;
+		const ExmMappedFile anonymous = { .size = exm_json_get_uint(memory, "size") };
 		const ExmPageSpan span = {
-			.file = { .inode = file ? file->inode : 0,
-			          .directory = "",
-			          .size = file ? 0 : exm_json_get_uint(memory, "size") },
+			.file = path ? exm_mapped_file_look(path) : anonymous,
 			.offset = exm_json_get_uint(memory, "offset"),
 		};
 

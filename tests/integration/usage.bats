@@ -164,3 +164,52 @@ or replaced: nobody else finds it" ]
 	[ "$(vm list -q)" = '' ]
 	assert_empty "$memory"
 }
+
+# Two empty tmpfs give their files the same inode numbers.
+@test "a file of another file system with the same inode number is not taken for the guest's memory" {
+	need_qemu
+	need_root 'mounts tmpfs'
+	mkdir "$reflink"
+	mount -t tmpfs none "$memory" || skip 'cannot mount tmpfs here'
+	mount -t tmpfs none "$reflink"
+	boot web -mem-path "$memory,mode=create,prealloc=off,anyfs" \
+		-m slots=1,maxmem=512M -device pc-dimm,memdev=spare \
+		-object "memory-backend-file,id=spare,mem-path=$reflink/spare,size=32M,share=on,prealloc=on"
+	[ "$(stat -c %i "$memory/$file")" = "$(stat -c %i "$reflink/spare")" ]
+	[ "$(stat -c %d "$memory/$file")" != "$(stat -c %d "$reflink/spare")" ]
+	mapped=$(vm usage --json | jq '.guests[0].mapped')
+	[ "$mapped" -gt 0 ]
+	[ "$mapped" -lt $((32 << 20)) ]
+	[ "$(vm usage --map web | grep -o '▒' | wc -l)" -lt 128 ]
+}
+
+assert_mapped() { # NAME
+	[ "$(vm usage --json "$1" | jq '.guests[0].mapped')" -ge $((8 << 20)) ]
+	vm usage --map "$1" | grep -q '▒'
+	vm reclaim "$1" 1M
+}
+
+# The kernel shows other device numbers in /proc/PID/maps than stat(2) does.
+@test "memory in a subvolume of btrfs is found in QEMU" {
+	need_qemu
+	use_btrfs 200M
+	command -v btrfs >/dev/null || skip 'no btrfs here'
+	btrfs -q subvolume create "$reflink/sub"
+	boot web -mem-path "$reflink/sub,mode=create,anyfs"
+	fill web 8M 7
+	[ "$(stat -c %d "$reflink/sub/$file")" != "$(stat -c %d "$reflink")" ]
+	assert_mapped web
+}
+
+@test "memory on overlayfs, whose layers are on another file system, is found in QEMU" {
+	need_qemu
+	need_root 'mounts overlayfs'
+	mkdir "$reflink"
+	mount -t tmpfs none "$reflink" || skip 'cannot mount tmpfs here'
+	mkdir "$reflink/lower" "$reflink/upper" "$reflink/work" "$T/lower"
+	mount -t overlay -o "lowerdir=$T/lower:$reflink/lower,upperdir=$reflink/upper,workdir=$reflink/work" \
+		none "$memory" || skip 'cannot mount overlayfs here'
+	boot web -mem-path "$memory,mode=create,anyfs"
+	fill web 8M 7
+	assert_mapped web
+}

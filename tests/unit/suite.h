@@ -59,6 +59,7 @@ Suite *scrub_suite(void);
 Suite *policy_suite(void);
 Suite *prefetch_suite(void);
 Suite *page_cache_suite(void);
+Suite *mapping_suite(void);
 Suite *balance_suite(void);
 Suite *balloon_suite(void);
 Suite *pressure_suite(void);
