@@ -132,6 +132,14 @@ static void print_plan(const ExmPlan *plan)
 	printf("%s%s", text, opt.shell ? "\n" : "");
 }
 
+static void warn_of_shell(const ExmPlan *plan)
+{
+	g_autofree char *loss = exm_plan_shell_loss(plan);
+
+	if (loss)
+		exm_output_warning(loss);
+}
+
 static bool start(const ExmRunRequest *request, const ExmSources *sources, GError **error)
 {
 	g_autofree char *name = NULL;
@@ -176,6 +184,8 @@ static bool run(const char *const *words, GError **error)
 		return false;
 	for (guint i = 0; i < plan->warnings->len; i++)
 		exm_output_warning(plan->warnings->pdata[i]);
+	if (opt.shell)
+		warn_of_shell(plan);
 	print_plan(plan);
 	return true;
 }

@@ -82,9 +82,9 @@ static bool install_somehow(const struct sock_fprog *filter)
  * exm_hole_guard_install() - Let no fallocate(2) of this process change what a file holds
  * @error: UNSUPPORTED where the kernel has no seccomp filters, SYSTEM otherwise
  *
- * For what QEMU before 8.2 does with a template: it opens the file for writing also where it maps
- * it privately, and punches holes into it when the guest's balloon inflates or reports free pages,
- * when virtio-mem unplugs, and before post-copy (softmmu/physmem.c, ram_block_discard_range()).
+ * For what QEMU before 8.2 does with a file that it maps private: it opens the file for writing all
+ * the same, and punches holes into it when the guest's balloon inflates or reports free pages, when
+ * virtio-mem unplugs, and before post-copy (softmmu/physmem.c, ram_block_discard_range()).
  * QEMU 8.2 and later need no guard where they are given the file with readonly=on,rom=off.
  *
  * Reservations (no mode, or FALLOC_FL_KEEP_SIZE) pass; every other mode is answered by EOPNOTSUPP.
@@ -108,7 +108,8 @@ bool exm_hole_guard_install(GError **error)
 	if (errno == ENOSYS || errno == EINVAL)
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
 		                 "this kernel has no seccomp filters, without which QEMU before 8.2 "
-		                 "may punch holes into a template: take a newer QEMU");
+		                 "may punch holes into a file that it maps private: take a newer "
+		                 "QEMU");
 	return exm_throw_errno(error, errno, "forbid to punch holes into files");
 }
 

@@ -99,8 +99,8 @@ static size_t count_of(const ExmVm *vm)
  * exm_guest_memory_is_private() - Whether a guest maps a file that is not its own
  * @vm: the guest
  *
- * Return: true for a child of a template: a balloon would punch holes into the template (QEMU's
- * system/physmem.c, ram_block_discard_range()).
+ * Return: true for a child of a template, and for mmap=private: a balloon would punch holes into
+ * the file (QEMU's system/physmem.c, ram_block_discard_range()).
  */
 bool exm_guest_memory_is_private(const ExmVm *vm)
 {

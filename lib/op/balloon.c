@@ -109,10 +109,15 @@ static bool check_guest(const ExmVm *vm, GError **error)
 {
 	if (!exm_guest_memory_is_private(vm))
 		return true;
+	if (!vm->parent)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "guest '%s' maps its memory file with 'mmap=private': its balloon would "
+		                 "punch holes into the file; 'exomem reclaim %s' does not",
+		                 vm->name, vm->name);
 	return exm_throw(error, EXM_ERROR_STATE,
 	                 "guest '%s' is a child of '%s': its balloon would punch holes into the memory "
 	                 "file that its siblings map too; 'exomem reclaim %s' does not",
-	                 vm->name, vm->parent ? vm->parent : "a template", vm->name);
+	                 vm->name, vm->parent, vm->name);
 }
 
 static ExmJson *value_of(uint64_t bytes)

@@ -411,6 +411,25 @@ static bool is_for_exomem(const ExmPlan *plan, guint index)
 }
 
 /**
+ * exm_plan_shell_loss() - What a plan lacks as a shell command
+ * @plan: the plan
+ *
+ * Return: a warning (transfer full), or NULL.
+ */
+char *exm_plan_shell_loss(const ExmPlan *plan)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_GUARD_MEMORY)
+			return g_strdup_printf("'--shell': nothing in the command keeps QEMU from "
+			                       "punching holes into '%s' when a balloon takes pages",
+			                       step->path);
+	}
+	return NULL;
+}
+
+/**
  * exm_plan_to_shell() - A plan as one command that can be pasted into a shell
  * @plan: the plan
  *

@@ -172,6 +172,7 @@ ExmJson *exm_plan_disks_to_json(const ExmPlan *plan);
 ExmJson *exm_plan_memory_to_json(const ExmPlan *plan);
 char *exm_plan_to_text(const ExmPlan *plan);
 ExmJson *exm_plan_to_json(const ExmPlan *plan);
+char *exm_plan_shell_loss(const ExmPlan *plan);
 char *exm_plan_to_shell(const ExmPlan *plan);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmPlan, exm_plan_free)

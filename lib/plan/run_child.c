@@ -164,16 +164,33 @@ void exm_builder_add_child_arguments(ExmBuilder *builder)
 		g_ptr_array_add(builder->plan->argv, g_strdup("-no-reboot"));
 }
 
-/* QEMU 8.2 and later open a template's memory so that nothing can punch holes into it. */
-static bool needs_guard(const ExmBuilder *builder)
+/*
+ * Whether QEMU could punch holes into a file that others rely on. It does so, into a file that it
+ * maps privately too, when a balloon takes pages or reports them free, unless it has opened the
+ * file read-only: from 8.2 on, with mode=open (QEMU, system/physmem.c, ram_block_discard_range()).
+ * A file without a name that this run makes is empty, and nobody else can open it.
+ */
+static bool needs_guard(const ExmBuilder *builder, const ExmPlanMemory *memory)
 {
+	const bool is_its_own = memory->unnamed && !builder->request->inheritance;
+
+	return memory->path && !memory->shared && !is_its_own &&
+	       !exm_json_get_bool(memory->backend, "readonly");
+}
+
+static void add_guard_step(ExmBuilder *builder)
+{
+	const ExmTemplate *template = builder->request->template;
+
 	for (guint i = 0; i < builder->plan->memory->len; i++) {
 		const ExmPlanMemory *memory = builder->plan->memory->pdata[i];
 
-		if (!memory->shared && !exm_json_get_bool(memory->backend, "readonly"))
-			return true;
+		if (!needs_guard(builder, memory))
+			continue;
+		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY,
+		                     template ? template->directory : memory->path, -1);
+		return;
 	}
-	return false;
 }
 
 static void add_limit_step(ExmBuilder *builder)
@@ -191,32 +208,45 @@ static void add_offer_step(ExmBuilder *builder)
 	exm_builder_add_step(builder, EXM_STEP_OFFER_CHILD, path, -1);
 }
 
-/**
- * exm_builder_add_child_steps() - Add the last steps before a child becomes QEMU
- * @builder: the plan under construction
- */
-void exm_builder_add_child_steps(ExmBuilder *builder)
+static void add_origin_steps(ExmBuilder *builder)
 {
-	const ExmTemplate *template = builder->request->template;
-	g_autofree char *devices = NULL;
+	const ExmRunRequest *request = builder->request;
 
-	if (!template)
-		return;
-	devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
 	/* First, so that what is read is not charged to the child. */
-	if (!builder->request->waiting && builder->request->prefetch)
-		exm_builder_add_step(builder, EXM_STEP_PREFETCH, builder->request->prefetch, -1);
-	if (builder->request->cow_budget)
+	if (!request->waiting && request->prefetch)
+		exm_builder_add_step(builder, EXM_STEP_PREFETCH, request->prefetch, -1);
+	if (request->cow_budget)
 		add_limit_step(builder);
-	if (builder->request->merge)
+	if (request->merge)
 		exm_builder_add_step(builder, EXM_STEP_MERGE_PAGES, builder->plan->qemu, -1);
-	if (needs_guard(builder))
-		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY, template->directory, -1);
-	if (builder->request->exact_reads)
+}
+
+static void add_loading_steps(ExmBuilder *builder)
+{
+	const ExmRunRequest *request = builder->request;
+	const ExmTemplate *template = request->template;
+	g_autofree char *devices = exm_template_path(template, EXM_TEMPLATE_DEVICES);
+
+	if (request->exact_reads)
 		exm_builder_add_step(builder, EXM_STEP_READ_EXACTLY, template->directory, -1);
 	exm_builder_add_step(builder, EXM_STEP_ENTER_DIRECTORY, template->working_directory, -1);
-	if (builder->request->shape)
+	if (request->shape)
 		add_offer_step(builder);
-	if (!builder->request->waiting)
+	if (!request->waiting)
 		exm_builder_add_step(builder, EXM_STEP_LOAD_DEVICES, devices, -1);
+}
+
+/**
+ * exm_builder_add_last_steps() - Add the last steps before a guest becomes QEMU
+ * @builder: the plan under construction
+ *
+ * All but the guard of private memory are a child's.
+ */
+void exm_builder_add_last_steps(ExmBuilder *builder)
+{
+	if (builder->request->template)
+		add_origin_steps(builder);
+	add_guard_step(builder);
+	if (builder->request->template)
+		add_loading_steps(builder);
 }

@@ -28,7 +28,7 @@
  * @EXM_STEP_RECORD_GUEST:   write down what the guest is
  * @EXM_STEP_KEEP_LOG:       start what keeps the log of a detached guest
  * @EXM_STEP_LEAVE_TERMINAL: begin a session without a terminal
- * @EXM_STEP_GUARD_MEMORY:  keep QEMU from punching holes into a template's memory
+ * @EXM_STEP_GUARD_MEMORY:  keep QEMU from punching holes into a file that it maps private
  * @EXM_STEP_READ_EXACTLY: keep the kernel from reading 2 MiB of a file for each page of it
  * @EXM_STEP_LIMIT_MEMORY:  enter a control group that limits memory
  * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process

@@ -237,6 +237,64 @@ assert_inflated() { # NAME
 	[ "$(stat -c %b "$memory/$file")" -le $((before - 16384)) ]
 }
 
+# Fails unless a balloon in a guest leaves the memory file as it is.
+assert_no_holes() { # NAME
+	local before
+	# What is not on the disk yet may get more blocks there.
+	sync "$memory/$file"
+	before=$(sha256sum <"$memory/$file"; stat -c '%i %b %s %Y' "$memory/$file")
+	inflate "$1"
+	assert_inflated "$1"
+	[ "$(sha256sum <"$memory/$file"; stat -c '%i %b %s %Y' "$memory/$file")" = "$before" ]
+}
+
+# A guest whose memory file is there when it has ended, with what its successor's balloon will find.
+leave_memory() {
+	boot web -mem-path "$memory,mode=create,anyfs" $balloon
+	fill web 8M 7
+	write_queues web
+}
+
+@test "run with mmap=private: a balloon changes the file neither with mode=open nor with mode=create" {
+	need_qemu
+	leave_memory
+	forget web
+	boot opened -mem-path "$memory,mode=open,mmap=private,anyfs" $balloon
+	boot sibling -mem-path "$memory,mode=create,mmap=private,anyfs" $balloon
+	assert_no_holes opened
+	assert_no_holes sibling
+	# With mode=temp the file is nobody else's, and its balloon gives memory back.
+	boot alone -mem-path "$memory,mmap=private,anyfs" $balloon
+	grep -q '^Seccomp:[[:space:]]*0$' "/proc/$(pid_of alone)/status"
+	run vm balloon opened 32M
+	assert_refused 5 "guest 'opened' maps its memory file with 'mmap=private': its balloon would punch holes"
+}
+
+@test "receive --private: a balloon changes neither the file nor the state" {
+	need_qemu
+	leave_memory
+	vm migrate -q --to "$T/state.handover" web
+	before=$(sha256sum "$T/state.handover"/*)
+	vm receive -q --private "$T/state.handover"
+	assert_no_holes web
+	[ "$(sha256sum "$T/state.handover"/*)" = "$before" ]
+	vm stop --kill web
+	vm receive -q --private "$T/state.handover"
+	assert_filled web 8M 7
+}
+
+@test "fork: a balloon in a child, or in the parent, changes nothing that the others map" {
+	need_qemu
+	leave_memory
+	vm fork -q --keep --name child web kept
+	# Its place was taken by a child, where files do not share blocks.
+	[ "$(jq '.memory[0].shared' "$state/web/vm.json")" = false ] || skip 'files share blocks here'
+	assert_no_holes child
+	assert_no_holes web
+	assert_filled child 8M 7
+	assert_filled web 8M 7
+}
+
 @test "20 children run, write, give memory away and are killed: the template is what it was" {
 	need_qemu
 	boot web -mem-path "$memory,mode=create,anyfs" $balloon
