@@ -172,6 +172,7 @@ static bool migrate(const ExmSavePlan *plan, const char *state_directory, const 
 	const ExmMigrateOrder order = {
 		.peer = peer ? (char *const *)peer->pdata : NULL,
 		.timeout_ms = timeout_ms,
+		.version = VERSION,
 		.keep = opt.private,
 		.warn = exm_output_warning,
 		.stepped = tell_step,

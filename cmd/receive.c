@@ -65,7 +65,8 @@ static bool serve(const ExmReceiveRequest *request, const ExmSources *sources, G
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "'-' is for the other end of 'exomem migrate', on standard input and "
 		                 "output");
-	return exm_op_receive_serve(request, sources, g_steal_fd(&input), g_steal_fd(&output), error);
+	return exm_op_receive_serve(request, sources, VERSION, g_steal_fd(&input),
+	                            g_steal_fd(&output), error);
 }
 
 static bool receive(const ExmReceiveRequest *request, const char *word, const ExmSources *sources,

@@ -19,6 +19,12 @@
 #define LINE_MAX_LENGTH ((size_t)1024 * 1024)
 #define DATA_MAX_LENGTH ((size_t)1024 * 1024 * 1024)
 
+/*
+ * Which messages there are and what they mean. It goes up with every change that a peer who does
+ * not know of it would get wrong; members that it may leave aside can be added without.
+ */
+#define PROTOCOL 1
+
 /* How long the program that speaks with the other host may take to end when nobody speaks any more. */
 #define END_MS 2000
 
@@ -363,4 +369,61 @@ bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJ
 		exm_json_set_uint(message, "code", (uint64_t)refusal->code);
 	}
 	return exm_conversation_say(conversation, timeout_ms, message, NULL, error);
+}
+
+/**
+ * exm_conversation_introduce() - Write into a first message who sends it
+ * @message: an object; grows
+ * @version: of this exomem
+ */
+void exm_conversation_introduce(ExmJson *message, const char *version)
+{
+	exm_json_set_uint(message, "protocol", PROTOCOL);
+	exm_json_set_string(message, "version", version);
+}
+
+/* Who has sent a first message. Releases before protocol 1 do not say. */
+static char *describe_peer(ExmJson *message)
+{
+	const uint64_t protocol = exm_json_get_uint(message, "protocol");
+	const char *version = exm_json_get_string(message, "version");
+
+	if (protocol == 0)
+		return g_strdup("an older exomem without a protocol version");
+	return g_strdup_printf("exomem %.60s (protocol %" G_GUINT64_FORMAT ")",
+	                       version ? version : "?", protocol);
+}
+
+static bool check_peer(ExmJson *message, bool is_source, const char *version, GError **error)
+{
+	g_autofree char *peer = describe_peer(message);
+	g_autofree char *own = g_strdup_printf("exomem %s (protocol %d)", version, PROTOCOL);
+
+	return exm_json_get_uint(message, "protocol") == PROTOCOL ||
+	       exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "the source has %s, and the destination %s: install one release on both "
+	                 "hosts",
+	                 is_source ? peer : own, is_source ? own : peer);
+}
+
+/**
+ * exm_conversation_check_source() - Whether the first question came from an exomem of this protocol
+ * @message: the question
+ * @version: of this exomem, the destination
+ * @error:   UNSUPPORTED, with both versions
+ */
+bool exm_conversation_check_source(ExmJson *message, const char *version, GError **error)
+{
+	return check_peer(message, true, version, error);
+}
+
+/**
+ * exm_conversation_check_destination() - Whether the first answer came from an exomem of this protocol
+ * @answer:  the answer
+ * @version: of this exomem, the source
+ * @error:   UNSUPPORTED, with both versions
+ */
+bool exm_conversation_check_destination(ExmJson *answer, const char *version, GError **error)
+{
+	return check_peer(answer, false, version, error);
 }

@@ -20,5 +20,8 @@ bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson
                           GBytes *data, ExmJson **ret_answer, GError **error);
 bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJson *answer,
                              const GError *refusal, GError **error);
+void exm_conversation_introduce(ExmJson *message, const char *version);
+bool exm_conversation_check_source(ExmJson *message, const char *version, GError **error);
+bool exm_conversation_check_destination(ExmJson *answer, const char *version, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmConversation, exm_conversation_free)

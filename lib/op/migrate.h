@@ -22,6 +22,7 @@ typedef void (*ExmStepped)(const char *name, uint64_t time_us);
  * @peer:     command that reaches the destination's `exomem receive -`, NULL-terminated; NULL where
  *            the state is only left on disk
  * @timeout_ms: how long the destination may take for an answer; while the guest rests, less
+ * @version:  of this exomem
  * @keep:     the state stays when the guest runs
  * @warn:     called for each warning
  * @stepped:  called for each step
@@ -30,6 +31,7 @@ typedef void (*ExmStepped)(const char *name, uint64_t time_us);
 typedef struct {
 	char *const *peer;
 	int timeout_ms;
+	const char *version;
 	bool keep;
 	ExmWarn warn;
 	ExmStepped stepped;

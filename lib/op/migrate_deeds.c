@@ -119,9 +119,11 @@ static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (!move->peer)
 		return false;
 	message = question_of_guest(freeze, "check", freeze->plan->temporary);
+	exm_conversation_introduce(message, move->order->version);
 	exm_json_set_string(message, "token", move->token);
 	asked_us = g_get_monotonic_time();
-	if (!exm_conversation_ask(move->peer, move->order->timeout_ms, message, NULL, &answer, error))
+	if (!exm_conversation_ask(move->peer, move->order->timeout_ms, message, NULL, &answer, error) ||
+	    !exm_conversation_check_destination(answer, move->order->version, error))
 		return false;
 	take_answer(freeze, answer, asked_us);
 	return true;

@@ -152,6 +152,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
  * struct Server - A conversation that is led by the host that has the guest
  * @request: what the user said
  * @sources: where facts are to be had
+ * @version: of this exomem
  * @arrival: the guest, once it is known
  * @state:   its last device state
  * @taken:   when the guest was taken over, in microseconds of the monotonic clock; 0 before
@@ -159,6 +160,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 typedef struct {
 	const ExmReceiveRequest *request;
 	const ExmSources *sources;
+	const char *version;
 	ExmArrival *arrival;
 	GBytes *state;
 	gint64 taken;
@@ -214,9 +216,12 @@ static void end_leftovers(const ExmReceiveRequest *request, const ExmTemplate *h
 
 static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
 {
-	ExmTemplate *handover = guest_in(message, server->request->path_maps, error);
 	g_auto(GStrv) warnings = NULL;
+	ExmTemplate *handover;
 
+	if (!exm_conversation_check_source(message, server->version, error))
+		return false;
+	handover = guest_in(message, server->request->path_maps, error);
 	if (!handover)
 		return false;
 	server->arrival = exm_arrival_new(handover, server->request, server->sources, error);
@@ -225,6 +230,7 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	end_leftovers(server->request, handover);
 	if (!exm_arrival_check(server->arrival, error))
 		return false;
+	exm_conversation_introduce(answer, server->version);
 	warnings = exm_arrival_warnings(server->arrival);
 	exm_json_set_strv(answer, "warnings", (const char *const *)warnings);
 	exm_json_set_uint(answer, "now", (uint64_t)g_get_real_time());
@@ -348,17 +354,18 @@ static bool serve(Server *server, ExmConversation *conversation, GError **error)
  * exm_op_receive_serve() - Take a guest as the host that has it says
  * @request: what the user said
  * @sources: where facts are to be had
+ * @version: of this exomem
  * @input:   what that host says (transfer full)
  * @output:  what it hears (transfer full)
  * @error:   SYSTEM
  *
  * A guest that was not taken over when the other one hangs up is none of ours.
  */
-bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources, int input,
-                          int output, GError **error)
+bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources,
+                          const char *version, int input, int output, GError **error)
 {
 	g_autoptr(ExmConversation) conversation = exm_conversation_new(input, output);
-	Server server = { .request = request, .sources = sources };
+	Server server = { .request = request, .sources = sources, .version = version };
 	bool served;
 
 	signal(SIGPIPE, SIG_IGN);

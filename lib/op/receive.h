@@ -10,5 +10,5 @@
 
 bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
                     const ExmSources *sources, ExmWarn warn, char **ret_name, GError **error);
-bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources, int input,
-                          int output, GError **error);
+bool exm_op_receive_serve(const ExmReceiveRequest *request, const ExmSources *sources,
+                          const char *version, int input, int output, GError **error);

@@ -413,3 +413,41 @@ boot_late() {
 	move -q web other
 	assert_moved web
 }
+
+# --- who is at the other end ---
+
+# "Another host", whose channel has the first message of one side changed by a command of sed -E.
+elsewhere_with() { # source|destination COMMAND
+	cat >"$T/first" <<-END
+		#!/bin/sh
+		IFS= read -r line
+		printf '%s\\n' "\$line" | sed -E '$2'
+		exec cat
+	END
+	case $1 in
+	source) printf '#!/bin/sh\nshift\n%s | "$@"\n' "$T/first" >"$T/rsh" ;;
+	destination) printf '#!/bin/sh\nshift\n"$@" | %s\n' "$T/first" >"$T/rsh" ;;
+	esac
+	chmod +x "$T/rsh" "$T/first"
+}
+
+@test "two releases that do not know each other's protocol: each is named, and the guest runs on" {
+	need_qemu
+	boot_movable web
+	own="exomem $("$EXOMEM" --version | sed 's/^exomem //') (protocol 1)"
+	unnamed='s/"protocol": ?1, ?"version": ?"[^"]*", ?//'
+	later='s/"protocol": ?1, ?"version": ?"[^"]*"/"protocol":2,"version":"9.1"/'
+	elsewhere_with source "$unnamed"
+	run move -q web other
+	assert_refused 3 "the source has an older exomem without a protocol version, and the destination $own"
+	elsewhere_with destination "$unnamed"
+	run move -q web other
+	assert_refused 3 "the source has $own, and the destination an older exomem without a protocol version"
+	elsewhere_with source "$later"
+	run move -q web other
+	assert_refused 3 "the source has exomem 9.1 (protocol 2), and the destination $own: install one release"
+	elsewhere_with destination "$later"
+	run move -q web other
+	assert_refused 3 "the source has $own, and the destination exomem 9.1 (protocol 2): install one release"
+	assert_stayed web
+}

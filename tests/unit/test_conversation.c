@@ -52,6 +52,49 @@ START_TEST(end_of_a_peer_that_read_nothing)
 }
 END_TEST
 
+static ExmJson *first_message(const char *text)
+{
+	return exm_json_parse(text, strlen(text), NULL);
+}
+
+START_TEST(two_of_one_protocol)
+{
+	g_autoptr(ExmJson) message = json_object_new_object();
+	g_autoptr(GError) error = NULL;
+
+	exm_conversation_introduce(message, "2.0");
+	ck_assert(exm_conversation_check_source(message, "1.9", &error));
+	ck_assert(exm_conversation_check_destination(message, "1.9", &error));
+	assert_no_error(error);
+}
+END_TEST
+
+/* Each says which release both have; the oldest do not say which they are. */
+START_TEST(two_that_do_not_know_each_other)
+{
+	g_autoptr(ExmJson) old = first_message("{\"ask\": \"check\"}");
+	g_autoptr(ExmJson) later = first_message("{\"protocol\": 7, \"version\": \"9.1\"}");
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(!exm_conversation_check_source(old, "2.0", &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED,
+	             "the source has an older exomem without a protocol version, and the "
+	             "destination exomem 2.0 (protocol 1): install one release on both hosts");
+	g_clear_error(&error);
+	ck_assert(!exm_conversation_check_destination(old, "2.0", &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED,
+	             "the source has exomem 2.0 (protocol 1), and the destination an older exomem");
+	g_clear_error(&error);
+	ck_assert(!exm_conversation_check_source(later, "2.0", &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED,
+	             "the source has exomem 9.1 (protocol 7), and the destination exomem 2.0 "
+	             "(protocol 1)");
+	g_clear_error(&error);
+	ck_assert(!exm_conversation_check_destination(later, "2.0", &error));
+	assert_error(error, EXM_ERROR_UNSUPPORTED, "the destination exomem 9.1 (protocol 7)");
+}
+END_TEST
+
 /* A peer that has half a message waits for the rest of it. */
 START_TEST(a_message_that_cannot_be_sent_ends_the_conversation)
 {
@@ -78,6 +121,8 @@ Suite *conversation_suite(void)
 
 	tcase_add_test(tests, reason_of_a_peer_that_read_nothing);
 	tcase_add_test(tests, end_of_a_peer_that_read_nothing);
+	tcase_add_test(tests, two_of_one_protocol);
+	tcase_add_test(tests, two_that_do_not_know_each_other);
 	tcase_add_test(tests, a_message_that_cannot_be_sent_ends_the_conversation);
 	suite_add_tcase(suite, tests);
 	return suite;
