@@ -33,6 +33,7 @@ static struct {
 	gboolean overcommit;
 	gboolean prefetch;
 	gboolean private;
+	gboolean trust_mount;
 	gboolean dry_run;
 	gboolean json;
 	gboolean quiet;
@@ -57,6 +58,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("prefetch", &opt.prefetch, "have the pages that it uses read there first"),
 	EXM_OPTION_FLAG("private", &opt.private,
 	                "its files stay as they are, and what it writes is its own"),
+	EXM_OPTION_FLAG("trust-mount", &opt.trust_mount,
+	                "warn of a file system that would be refused"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print nothing"),
@@ -121,6 +124,8 @@ static GPtrArray *peer_command(const char *host, GError **error)
 		g_ptr_array_add(argv, g_strdup("--overcommit"));
 	if (opt.private)
 		g_ptr_array_add(argv, g_strdup("--private"));
+	if (opt.trust_mount)
+		g_ptr_array_add(argv, g_strdup("--trust-mount"));
 	g_ptr_array_add(argv, g_strdup("-"));
 	g_ptr_array_add(argv, NULL);
 	return g_steal_pointer(&argv);
@@ -174,6 +179,7 @@ static bool migrate(const ExmSavePlan *plan, const char *state_directory, const 
 		.timeout_ms = timeout_ms,
 		.version = VERSION,
 		.keep = opt.private,
+		.trust_mount = opt.trust_mount,
 		.warn = exm_output_warning,
 		.stepped = tell_step,
 		.progress = exm_output_progress,

@@ -24,6 +24,7 @@ static struct {
 	gboolean private;
 	gboolean paused;
 	gboolean trust;
+	gboolean trust_mount;
 	gboolean quiet;
 } opt;
 
@@ -38,6 +39,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print nothing"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "guests' state is there", "DIR"),
 	EXM_OPTION_FLAG("trust", &opt.trust, "take a state that another user wrote"),
+	EXM_OPTION_FLAG("trust-mount", &opt.trust_mount,
+	                "warn of a file system that would be refused"),
 	EXM_OPTION_END,
 };
 
@@ -97,6 +100,7 @@ static bool run(const char *const *words, GError **error)
 		.is_private = opt.private,
 		.paused = opt.paused,
 		.trust = opt.trust,
+		.trust_mount = opt.trust_mount,
 		.path_maps = maps,
 		.overcommit = opt.overcommit,
 	};

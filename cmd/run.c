@@ -26,6 +26,7 @@ static struct {
 	char *claims;
 	char *backing;
 	gboolean overcommit;
+	gboolean trust_mount;
 	char **facts;
 } opt;
 
@@ -44,6 +45,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("memory-backing", &opt.backing,
 	                "its memory is in a file, as configured, or is not", "on|off"),
 	EXM_OPTION_FLAG("overcommit", &opt.overcommit, "start it even where it does not fit"),
+	EXM_OPTION_FLAG("trust-mount", &opt.trust_mount,
+	                "warn of a file system that would be refused"),
 	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_TEXT("claims", &opt.claims, "--pmem: who has what is remembered there", "DIR"),
 	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
@@ -175,6 +178,7 @@ static bool run(const char *const *words, GError **error)
 		sources.pool = exm_config_get(config, "pmem", "pmem_namespaces");
 	request->store = store;
 	request->overcommit = opt.overcommit;
+	request->trust_mount = opt.trust_mount;
 	if (!read_backing(&request->backing, error) || !exm_run_request_use_store(request, error))
 		return false;
 	if (!opt.dry_run)

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/size.h"
 #include "host/hostinfo.h"
+#include "host/mount.h"
 
 /* Not in linux/magic.h. */
 #define BCACHEFS_MAGIC 0xca451a4e
@@ -274,20 +275,22 @@ static uint64_t space_free(const FileSystem *type, const struct statvfs *space)
 	return unlimited ? G_MAXINT64 : free;
 }
 
-/* Whether NFS at this device is mounted with 4.2, the first version with ALLOCATE (RFC 7862). */
-static bool nfs_is_42(dev_t device)
+/* Whether NFS is mounted with 4.2, the first version with ALLOCATE (RFC 7862). */
+static bool nfs_is_42(const ExmPlace *place)
 {
-	g_autofree char *wanted = g_strdup_printf(" %u:%u ", major(device), minor(device));
-	g_autofree char *text = NULL;
-	g_auto(GStrv) lines = NULL;
+	return place->mount_options &&
+	       g_strv_contains((const char *const *)place->mount_options, "vers=4.2");
+}
 
-	if (!exm_file_read("/proc/self/mountinfo", &text, NULL, NULL))
-		return false;
-	lines = g_strsplit(text, "\n", -1);
-	for (size_t i = 0; lines[i]; i++)
-		if (strstr(lines[i], wanted) && strstr(lines[i], "vers=4.2"))
-			return true;
-	return false;
+static void look_at_mount(ExmPlace *place)
+{
+	g_autoptr(ExmMount) mount = exm_mount_look(place->path);
+
+	if (!mount)
+		return;
+	place->mount_point = g_steal_pointer(&mount->path);
+	place->mount_type = g_steal_pointer(&mount->type);
+	place->mount_options = g_steal_pointer(&mount->options);
 }
 
 /* A full disk refuses too, but would do it. */
@@ -304,7 +307,7 @@ static void trust_abilities(ExmPlace *place, const FileSystem *type)
 }
 
 /* Tried on an unnamed file, because what a driver can depends on the kernel and the server. */
-static void try_abilities(ExmPlace *place, const FileSystem *type, dev_t device)
+static void try_abilities(ExmPlace *place, const FileSystem *type)
 {
 	exm_autofd int fd = open(place->path, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	const bool huge = type && type->magic == HUGETLBFS_MAGIC;
@@ -317,8 +320,8 @@ static void try_abilities(ExmPlace *place, const FileSystem *type, dev_t device)
 		place->can_punch = file_can(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 		return;
 	}
-	place->can_punch = nfs ? nfs_is_42(device) : type && type->punches;
-	place->can_reserve = nfs ? nfs_is_42(device) : type && type->reserves;
+	place->can_punch = nfs ? nfs_is_42(place) : type && type->punches;
+	place->can_reserve = nfs ? nfs_is_42(place) : type && type->reserves;
 }
 
 static const FileSystem *file_system_of(const char *path)
@@ -381,6 +384,7 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 	place->others_write = others_may_write(info) && !sticky;
 	place->shared_sticky = others_may_write(info) && sticky;
 	place->file_system = exm_place_file_system(place->path);
+	look_at_mount(place);
 	place->in_memory = type && type->in_memory;
 	place->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (statvfs(place->path, &space) == 0)
@@ -391,7 +395,7 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 	if (type && type->is_known)
 		trust_abilities(place, type);
 	else
-		try_abilities(place, type, info->st_dev);
+		try_abilities(place, type);
 }
 
 /**

@@ -408,11 +408,12 @@ static bool check_refusal(const ExmArrival *arrival, GError **error)
 /**
  * exm_arrival_check() - Whether a guest can be taken by this host
  * @arrival: the guest; grows warnings
+ * @use:     EXM_MOUNT_OTHER_HOST where it is known to come from another host, else EXM_MOUNT_HANDOVER
  * @error:   UNSUPPORTED or STATE; NO_ROOM, with the arithmetic
  *
  * If it can, it counts among the host's guests from now on.
  */
-bool exm_arrival_check(ExmArrival *arrival, GError **error)
+bool exm_arrival_check(ExmArrival *arrival, ExmMountUse use, GError **error)
 {
 	g_autoptr(GPtrArray) files = look_at_memory(arrival->handover);
 	g_autoptr(GPtrArray) guests = NULL;
@@ -424,7 +425,8 @@ bool exm_arrival_check(ExmArrival *arrival, GError **error)
 		return false;
 	facts.guests = guests;
 	return exm_receive_check(arrival->handover, &facts, error) &&
-	       (!mount || exm_mount_check(mount, arrival->warnings, error)) &&
+	       (!mount || exm_mount_check(mount, use, arrival->request->trust_mount,
+	                                  arrival->warnings, error)) &&
 	       check_refusal(arrival, error) &&
 	       (!arrival->request->store || reserve(arrival, error));
 }

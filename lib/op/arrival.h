@@ -6,6 +6,7 @@
 
 #include "op/facts.h"
 #include "op/load.h"
+#include "plan/mount.h"
 #include "plan/receive.h"
 
 /* A guest of another host on its way to this one; private to receive. */
@@ -18,7 +19,7 @@ const ExmTemplate *exm_arrival_guest(const ExmArrival *arrival);
 char **exm_arrival_warnings(const ExmArrival *arrival);
 void exm_arrival_settle(ExmArrival *arrival, ExmTemplate *handover);
 bool exm_arrival_check_state(const ExmArrival *arrival, bool trust, GError **error);
-bool exm_arrival_check(ExmArrival *arrival, GError **error);
+bool exm_arrival_check(ExmArrival *arrival, ExmMountUse use, GError **error);
 bool exm_arrival_set_up_rehearsal(ExmArrival *arrival, GError **error);
 bool exm_arrival_rehearse(ExmArrival *arrival, const char *state, size_t length, GError **error);
 bool exm_arrival_prepare(ExmArrival *arrival, GError **error);

@@ -57,13 +57,14 @@ static void stepped(const ExmFreeze *freeze, const ExmStep *step, uint64_t time_
 
 static const ExmFreezeKind kind = { exm_migrate_deed, is_committed, exm_migrate_finish, stepped };
 
+/* Whether the destination is another host is for it to say. */
 static bool check_mount(const ExmSavePlan *plan, const ExmMigrateOrder *order, GError **error)
 {
 	const ExmSaveFile *first = plan->memory->pdata[0];
 	g_autoptr(ExmMount) mount = exm_mount_look(first->path);
 	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
 
-	if (mount && !exm_mount_check(mount, warnings, error))
+	if (mount && !exm_mount_check(mount, EXM_MOUNT_HANDOVER, order->trust_mount, warnings, error))
 		return false;
 	for (guint i = 0; i < warnings->len; i++)
 		order->warn(warnings->pdata[i]);

@@ -24,6 +24,7 @@ typedef void (*ExmStepped)(const char *name, uint64_t time_us);
  * @timeout_ms: how long the destination may take for an answer; while the guest rests, less
  * @version:  of this exomem
  * @keep:     the state stays when the guest runs
+ * @trust_mount: warn of a file system that would be refused
  * @warn:     called for each warning
  * @stepped:  called for each step
  * @progress: called while memory is written or read
@@ -33,6 +34,7 @@ typedef struct {
 	int timeout_ms;
 	const char *version;
 	bool keep;
+	bool trust_mount;
 	ExmWarn warn;
 	ExmStepped stepped;
 	ExmProgress progress;

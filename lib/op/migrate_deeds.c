@@ -110,6 +110,7 @@ static void take_answer(const ExmFreeze *freeze, ExmJson *answer, gint64 asked_u
 static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	ExmMoving *move = freeze->move;
+	g_autofree char *boot_id = exm_state_boot_id();
 	g_autoptr(ExmJson) answer = NULL;
 	ExmJson *message;
 	gint64 asked_us;
@@ -121,6 +122,7 @@ static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	message = question_of_guest(freeze, "check", freeze->plan->temporary);
 	exm_conversation_introduce(message, move->order->version);
 	exm_json_set_string(message, "token", move->token);
+	exm_json_set_string(message, "boot-id", boot_id);
 	asked_us = g_get_monotonic_time();
 	if (!exm_conversation_ask(move->peer, move->order->timeout_ms, message, NULL, &answer, error) ||
 	    !exm_conversation_check_destination(answer, move->order->version, error))

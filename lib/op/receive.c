@@ -134,8 +134,8 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	if (!arrival || !check_state(arrival, request, error))
 		return false;
 	end_leftover(request, handover, handover->name, true);
-	if (!exm_arrival_check(arrival, error) || !exm_arrival_prepare(arrival, error) ||
-	    !exm_load_read(handover, &state, &length, error) ||
+	if (!exm_arrival_check(arrival, EXM_MOUNT_HANDOVER, error) ||
+	    !exm_arrival_prepare(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
 	    !exm_arrival_take_over(arrival, state, length, error))
 		return false;
 	*ret_name = g_strdup(handover->name);
@@ -214,6 +214,15 @@ static void end_leftovers(const ExmReceiveRequest *request, const ExmTemplate *h
 	end_leftover(request, handover, rehearsal, true);
 }
 
+/* Two containers on one host have one kernel, and with it one page cache. */
+static ExmMountUse use_of_mount(ExmJson *message)
+{
+	g_autofree char *here = exm_state_boot_id();
+
+	return g_strcmp0(exm_json_get_string(message, "boot-id"), here) == 0 ? EXM_MOUNT_HANDOVER
+	                                                                     : EXM_MOUNT_OTHER_HOST;
+}
+
 static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **error)
 {
 	g_auto(GStrv) warnings = NULL;
@@ -228,7 +237,7 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error))
 		return false;
 	end_leftovers(server->request, handover);
-	if (!exm_arrival_check(server->arrival, error))
+	if (!exm_arrival_check(server->arrival, use_of_mount(message), error))
 		return false;
 	exm_conversation_introduce(answer, server->version);
 	warnings = exm_arrival_warnings(server->arrival);

@@ -38,6 +38,9 @@ static const ExmField place_fields[] = {
 	EXM_FIELD(ExmPlace, "others-write", BOOL, others_write, false),
 	EXM_FIELD(ExmPlace, "shared-sticky", BOOL, shared_sticky, false),
 	EXM_FIELD(ExmPlace, "file-system", STRING, file_system, false),
+	EXM_FIELD(ExmPlace, "mount-point", STRING, mount_point, false),
+	EXM_FIELD(ExmPlace, "mount-type", STRING, mount_type, false),
+	EXM_FIELD(ExmPlace, "mount-options", STRV, mount_options, false),
 	EXM_FIELD(ExmPlace, "in-memory", BOOL, in_memory, false),
 	EXM_FIELD(ExmPlace, "page-size", UINT, page_size, false),
 	EXM_FIELD(ExmPlace, "free", UINT, free, false),
@@ -114,6 +117,26 @@ ExmHost *exm_host_from_json(ExmJson *json, GError **error)
 void exm_place_free(ExmPlace *place)
 {
 	exm_record_free(&place_layout, place);
+}
+
+/**
+ * exm_place_check_mount() - Whether a file in a directory can be mapped shared
+ * @place:    the directory
+ * @use:      what the mapping needs of its mount
+ * @trust:    warn of what would be refused
+ * @warnings: of char *, grows
+ * @error:    see exm_mount_check()
+ */
+bool exm_place_check_mount(const ExmPlace *place, ExmMountUse use, bool trust, GPtrArray *warnings,
+                           GError **error)
+{
+	const ExmMount mount = {
+		.path = place->mount_point ? place->mount_point : place->path,
+		.type = place->mount_type ? place->mount_type : place->file_system,
+		.options = place->mount_options,
+	};
+
+	return exm_mount_check(&mount, use, trust, warnings, error);
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "plan/mount.h"
 
 /**
  * struct ExmHost - What the host has, read once at the start of a command
@@ -66,6 +67,9 @@ typedef enum {
  * @others_write:   group or others may write to it and it is not sticky
  * @shared_sticky:  others may write to it, but it is sticky, like /tmp
  * @file_system:    "ext4", "tmpfs", "hugetlbfs", "nfs", …; "devdax" for a device
+ * @mount_point:    where that is mounted; NULL where it is not known, and for a device
+ * @mount_type:     what /proc/self/mountinfo calls it: "nfs4", "fuse.sshfs"; NULL likewise
+ * @mount_options:  of the mount and of the file system; NULL likewise
  * @in_memory:      its blocks are memory: tmpfs, ramfs, hugetlbfs
  * @page_size:      bytes in which a file on it is mapped; a device's alignment
  * @free:           bytes that can still be written; a device's size
@@ -85,6 +89,9 @@ typedef struct {
 	bool others_write;
 	bool shared_sticky;
 	char *file_system;
+	char *mount_point;
+	char *mount_type;
+	char **mount_options;
 	bool in_memory;
 	uint64_t page_size;
 	uint64_t free;
@@ -134,6 +141,8 @@ void exm_host_free(ExmHost *host);
 ExmJson *exm_host_to_json(const ExmHost *host);
 ExmHost *exm_host_from_json(ExmJson *json, GError **error);
 void exm_place_free(ExmPlace *place);
+bool exm_place_check_mount(const ExmPlace *place, ExmMountUse use, bool trust, GPtrArray *warnings,
+                           GError **error);
 ExmJson *exm_place_to_json(const ExmPlace *place);
 ExmPlace *exm_place_from_json(ExmJson *json, GError **error);
 void exm_file_facts_free(ExmFileFacts *file);

@@ -116,6 +116,21 @@ static bool check_directory(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *w
 	return true;
 }
 
+/*
+ * A file that has a name may be opened by every host that mounts its file system. Of a private
+ * mapping nobody sees what is written, and only a server that gives up hurts.
+ */
+static bool check_mount(const ExmMemoryInput *in, GPtrArray *warnings, GError **error)
+{
+	const bool shared = exm_memory_is_shared(in);
+	const bool has_name = in->option->mode != EXM_MODE_TEMP;
+
+	return is_device(in) ||
+	       exm_place_check_mount(in->place,
+	                             shared && has_name ? EXM_MOUNT_NAMED : EXM_MOUNT_UNNAMED,
+	                             in->trust_mount || !shared, warnings, error);
+}
+
 /* Linux, drivers/dax/device.c, check_vma(): private mappings fail, and so do unaligned ones. */
 static bool check_device(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *warnings, GError **error)
 {
@@ -421,8 +436,9 @@ static bool check_room(const ExmMemoryInput *in, GPtrArray *warnings, bool *ret_
 
 /* In the order in which a user wants to hear of them: the path first, its contents, then sizes. */
 static bool (*const checks[])(const ExmMemoryInput *, GPtrArray *, GError **) = {
-	check_kind,    check_directory,     check_device, check_pages,  check_presence, check_files,
-	check_discard, check_preallocation, check_nodes,  check_locked, check_promise,
+	check_kind,          check_directory, check_device, check_pages,
+	check_presence,      check_files,     check_mount,  check_discard,
+	check_preallocation, check_nodes,     check_locked, check_promise,
 };
 
 /**

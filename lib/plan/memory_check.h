@@ -16,6 +16,7 @@
  * @host:   facts of the host
  * @place:  facts of the directory or device
  * @files:  of ExmFileFacts, one for each block; empty for a device
+ * @trust_mount: warn of a file system that would be refused
  */
 typedef struct {
 	const ExmGuest *guest;
@@ -25,6 +26,7 @@ typedef struct {
 	const ExmHost *host;
 	const ExmPlace *place;
 	const GPtrArray *files;
+	bool trust_mount;
 } ExmMemoryInput;
 
 bool exm_memory_check(const ExmMemoryInput *in, GPtrArray *warnings, bool *ret_anonymous,

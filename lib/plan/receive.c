@@ -158,5 +158,6 @@ ExmRunRequest *exm_receive_run(const ExmTemplate *handover, const ExmReceiveRequ
 	run->detach = true;
 	run->paused = true;
 	run->waiting = true;
+	run->trust_mount = request->trust_mount;
 	return g_steal_pointer(&run);
 }

@@ -20,6 +20,7 @@
  * @is_private:      what the guest writes goes to memory of its own, and its files stay as they are
  * @paused:          it does not run until it is told to
  * @trust:           its state may be another user's
+ * @trust_mount:     take a file system whose locks or mappings are not known to be good enough
  * @path_maps:       of ExmPathMap
  * @store:           what is configured of memory in files (borrowed), or NULL where that is off
  * @overcommit:      take it even where it does not fit
@@ -29,6 +30,7 @@ typedef struct {
 	bool is_private;
 	bool paused;
 	bool trust;
+	bool trust_mount;
 	GPtrArray *path_maps;
 	const ExmMemoryConfig *store;
 	bool overcommit;

@@ -371,6 +371,7 @@ static bool plan_memory_and_guest(ExmBuilder *builder, GError **error)
 		.host = facts->host,
 		.place = facts->place,
 		.files = facts->files,
+		.trust_mount = request->trust_mount,
 	};
 	return plan_guest(builder, &in, error);
 }

@@ -56,6 +56,7 @@ typedef struct {
  * @store:           what is configured of memory in files (borrowed), or NULL where that is off
  * @backing:         whether the guest's memory is to be in the store (--memory-backing)
  * @overcommit:      start it even where it does not fit
+ * @trust_mount:     take a file system whose locks or mappings are not known to be good enough
  * @prefetch:        recording of what shall be read before a child (borrowed), or NULL
  * @exact_reads:     of a file that is not in the page cache only those pages are read that it wants
  * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
@@ -84,6 +85,7 @@ typedef struct {
 	const ExmMemoryConfig *store;
 	ExmSwitch backing;
 	bool overcommit;
+	bool trust_mount;
 	const char *prefetch;
 	bool exact_reads;
 	uint64_t cow_budget;

@@ -253,7 +253,9 @@ static bool add_file(ExmBuilder *builder, guint index, GError **error)
 		.maps_sync = place->maps_sync,
 	};
 
-	if (!check_file(option, place, file, error))
+	if (!check_file(option, place, file, error) ||
+	    !exm_place_check_mount(place, option->readonly ? EXM_MOUNT_UNNAMED : EXM_MOUNT_NAMED,
+	                           builder->request->trust_mount, builder->plan->warnings, error))
 		return false;
 	add_file_steps(builder, option, place, file);
 	return add_device(builder, &medium, option, NULL, false, error);

@@ -451,3 +451,17 @@ elsewhere_with() { # source|destination COMMAND
 	assert_refused 3 "the source has $own, and the destination exomem 9.1 (protocol 2): install one release"
 	assert_stayed web
 }
+
+@test "a file system of one host is for one kernel: refused where the source has another; --trust-mount" {
+	need_qemu
+	boot_movable web
+	elsewhere_with source 's/"boot-id": ?"[^"]*"/"boot-id":"another"/'
+	run move -q web other
+	assert_refused 3 "a file system of one host"
+	assert_stayed web
+	run move -q --trust-mount web other
+	[ "$status" = 0 ]
+	[[ "$output" == *"warning: "*"a file system of one host"* ]]
+	assert_moved web
+	there vm stop --kill --all
+}

@@ -6,7 +6,7 @@
 # page cache of its own, as two hosts have.
 
 # helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2034,SC2086,SC2154
 
 load helper
 load template
@@ -29,6 +29,23 @@ use_sshfs() {
 	# Where helper.bash unmounts.
 	mkdir "$reflink"
 	mount_served "$reflink"
+	# Its locks are this host's alone.
+	run_options=--trust-mount
+}
+
+@test "memory with a name is not mapped shared on sshfs, and other memory is" {
+	use_sshfs
+	run vm run --detach $tiny -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	assert_refused 3 "'$memory' is mounted 'fuse.sshfs'"
+	assert_empty "$T/served"
+	run vm run --detach --trust-mount --name web $tiny -mem-path "$memory,mode=create,anyfs"
+	[ "$status" = 0 ]
+	[[ "$output" == *"warning: '$memory' is mounted 'fuse.sshfs'"* ]]
+	forget web
+	run_options=
+	boot web -mem-path "$memory,mode=open,mmap=private,anyfs"
+	boot alone -mem-path "$memory,anyfs"
+	kill_all
 }
 
 # By another host, which has the directory below the same path.

@@ -101,7 +101,7 @@ setup_file() {
 	use_server
 	lab_mount_nfs 1 /soft soft
 	memory=/soft/${served##*/}
-	boot_movable web
+	run_options=--trust-mount boot_movable web
 	run -3 hand_over web
 	[[ "$output" == *"soft"* ]]
 	assert_here web

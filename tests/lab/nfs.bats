@@ -4,7 +4,7 @@
 # directory.
 
 # bats file_tags=short
-# lab: timeout=400
+# lab: timeout=600
 
 # Words are split on purpose ($tiny); bats and lab.bash set the other variables.
 # shellcheck disable=SC2034,SC2086,SC2154
@@ -12,6 +12,7 @@
 load lab
 
 setup_file() {
+	export BATS_TEST_TIMEOUT=300
 	lab_hosts 2
 	lab_nfs /srv/nfs
 	lab_mount_nfs 1 /mnt
@@ -101,6 +102,42 @@ hold() { # HOST FILE
 			--detach --name "child$host" parent 3>&- 4>&-
 		at_host $host assert_filled "child$host" 8M 7
 	done
+}
+
+# What is refused is refused to each host by itself: neither sees the other's lock.
+@test "two hosts do not both run on one file where their locks are their own; --trust-mount takes it" {
+	mkdir /srv/nfs/local
+	for options in nolock,vers=3 local_lock=flock,vers=3; do
+		for host in 1 2; do
+			lab_mount_nfs $host /local "$options"
+			run -3 "exomem$host" run --detach --state-dir "$T/state$host" $tiny \
+				-mem-path /local/local,mode=create,mmap=shared,anyfs 3>&- 4>&-
+			[[ "$output" == *"'/local' is mounted '"*"lock"*"both could run the guest"* ]]
+			on-host $host umount /local
+		done
+	done
+	[ -z "$(ls /srv/nfs/local)" ]
+	lab_mount_nfs 1 /local nolock,vers=3
+	# Its file has no name, so that nobody else opens it.
+	at_host 1 boot unnamed -mem-path /local/local,anyfs
+	run -0 exomem1 run --detach --trust-mount --state-dir "$T/state1" --name trusted $tiny \
+		-mem-path /local/local,mode=create,mmap=shared,anyfs 3>&- 4>&-
+	[[ "$output" == *"warning: '/local' is mounted 'local_lock=all'"* ]]
+}
+
+@test "a server that gives up is refused to memory that is mapped shared, and warned of for private" {
+	mkdir /srv/nfs/soft
+	lab_mount_nfs 1 /soft soft
+	for mode in temp create; do
+		run -3 exomem1 run --detach --state-dir "$T/state1" $tiny \
+			-mem-path "/soft/soft,mode=$mode,anyfs" 3>&- 4>&-
+		[[ "$output" == *"'/soft' is mounted 'soft'"*"bus error"* ]]
+	done
+	[ -z "$(ls /srv/nfs/soft)" ]
+	on-host 1 truncate -s 64M "/soft/soft/$file"
+	run -0 exomem1 run --detach --state-dir "$T/state1" --name soft $tiny \
+		-mem-path /soft/soft,mode=open,mmap=private,anyfs 3>&- 4>&-
+	[[ "$output" == *"warning: '/soft' is mounted 'soft'"* ]]
 }
 
 @test "the delay of a host is in what it sends" {

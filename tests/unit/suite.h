@@ -60,6 +60,7 @@ Suite *policy_suite(void);
 Suite *prefetch_suite(void);
 Suite *page_cache_suite(void);
 Suite *mapping_suite(void);
+Suite *mount_suite(void);
 Suite *balance_suite(void);
 Suite *balloon_suite(void);
 Suite *pressure_suite(void);

@@ -1,0 +1,15 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--trust-mount
+-M
+q35
+-m
+1g
+-mem-path
+/nfs-nolock,mode=create,anyfs
