@@ -206,6 +206,14 @@ bool exm_namespace_check(const ExmNamespace *namespace, GError **error)
 {
 	const char *title = exm_namespace_title(namespace);
 
+	/*
+	 * First: without its driver a namespace has another mode than it will have again (Linux,
+	 * drivers/nvdimm/namespace_devs.c, mode_show()), and what follows from that mode destroys data.
+	 */
+	if (namespace->disabled)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "namespace '%s' is disabled: 'ndctl enable-namespace %s' enables it",
+		                 title, namespace->device);
 	if (namespace->mode == EXM_NAMESPACE_SYSTEM_RAM)
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
 		                 "namespace '%s' is memory of this host: 'daxctl reconfigure-device -m "
@@ -217,10 +225,6 @@ bool exm_namespace_check(const ExmNamespace *namespace, GError **error)
 		                 "devdax' makes it a device, and its data are lost",
 		                 title, exm_enum_name(&exm_namespace_modes, (int)namespace->mode),
 		                 namespace->device);
-	if (namespace->disabled)
-		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		                 "namespace '%s' is disabled: 'ndctl enable-namespace %s' enables it",
-		                 title, namespace->device);
 	if (!namespace->path)
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
 		                 "namespace '%s' has no device in /dev: is the module device_dax "

@@ -51,7 +51,7 @@ make_namespace() { # BUS INDEX NAME DIGIT MIB ALIGN NODE MODE MAP LABELLED
 	put "$region/persistence_domain" memory_controller
 	ln -s /sys/bus/nd/drivers/nd_region "$region/driver"
 	local ns=$region/namespace$2.0 mode=dax
-	case $8 in fsdax) mode=memory ;; raw) mode=raw ;; esac
+	case $8 in fsdax) mode=memory ;; raw | disabled-raw) mode=raw ;; esac
 	put "$ns/nstype" "$type"
 	put "$ns/size" "$size"
 	put "$ns/resource" 0x100000000
@@ -65,7 +65,7 @@ make_namespace() { # BUS INDEX NAME DIGIT MIB ALIGN NODE MODE MAP LABELLED
 	put "$ns/modalias" "nd:t$type"
 	put "$ns/mode" "$mode"
 	put "$ns/holder" "$([ $mode = dax ] && echo "dax$2.0")"
-	[ "$8" = disabled ] || ln -s /sys/bus/nd/drivers/nd_pmem "$ns/driver"
+	[[ $8 = disabled* ]] || ln -s /sys/bus/nd/drivers/nd_pmem "$ns/driver"
 	[ $mode != dax ] || make_dax "$region" "$@"
 }
 

@@ -69,7 +69,8 @@ field() { # NAME MEMBER: of one namespace
 	make_world '0 ram 1 16 2097152 0 system-ram mem yes' '1 off 2 16 2097152 0 disabled mem yes' \
 		'2 fs 3 16 2097152 0 fsdax mem yes' '3 big 4 1024 1073741824 0 devdax dev yes' \
 		'4 - 5 16 2097152 0 devdax mem no' '5 twin 6 16 2097152 0 devdax mem yes' \
-		'6 twin 7 16 2097152 0 devdax mem yes' '7 raw 8 16 2097152 0 raw mem yes'
+		'6 twin 7 16 2097152 0 devdax mem yes' '7 raw 8 16 2097152 0 raw mem yes' \
+		'8 asleep 9 16 2097152 0 disabled-raw mem yes'
 	run -0 pmem --json list
 	[ "$(field ram mode)" = system-ram ]
 	[ "$(field off disabled)" = true ]
@@ -83,6 +84,9 @@ field() { # NAME MEMBER: of one namespace
 	[[ $output = *"'ram' is memory of this host"* ]]
 	run -3 pmem --pool A:off inventory
 	[[ $output = *"'off' is disabled"* ]]
+	# Without its driver it looks as if it had to be created anew.
+	run -3 pmem --pool A:asleep inventory
+	assert_refused 3 "'asleep' is disabled: 'ndctl enable-namespace namespace8.0' enables it"
 	run -3 pmem --pool A:fs inventory
 	[[ $output = *'in mode fsdax'* ]]
 	run -2 pmem --pool A:twin inventory
