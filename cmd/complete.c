@@ -49,7 +49,7 @@ static const char *const template_actions[] = { "list", "remove", "show", "verif
 static const char *const prefetch_actions[] = { "record", "replay", "show", NULL };
 static const char *const config_actions[] = { "show", NULL };
 static const char *const pmem_actions[] = {
-	"allocations", "inventory", "list", "release", "scrub", NULL,
+	"adopt", "allocations", "inventory", "list", "release", "scrub", NULL,
 };
 static const char *const memories[] = { "private", "reflink", NULL };
 static const char *const state_formats[] = { "auto", "qemu", "xen", NULL };
@@ -282,7 +282,8 @@ static void offer_pmem_words(const Place *place)
 
 	if (place->plain == 0)
 		offer_words(place->typed, "", pmem_actions);
-	else if (place->plain == 1 && strcmp(place->action, "release") == 0)
+	else if (place->plain == 1 &&
+	         (strcmp(place->action, "release") == 0 || strcmp(place->action, "adopt") == 0))
 		exm_complete_pmem_release(&pmem);
 	else if (place->plain == 1 && strcmp(place->action, "scrub") == 0)
 		exm_complete_pmem_scrub(&pmem);

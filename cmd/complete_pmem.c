@@ -40,6 +40,13 @@ static bool is_first_of_guest(const GPtrArray *claims, guint index)
 	return true;
 }
 
+static bool is_claimed(const ExmPmem *pmem, const ExmNamespace *namespace)
+{
+	const ExmClaim *claim = exm_pmem_claim_of(pmem, namespace);
+
+	return claim && !exm_claim_is_clean(claim);
+}
+
 /**
  * exm_complete_pmem_release() - Who and what can be released
  * @wanted: where to look, and whom to tell
@@ -55,7 +62,7 @@ void exm_complete_pmem_release(const ExmCompletePmem *wanted)
 			wanted->offer(claim->guest, "guest", wanted->user);
 	}
 	for (guint i = 0; pmem && i < pmem->namespaces->len; i++)
-		if (exm_pmem_claim_of(pmem, pmem->namespaces->pdata[i]))
+		if (is_claimed(pmem, pmem->namespaces->pdata[i]))
 			wanted->offer(exm_namespace_title(pmem->namespaces->pdata[i]), "namespace",
 			              wanted->user);
 }

@@ -19,7 +19,9 @@ static struct {
 	char *pool;
 	char *claims;
 	char *qemu;
+	char *state_directory;
 	gboolean check;
+	gboolean forget;
 	gboolean json;
 	gboolean quiet;
 	char **facts;
@@ -27,12 +29,15 @@ static struct {
 
 static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("check", &opt.check, "list: is all there that guests need?"),
+	EXM_OPTION_FLAG("forget", &opt.forget, "release: drop claims on namespaces that are gone"),
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print names only"),
 	EXM_OPTION_TEXT("pool", &opt.pool, "as if pmem_namespaces were this", "LABELS"),
 	EXM_OPTION_TEXT("config", &opt.config, "read this configuration instead", "FILE"),
 	EXM_OPTION_TEXT("claims", &opt.claims, "who has what is remembered there", "DIR"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "list --check: of this QEMU", "BINARY"),
+	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "adopt: state directory of the guest",
+	                "DIR"),
 	EXM_OPTION_HIDDEN_LIST("facts", &opt.facts),
 	EXM_OPTION_END,
 };
@@ -93,7 +98,7 @@ static ExmJson *namespaces_to_json(const ExmPmem *pmem)
 
 		if (label)
 			exm_json_set_string(item, "label", label->label);
-		if (claim)
+		if (claim && !exm_claim_is_clean(claim))
 			json_object_object_add(item, "claim", exm_claim_to_json(claim));
 		json_object_array_add(array, item);
 	}
@@ -238,11 +243,13 @@ static const char *state_of(const ExmPmem *pmem, const ExmClaim *claim)
 	const ExmNamespace *namespace = exm_namespaces_find_uuid(pmem->namespaces, claim->uuid);
 
 	if (!namespace)
-		return "missing";
+		return exm_pmem_is_gone(pmem, claim) ? "missing" : "disabled";
 	if (claim->dirty)
 		return "to be scrubbed";
 	if (namespace->locked_by)
 		return "in use";
+	if (exm_pmem_is_unused(pmem, claim))
+		return "not started";
 	if (claim->template)
 		return "saved";
 	return claim->ephemeral ? "to be scrubbed" : "kept";
@@ -275,8 +282,11 @@ static bool allocations(const ExmPmem *pmem, const ExmPmemSource *source, const 
 	g_ptr_array_sort(pmem->claims, compare_claims);
 	for (guint i = 0; i < pmem->claims->len; i++) {
 		const ExmClaim *claim = pmem->claims->pdata[i];
-		ExmJson *item = exm_claim_to_json(claim);
+		ExmJson *item;
 
+		if (exm_claim_is_clean(claim))
+			continue;
+		item = exm_claim_to_json(claim);
 		exm_json_set_string(item, "state", state_of(pmem, claim));
 		json_object_array_add(array, item);
 		add_claim_row(table, pmem, claim);
@@ -285,7 +295,7 @@ static bool allocations(const ExmPmem *pmem, const ExmPmemSource *source, const 
 	}
 	if (opt.json)
 		exm_output_json(json);
-	else if (!opt.quiet && pmem->claims->len)
+	else if (!opt.quiet && json_object_array_length(array) > 0)
 		exm_table_print(table);
 	else if (!opt.quiet)
 		printf("no guest has persistent memory\n");
@@ -321,12 +331,56 @@ static bool print_scrubbed(const GPtrArray *done)
 	return true;
 }
 
+/* What became of claims whose namespaces were not touched. */
+static void print_claims(const GPtrArray *done, const char *member, const char *what)
+{
+	g_autoptr(ExmJson) json = json_object_new_object();
+	ExmJson *array = json_object_new_array();
+
+	exm_json_set_uint(json, "schema", 1);
+	json_object_object_add(json, member, array);
+	for (guint i = 0; i < done->len; i++) {
+		const ExmClaim *claim = done->pdata[i];
+
+		json_object_array_add(array, exm_claim_to_json(claim));
+		if (opt.quiet)
+			printf("%s\n", claim->namespace);
+		else if (!opt.json)
+			printf("%s: %s guest '%s'\n", claim->namespace, what,
+			       text_or_dash(claim->guest));
+	}
+	if (opt.json)
+		exm_output_json(json);
+}
+
 static bool release(const ExmPmem *pmem, const ExmPmemSource *source, const char *word, GError **error)
 {
-	g_autoptr(GPtrArray) done = exm_op_pmem_release(source, word, exm_output_progress, error);
+	g_autoptr(GPtrArray)
+		done = opt.forget ? exm_op_pmem_forget(source, word, error)
+	                          : exm_op_pmem_release(source, word, exm_output_progress, error);
 
 	(void)pmem;
-	return done && print_scrubbed(done);
+	if (!done)
+		return false;
+	if (!opt.forget)
+		return print_scrubbed(done);
+	print_claims(done, "forgotten", "no longer claimed by");
+	return true;
+}
+
+static bool adopt(const ExmPmem *pmem, const ExmPmemSource *source, const char *word, GError **error)
+{
+	g_autofree char *directory = NULL;
+	g_autoptr(GPtrArray) done = NULL;
+
+	(void)pmem;
+	if (!exm_state_directory(opt.state_directory, &directory, error))
+		return false;
+	done = exm_op_pmem_adopt(source, directory, word, error);
+	if (!done)
+		return false;
+	print_claims(done, "adopted", "adopted for");
+	return true;
 }
 
 static bool scrub(const ExmPmem *pmem, const ExmPmemSource *source, const char *word, GError **error)
@@ -350,6 +404,7 @@ static const struct {
 	{ "allocations", NO_WORD, false, allocations },
 	{ "release", NEEDS_WORD, true, release },
 	{ "scrub", MAY_HAVE_WORD, true, scrub },
+	{ "adopt", NEEDS_WORD, true, adopt },
 };
 
 static bool find_action(const char *word, size_t *ret_index, GError **error)
@@ -360,7 +415,8 @@ static bool find_action(const char *word, size_t *ret_index, GError **error)
 
 	if (!word)
 		return exm_throw(error, EXM_ERROR_USAGE,
-		                 "name a thing to do: list, inventory, allocations, release or scrub");
+		                 "name a thing to do: list, inventory, allocations, release, scrub or "
+		                 "adopt");
 	for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
 		names[i] = actions[i].name;
 	if (!exm_enum_parse(&table, word, &index, error))
@@ -377,6 +433,10 @@ static bool check_words(const char *const *words, size_t index, GError **error)
 		return exm_throw(error, EXM_ERROR_USAGE, "'--json' and '--quiet' exclude each other");
 	if (opt.check && strcmp(actions[index].name, "list") != 0)
 		return exm_throw(error, EXM_ERROR_USAGE, "'--check' goes with 'list'");
+	if (opt.forget && strcmp(actions[index].name, "release") != 0)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--forget' goes with 'release'");
+	if (opt.state_directory && strcmp(actions[index].name, "adopt") != 0)
+		return exm_throw(error, EXM_ERROR_USAGE, "'--state-dir' goes with 'adopt'");
 	if (extra)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", extra);
 	if (actions[index].word == NEEDS_WORD && !words[1])
@@ -428,7 +488,7 @@ static bool run(const char *const *words, GError **error)
 const ExmCommand exm_command_pmem = {
 	.name = "pmem",
 	.summary = "namespaces of persistent memory, and who has them",
-	.usage = "[OPTION]... list|inventory|allocations|release|scrub [NAME]",
+	.usage = "[OPTION]... ACTION [NAME]",
 	.options = options,
 	.run = run,
 };

@@ -4,17 +4,22 @@
 #include "host/claim_store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/lock.h"
 
 /* Who has what is no secret, and others' exomems shall not give it out. */
 #define DIRECTORY_MODE 0755
 #define FILE_MODE      0644
 
 #define SUFFIX ".json"
+
+/* How long another exomem may take to write a claim. */
+#define PATIENCE_US 10000000
 
 static char *path_of(const char *directory, const char *uuid)
 {
@@ -88,26 +93,79 @@ bool exm_claim_store_read_all(const char *directory, GPtrArray *claims, GError *
 	return true;
 }
 
-/**
- * exm_claim_store_write() - Remember a claim, so that it outlives a crash of the host
- * @directory: of claims; made where it is missing
- * @claim:     the claim; one of the same namespace is replaced
- * @error:     SYSTEM or NO_ROOM
- */
-bool exm_claim_store_write(const char *directory, const ExmClaim *claim, GError **error)
+/* One writer at a time: exm_claim_store_replace() reads before it writes. */
+static bool lock(const char *directory, int *ret_fd, GError **error)
+{
+	exm_autofd int fd = -1;
+	bool taken;
+
+	if (g_mkdir_with_parents(directory, DIRECTORY_MODE) < 0)
+		return exm_throw_errno(error, errno, "make directory '%s'", directory);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return exm_throw_errno(error, errno, "open '%s'", directory);
+	if (!exm_lock_wait(fd, PATIENCE_US, &taken, error))
+		return false;
+	if (!taken)
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", directory,
+		                 (int)exm_lock_holder(fd));
+	*ret_fd = g_steal_fd(&fd);
+	return true;
+}
+
+static bool write_claim(const char *directory, const ExmClaim *claim, GError **error)
 {
 	g_autofree char *path = path_of(directory, claim->uuid);
 	g_autoptr(ExmJson) json = exm_claim_to_json(claim);
 	g_autofree char *text = exm_json_print(json, true);
 	g_autofree char *line = g_strconcat(text, "\n", NULL);
 
-	if (g_mkdir_with_parents(directory, DIRECTORY_MODE) < 0)
-		return exm_throw_errno(error, errno, "make directory '%s'", directory);
 	return exm_file_write_durable(path, line, strlen(line), FILE_MODE, error);
 }
 
 /**
- * exm_claim_store_remove() - Forget a claim: from here on the namespace is free and clean
+ * exm_claim_store_write() - Remember a claim, so that it outlives a crash of the host
+ * @directory: of claims; made where it is missing
+ * @claim:     the claim; one of the same namespace is replaced
+ * @error:     SYSTEM or NO_ROOM; STATE where another process does not let go of @directory
+ */
+bool exm_claim_store_write(const char *directory, const ExmClaim *claim, GError **error)
+{
+	exm_autofd int fd = -1;
+
+	return lock(directory, &fd, error) && write_claim(directory, claim, error);
+}
+
+/**
+ * exm_claim_store_replace() - Change a claim, unless it is another one by now
+ * @directory:    of claims
+ * @expected:     what is remembered of the namespace, as exm_claim_same() compares it
+ * @claim:        the claim that takes its place; its template is that which is remembered by then
+ * @ret_replaced: whether it was replaced
+ * @error:        as exm_claim_store_write(); STATE where what is remembered is not whole
+ *
+ * For who does not hold the lock of the namespace's device.
+ */
+bool exm_claim_store_replace(const char *directory, const ExmClaim *expected, ExmClaim *claim,
+                             bool *ret_replaced, GError **error)
+{
+	g_autoptr(ExmClaim) now = NULL;
+	exm_autofd int fd = -1;
+
+	*ret_replaced = false;
+	if (!lock(directory, &fd, error) ||
+	    !exm_claim_store_read(directory, claim->uuid, &now, error))
+		return false;
+	if (!exm_claim_same(expected, now))
+		return true;
+	g_free(claim->template);
+	claim->template = now ? g_steal_pointer(&now->template) : NULL;
+	*ret_replaced = true;
+	return write_claim(directory, claim, error);
+}
+
+/**
+ * exm_claim_store_remove() - Forget a claim: from here on nothing is known of the namespace
  * @directory: of claims
  * @uuid:      of the namespace
  * @error:     SYSTEM

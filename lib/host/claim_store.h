@@ -10,4 +10,6 @@ bool exm_claim_store_read_all(const char *directory, GPtrArray *claims, GError *
 bool exm_claim_store_read(const char *directory, const char *uuid, ExmClaim **ret_claim,
                           GError **error);
 bool exm_claim_store_write(const char *directory, const ExmClaim *claim, GError **error);
+bool exm_claim_store_replace(const char *directory, const ExmClaim *expected, ExmClaim *claim,
+                             bool *ret_replaced, GError **error);
 bool exm_claim_store_remove(const char *directory, const char *uuid, GError **error);

@@ -122,3 +122,16 @@ bool exm_state_root_make(const char *path, GError **error)
 
 	return exm_state_root_lock(path, &fd, error);
 }
+
+/**
+ * exm_state_root_id() - The id of a state directory
+ * @path: the directory
+ *
+ * Return: the id of its marker (transfer full), or NULL where there is no such state directory yet.
+ */
+char *exm_state_root_id(const char *path)
+{
+	exm_autofd int fd = open_root(path);
+
+	return fd < 0 ? NULL : exm_marker_read(fd, EXM_MARKER_STATE, NULL);
+}

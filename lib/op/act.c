@@ -14,7 +14,6 @@
 #include "base/trace.h"
 #include "host/budget.h"
 #include "host/call_guard.h"
-#include "host/claim_store.h"
 #include "host/control.h"
 #include "host/guest_parent.h"
 #include "host/lock.h"
@@ -26,6 +25,7 @@
 #include "op/admission.h"
 #include "op/load.h"
 #include "op/pmem.h"
+#include "op/pmem_claim.h"
 #include "op/prefetch.h"
 #include "plan/detach.h"
 
@@ -251,32 +251,20 @@ static bool scrub(const Actor *actor, const ExmStep *step, GError **error)
 	                         actor->plan->claims_directory, NULL, error);
 }
 
-/* The lock is ours: what is remembered now stays so until we change it. */
 static bool claim_namespace(const Actor *actor, const ExmStep *step, GError **error)
 {
-	const ExmPlanClaim *claim = exm_plan_find_claim(actor->plan, step->path);
-	const char *directory = actor->plan->claims_directory;
-	g_autoptr(ExmClaim) now = NULL;
-
-	if (!exm_claim_store_read(directory, claim->claim->uuid, &now, error))
-		return false;
-	if (now && g_strcmp0(now->guest, claim->claim->guest) != 0)
-		return exm_throw(error, EXM_ERROR_STATE, "namespace '%s' has just been claimed",
-		                 claim->claim->namespace);
-	return exm_claim_store_write(directory, claim->claim, error);
+	return exm_pmem_claim_make(actor->plan, exm_plan_find_claim(actor->plan, step->path), error);
 }
 
 static void unclaim_namespace(const Actor *actor, const ExmStep *step)
 {
-	const ExmPlanClaim *claim = exm_plan_find_claim(actor->plan, step->path);
-	const char *directory = actor->plan->claims_directory;
+	exm_pmem_claim_undo(actor->plan, exm_plan_find_claim(actor->plan, step->path));
+}
 
-	/* What the guest had before it keeps; what was scrubbed for it is clean. */
-	if (claim->seen && g_strcmp0(claim->seen->guest, claim->claim->guest) == 0 &&
-	    !claim->seen->dirty && !claim->seen->ephemeral)
-		exm_claim_store_write(directory, claim->seen, NULL);
-	else
-		exm_claim_store_remove(directory, claim->claim->uuid, NULL);
+/* Who starts a detached guest sees it run. */
+static bool confirm_claims(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, GError **error)
+{
+	return actor->plan->detach || exm_pmem_claims_confirm_later(actor->plan, error);
 }
 
 static bool limit_memory(const Actor *actor, const ExmStep *step, GError **error)
@@ -399,6 +387,7 @@ static const struct {
 	[EXM_STEP_REMOVE_NAME] = { remove_name, NULL },
 	[EXM_STEP_SCRUB] = { scrub, NULL },
 	[EXM_STEP_CLAIM_NAMESPACE] = { claim_namespace, unclaim_namespace },
+	[EXM_STEP_CONFIRM_CLAIMS] = { confirm_claims, NULL },
 	[EXM_STEP_LISTEN] = { make_socket, close_file },
 	[EXM_STEP_CONFIGURE] = { configure, NULL },
 	[EXM_STEP_RECORD_GUEST] = { record_guest, NULL },

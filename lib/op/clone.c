@@ -106,6 +106,7 @@ static bool read_run_facts(Clone *clone, const ExmCloneRequest *request, const E
 			return false;
 	}
 	if (first->namespace) {
+		exm_facts_read_claimant(facts, request->state_directory);
 		if (find_device(template, facts, error))
 			return true;
 		g_prefix_error(error, "template '%s': ", template->name);

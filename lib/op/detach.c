@@ -20,6 +20,7 @@
 #include "host/spawn.h"
 #include "host/state.h"
 #include "op/load.h"
+#include "op/pmem_claim.h"
 
 /* QEMU answers when its machine is made; touching all of a large memory may take minutes. */
 #define START_PATIENCE_MS (15 * 60 * 1000)
@@ -225,6 +226,7 @@ static void remove_remains(const ExmPlan *plan, const char *state_directory)
 		if (step->kind == EXM_STEP_CREATE_FILE || step->kind == EXM_STEP_NAME_FILE)
 			exm_memory_file_remove(step->path);
 	}
+	exm_pmem_claims_abandon(plan);
 	exm_state_sweep(state_directory);
 }
 
@@ -349,6 +351,7 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 		}
 	}
 	newborn = 0;
+	exm_pmem_claims_confirm(plan);
 	for (guint i = 0; i < plan->warnings->len; i++)
 		warn(plan->warnings->pdata[i]);
 	if (ret_pid)

@@ -9,6 +9,8 @@
 #include "host/balance_note.h"
 #include "host/hostinfo.h"
 #include "host/place.h"
+#include "host/state.h"
+#include "host/state_root.h"
 #include "host/stream_head.h"
 #include "op/admission.h"
 #include "op/pmem.h"
@@ -123,6 +125,28 @@ static bool wants_namespaces(const ExmRunRequest *request)
 	return false;
 }
 
+/**
+ * exm_facts_read_claimant() - Read what tells a guest from those of other state directories
+ * @facts:           with persistent memory; they get the ids of the state directory and of the boot
+ * @state_directory: of the guest
+ */
+void exm_facts_read_claimant(ExmRunFacts *facts, const char *state_directory)
+{
+	facts->state_id = exm_state_root_id(state_directory);
+	facts->boot_id = exm_state_boot_id();
+}
+
+static bool recall_claimant(ExmRunFacts *facts, const char *const *paths, GError **error)
+{
+	g_autoptr(ExmJson) recorded = exm_facts_recorded(paths, error);
+
+	if (!recorded)
+		return false;
+	facts->state_id = g_strdup(exm_json_get_string(recorded, "state-id"));
+	facts->boot_id = g_strdup(exm_json_get_string(recorded, "boot-id"));
+	return true;
+}
+
 /*
  * A device as main memory is remembered too where it is a namespace; it need not be one, and where
  * libndctl is not installed it is none that anybody gave out.
@@ -141,7 +165,12 @@ static bool look_at_pmem(const ExmRunRequest *request, const ExmSources *sources
 		g_clear_error(error);
 		return true;
 	}
-	return facts->pmem;
+	if (!facts->pmem)
+		return false;
+	if (sources->recorded)
+		return recall_claimant(facts, sources->recorded, error);
+	exm_facts_read_claimant(facts, request->state_directory);
+	return true;
 }
 
 /**

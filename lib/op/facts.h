@@ -20,6 +20,7 @@ typedef struct {
 } ExmSources;
 
 void exm_facts_renew(ExmRunFacts *facts);
+void exm_facts_read_claimant(ExmRunFacts *facts, const char *state_directory);
 ExmJson *exm_facts_recorded(const char *const *paths, GError **error);
 ExmRunFacts *exm_facts_for_run(const ExmRunRequest *request, const ExmSources *sources,
                                GError **error);

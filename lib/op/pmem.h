@@ -41,5 +41,11 @@ GPtrArray *exm_op_pmem_release(const ExmPmemSource *source, const char *word, Ex
                                GError **error);
 GPtrArray *exm_op_pmem_scrub(const ExmPmemSource *source, const char *word, ExmProgress progress,
                              GError **error);
+GPtrArray *exm_op_pmem_forget(const ExmPmemSource *source, const char *word, GError **error);
+GPtrArray *exm_op_pmem_adopt(const ExmPmemSource *source, const char *state_directory,
+                             const char *word, GError **error);
+bool exm_op_pmem_set_clean(const ExmNamespace *namespace, const char *directory, GError **error);
+bool exm_op_pmem_drop_unused(int fd, const ExmNamespace *namespace, ExmClaim *claim,
+                             const char *directory, GError **error);
 bool exm_op_pmem_clean(int fd, const ExmNamespace *namespace, const ExmClaim *seen,
                        const char *directory, ExmProgress progress, GError **error);

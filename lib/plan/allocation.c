@@ -42,7 +42,7 @@ static bool check_template(const ExmAllocationInput *in, const ExmNamespace *nam
 {
 	const ExmClaim *claim = exm_pmem_claim_of(in->pmem, namespace);
 
-	return !claim->template || g_strcmp0(claim->template, in->template) == 0 ||
+	return !claim->template || g_strcmp0(claim->template, in->claimant->template) == 0 ||
 	       exm_pmem_throw_saved(claim, namespace, error);
 }
 
@@ -55,15 +55,15 @@ static bool check_size(const ExmAllocationInput *in, const ExmNamespace *namespa
 
 	return claim->size == namespace->size ||
 	       exm_throw(error, EXM_ERROR_STATE,
-	                 "namespace '%s' has %s now, and had %s when guest '%s' got it: 'exomem pmem "
-	                 "release %s' gives it up",
+	                 "namespace '%s' has %s now, and had %s when guest '%s' got it: give it that "
+	                 "size again, or wipe it by 'exomem pmem release %s'",
 	                 exm_namespace_title(namespace), now, then, claim->guest,
 	                 exm_namespace_title(namespace));
 }
 
-/* The guest's namespace of this label that comes first in it and is not in use again yet. */
+/* The guest's namespace among those of a label that comes first in it and is not in use again yet. */
 static const ExmNamespace *find_own(const ExmAllocationInput *in, const GPtrArray *own,
-                                    const GPtrArray *chosen, const char *label)
+                                    const GPtrArray *chosen)
 {
 	const ExmNamespace *found = NULL;
 	uint64_t first = G_MAXUINT64;
@@ -73,8 +73,8 @@ static const ExmNamespace *find_own(const ExmAllocationInput *in, const GPtrArra
 		const ExmClaim *claim = exm_pmem_claim_of(in->pmem, namespace);
 		g_autofree char *reason = NULL;
 
-		if (!claim || g_strcmp0(claim->label, label) != 0 || is_chosen(chosen, namespace) ||
-		    exm_pmem_state(in->pmem, namespace, in->guest, &reason) != EXM_PMEM_OWN)
+		if (!claim || is_chosen(chosen, namespace) ||
+		    exm_pmem_state(in->pmem, namespace, in->claimant, &reason) != EXM_PMEM_OWN)
 			continue;
 		if (claim->order < first) {
 			found = namespace;
@@ -126,7 +126,7 @@ static char *list_taken(const ExmAllocationInput *in, const GPtrArray *own, cons
 		const ExmNamespace *namespace = own->pdata[i];
 		g_autofree char *reason = NULL;
 
-		exm_pmem_state(in->pmem, namespace, in->guest, &reason);
+		exm_pmem_state(in->pmem, namespace, in->claimant, &reason);
 		if (is_chosen(chosen, namespace))
 			continue;
 		g_string_append_printf(list, "%s'%s': %s", list->len ? "; " : "",
@@ -163,7 +163,7 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
                             const GPtrArray *wanted, GPtrArray *chosen, GError **error)
 {
 	g_autoptr(GPtrArray) own = exm_pool_label_namespaces(label, in->pmem->namespaces);
-	const ExmNamespace *best = find_own(in, own, chosen, label->label);
+	const ExmNamespace *best = find_own(in, own, chosen);
 	bool best_dirty = false;
 	guint count = 0;
 
@@ -174,7 +174,7 @@ static bool choose_labelled(const ExmAllocationInput *in, const ExmPoolLabel *la
 	for (guint i = 0; i < own->len; i++) {
 		const ExmNamespace *namespace = own->pdata[i];
 		g_autofree char *reason = NULL;
-		const ExmPmemState state = exm_pmem_state(in->pmem, namespace, in->guest, &reason);
+		const ExmPmemState state = exm_pmem_state(in->pmem, namespace, in->claimant, &reason);
 		const bool dirty = state == EXM_PMEM_DIRTY;
 
 		g_assert(namespace);
@@ -203,7 +203,7 @@ static bool choose_named(const ExmAllocationInput *in, const ExmNamespace *names
 		return exm_throw(error, EXM_ERROR_USAGE, "namespace '%s' is wanted twice", title);
 	if (!exm_namespace_check(namespace, error))
 		return false;
-	state = exm_pmem_state(in->pmem, namespace, in->guest, &reason);
+	state = exm_pmem_state(in->pmem, namespace, in->claimant, &reason);
 	if (state == EXM_PMEM_TAKEN)
 		return exm_throw(error, EXM_ERROR_STATE, "namespace '%s' cannot be had: %s", title,
 		                 reason);
@@ -247,6 +247,85 @@ static bool find_named(const ExmAllocationInput *in, const char *word, ExmNamesp
 	                 "'%s' is not the device of a namespace of this host: 'exomem pmem list' "
 	                 "shows those; a file is named by 'file:PATH'",
 	                 word);
+}
+
+static bool is_named(const ExmAllocationInput *in, const ExmNamespace *namespace,
+                     const GPtrArray *wanted)
+{
+	for (guint i = 0; i < wanted->len; i++) {
+		const char *word = wanted->pdata[i];
+		ExmNamespace *named = NULL;
+
+		if (exm_pool_find(in->pmem->pool, word))
+			continue;
+		if (*word == '/')
+			named = exm_namespaces_find_path(in->pmem->namespaces, word);
+		else
+			exm_namespaces_find(in->pmem->namespaces, word, &named, NULL);
+		if (named == namespace)
+			return true;
+	}
+	return false;
+}
+
+/* What came by a label is under it still, or the guest names it. A child has no pool. */
+static bool check_label(const ExmAllocationInput *in, const ExmClaim *claim,
+                        const ExmNamespace *namespace, const GPtrArray *wanted, GError **error)
+{
+	const ExmPmem *pmem = in->pmem;
+	const ExmPoolLabel *label = exm_pool_label_of(pmem->pool, pmem->namespaces, namespace);
+	const char *title = exm_namespace_title(namespace);
+
+	if (!claim->label || in->claimant->template ||
+	    (label && strcmp(label->label, claim->label) == 0) || is_named(in, namespace, wanted))
+		return true;
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "namespace '%s' of guest '%s' is not under label '%s' of pmem_namespaces any "
+	                 "more: put it back there, ask for it by '--pmem %s', or wipe it by 'exomem "
+	                 "pmem release %s'",
+	                 title, claim->guest, claim->label, title, title);
+}
+
+/* Of a guest of the same name in a state directory that was at the same path in this boot. */
+static bool check_state_directory(const ExmAllocationInput *in, const ExmClaim *claim, GError **error)
+{
+	return g_strcmp0(claim->guest, in->claimant->guest) != 0 ||
+	       g_strcmp0(claim->state_directory, in->claimant->state_directory) != 0 ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "namespace '%s' is of guest '%s' of an earlier state directory '%s': 'exomem "
+	                 "pmem adopt %s' gives it to this guest, 'exomem pmem release %s' wipes it",
+	                 claim->namespace, claim->guest, claim->state_directory, claim->guest,
+	                 claim->namespace);
+}
+
+/**
+ * exm_allocations_check_claims() - Refuse a guest that cannot have again what it had
+ * @in:     the situation
+ * @wanted: as for exm_allocations_choose()
+ * @error:  STATE or UNSUPPORTED, with the claim, what is wrong with its namespace, and what to do
+ *
+ * In place of its data such a guest would get another namespace, an empty one, and take that for
+ * its own. A claim of a start whose guest never ran, and one on what is wiped, hold nothing.
+ */
+bool exm_allocations_check_claims(const ExmAllocationInput *in, const GPtrArray *wanted,
+                                  GError **error)
+{
+	for (guint i = 0; i < in->pmem->claims->len; i++) {
+		const ExmClaim *claim = in->pmem->claims->pdata[i];
+		ExmNamespace *namespace;
+
+		if (exm_claim_waits(claim) || exm_pmem_is_unused(in->pmem, claim))
+			continue;
+		if (!exm_claim_is_of(claim, in->claimant)) {
+			if (!check_state_directory(in, claim, error))
+				return false;
+			continue;
+		}
+		if (!exm_pmem_check_claim(in->pmem, claim, &namespace, error) ||
+		    !check_label(in, claim, namespace, wanted, error))
+			return false;
+	}
+	return true;
 }
 
 /**

@@ -26,18 +26,18 @@ typedef struct {
 /**
  * struct ExmAllocationInput - What decides about namespaces for a guest; nothing in it is owned
  * @pmem:    persistent memory
- * @guest:   name of the guest
- * @template: directory of the template that it is a child of, or NULL
+ * @claimant: the guest
  * @on_node: @node is known
  * @node:    NUMA node of this host that the guest's memory is on
  */
 typedef struct {
 	const ExmPmem *pmem;
-	const char *guest;
-	const char *template;
+	const ExmClaimant *claimant;
 	bool on_node;
 	uint64_t node;
 } ExmAllocationInput;
 
+bool exm_allocations_check_claims(const ExmAllocationInput *in, const GPtrArray *wanted,
+                                  GError **error);
 GPtrArray *exm_allocations_choose(const ExmAllocationInput *in, const GPtrArray *wanted,
                                   GError **error);

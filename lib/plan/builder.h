@@ -34,6 +34,7 @@ void exm_builder_add_argument(const ExmBuilder *builder, const char *word, const
 bool exm_builder_add_memory(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
 bool exm_builder_admit(ExmBuilder *builder, const ExmMemoryInput *in, GError **error);
 bool exm_builder_add_pmem(ExmBuilder *builder, GError **error);
+void exm_builder_add_pmem_steps(ExmBuilder *builder);
 void exm_builder_add_pmem_arguments(ExmBuilder *builder);
 void exm_builder_add_origin(ExmBuilder *builder);
 bool exm_builder_child_words(const ExmBuilder *builder, guint index, GPtrArray *words);

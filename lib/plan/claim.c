@@ -16,6 +16,10 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmClaim, "namespace", STRING, namespace, true),
 	EXM_FIELD(ExmClaim, "size", UINT, size, true),
 	EXM_FIELD(ExmClaim, "guest", STRING, guest, false),
+	EXM_FIELD(ExmClaim, "state-directory", STRING, state_directory, false),
+	EXM_FIELD(ExmClaim, "state-id", STRING, state_id, false),
+	EXM_FIELD(ExmClaim, "boot-id", STRING, boot_id, false),
+	EXM_FIELD(ExmClaim, "start", STRING, start, false),
 	EXM_FIELD(ExmClaim, "label", STRING, label, false),
 	EXM_FIELD(ExmClaim, "order", UINT, order, false),
 	EXM_FIELD(ExmClaim, "ephemeral", BOOL, ephemeral, false),
@@ -76,4 +80,60 @@ ExmClaim *exm_claim_from_json(ExmJson *json, GError **error)
 		return NULL;
 	}
 	return g_steal_pointer(&claim);
+}
+
+/**
+ * exm_claim_is_of() - Check whether a claim belongs to a guest
+ * @claim:    the claim
+ * @claimant: the guest
+ *
+ * A guest is its name and its state directory, which the id of a marker identifies. State directories
+ * are on a tmpfs as a rule: after a restart of the host there is another one of the same path, with
+ * another id, and its guests are those of before. Two that exist in one boot never are.
+ *
+ * A claim without an id was made by an exomem that knew guests by their names alone. What a template
+ * holds is its child's, wherever that is started.
+ */
+bool exm_claim_is_of(const ExmClaim *claim, const ExmClaimant *claimant)
+{
+	if (!claim->guest || g_strcmp0(claim->guest, claimant->guest) != 0)
+		return false;
+	if (!claim->state_id || g_strcmp0(claim->state_id, claimant->state_id) == 0)
+		return true;
+	if (claim->template && g_strcmp0(claim->template, claimant->template) == 0)
+		return true;
+	return g_strcmp0(claim->state_directory, claimant->state_directory) == 0 &&
+	       g_strcmp0(claim->boot_id, claimant->boot_id) != 0;
+}
+
+/**
+ * exm_claim_is_clean() - Check whether a namespace was scrubbed and given to nobody since
+ * @claim: the claim
+ */
+bool exm_claim_is_clean(const ExmClaim *claim)
+{
+	return !claim->guest && !claim->dirty;
+}
+
+/**
+ * exm_claim_waits() - Check whether a namespace holds nobody's data but must be scrubbed first
+ * @claim: the claim
+ */
+bool exm_claim_waits(const ExmClaim *claim)
+{
+	return claim->dirty || claim->ephemeral;
+}
+
+/**
+ * exm_claim_same() - Check whether a claim is still what it was when a decision was made
+ * @one:   a claim, or NULL for none
+ * @other: another reading of the same namespace's claim, or NULL
+ */
+bool exm_claim_same(const ExmClaim *one, const ExmClaim *other)
+{
+	if (!one || !other)
+		return !one && !other;
+	return one->dirty == other->dirty && g_strcmp0(one->guest, other->guest) == 0 &&
+	       g_strcmp0(one->state_id, other->state_id) == 0 &&
+	       g_strcmp0(one->start, other->start) == 0;
 }

@@ -13,7 +13,11 @@
  * @uuid:      of the namespace
  * @namespace: what it was called when it was claimed, for messages
  * @size:      of it then, in bytes
- * @guest:     who has it; NULL where nobody has it and it only waits to be scrubbed
+ * @guest:     who has it; NULL where nobody has it: then it was scrubbed, or is @dirty
+ * @state_directory: state directory of that guest; NULL in a claim of before that was remembered
+ * @state_id:  id of the marker of @state_directory
+ * @boot_id:   boot of the host in which that id was read
+ * @start:     the start of a guest that made the claim, until that guest is seen to run; else NULL
  * @label:     by which the guest got it, or NULL where it named the namespace
  * @order:     which of the guest's devices it is
  * @ephemeral: its data end with the guest
@@ -27,6 +31,10 @@ typedef struct {
 	char *namespace;
 	uint64_t size;
 	char *guest;
+	char *state_directory;
+	char *state_id;
+	char *boot_id;
+	char *start;
 	char *label;
 	uint64_t order;
 	bool ephemeral;
@@ -35,9 +43,29 @@ typedef struct {
 	char *template;
 } ExmClaim;
 
+/**
+ * struct ExmClaimant - A guest that claims, told from those of other state directories; owns nothing
+ * @guest:           its name
+ * @state_directory: absolute path of its state directory
+ * @state_id:        id of the marker of @state_directory, or NULL before that directory is made
+ * @boot_id:         of this boot of the host
+ * @template:        directory of the template that it is a child of, or NULL
+ */
+typedef struct {
+	const char *guest;
+	const char *state_directory;
+	const char *state_id;
+	const char *boot_id;
+	const char *template;
+} ExmClaimant;
+
 ExmClaim *exm_claim_new(void);
 void exm_claim_free(ExmClaim *claim);
 ExmJson *exm_claim_to_json(const ExmClaim *claim);
 ExmClaim *exm_claim_from_json(ExmJson *json, GError **error);
+bool exm_claim_is_of(const ExmClaim *claim, const ExmClaimant *claimant);
+bool exm_claim_is_clean(const ExmClaim *claim);
+bool exm_claim_waits(const ExmClaim *claim);
+bool exm_claim_same(const ExmClaim *one, const ExmClaim *other);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmClaim, exm_claim_free)

@@ -88,11 +88,15 @@ typedef struct {
  * @namespace: which (borrowed from the facts)
  * @seen:      what was remembered of it when this was planned (borrowed from the facts), or NULL
  * @claim:     what will be
+ * @own:       the guest has it already
+ * @scrub:     it is scrubbed first
  */
 typedef struct {
 	const ExmNamespace *namespace;
 	const ExmClaim *seen;
 	ExmClaim *claim;
+	bool own;
+	bool scrub;
 } ExmPlanClaim;
 
 /**

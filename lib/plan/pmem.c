@@ -116,38 +116,114 @@ static char *describe_user(const ExmNamespace *namespace, const ExmClaim *claim)
 	return g_strdup(namespace->no_access);
 }
 
-/* Nobody's data are in it, but it must be scrubbed before somebody gets it. */
-static bool is_wiped(const ExmClaim *claim)
+/* A guest of the same name is told apart by its state directory. */
+static char *describe_owner(const ExmClaim *claim, const ExmClaimant *claimant)
 {
-	return claim && (claim->dirty || claim->ephemeral || !claim->guest);
+	g_autofree char *place = NULL;
+
+	if (claimant && g_strcmp0(claim->guest, claimant->guest) == 0)
+		place = g_strdup_printf(" of state directory '%s'", claim->state_directory);
+	return g_strdup_printf("guest '%s'%s has it, also while it does not run", claim->guest,
+	                       place ? place : "");
 }
 
 /**
  * exm_pmem_state() - What a namespace is to a guest
  * @pmem:       persistent memory
  * @namespace:  a namespace that exm_namespace_check() lets pass
- * @guest:      its name
+ * @claimant:   the guest, or NULL for one that has nothing
  * @ret_reason: (transfer full): why it cannot be had, in a few words; NULL where it can
  *
  * A claim of a guest that has ended keeps its namespace, for its data; only an ephemeral one ends
- * with the guest.
+ * with the guest. What nothing is remembered of may hold anybody's data.
  */
-ExmPmemState exm_pmem_state(const ExmPmem *pmem, const ExmNamespace *namespace, const char *guest,
-                            char **ret_reason)
+ExmPmemState exm_pmem_state(const ExmPmem *pmem, const ExmNamespace *namespace,
+                            const ExmClaimant *claimant, char **ret_reason)
 {
 	const ExmClaim *claim = exm_pmem_claim_of(pmem, namespace);
 
 	*ret_reason = describe_user(namespace, claim);
 	if (*ret_reason)
 		return EXM_PMEM_TAKEN;
-	if (!claim)
-		return EXM_PMEM_FREE;
-	if (is_wiped(claim))
+	if (!claim || exm_claim_waits(claim))
 		return EXM_PMEM_DIRTY;
-	if (g_strcmp0(claim->guest, guest) == 0)
+	if (exm_claim_is_clean(claim))
+		return claim->size == namespace->size ? EXM_PMEM_FREE : EXM_PMEM_DIRTY;
+	if (claimant && exm_claim_is_of(claim, claimant))
 		return EXM_PMEM_OWN;
-	*ret_reason = g_strdup_printf("guest '%s' has it, also while it does not run", claim->guest);
+	if (exm_pmem_is_unused(pmem, claim))
+		return EXM_PMEM_DIRTY;
+	*ret_reason = describe_owner(claim, claimant);
 	return EXM_PMEM_TAKEN;
+}
+
+/**
+ * exm_pmem_is_unused() - Check whether a claim is of a start whose guest was never seen to run
+ * @pmem:  persistent memory
+ * @claim: a claim
+ *
+ * Whether that guest has left data all the same is to be looked up in the namespace.
+ */
+bool exm_pmem_is_unused(const ExmPmem *pmem, const ExmClaim *claim)
+{
+	const ExmNamespace *namespace = exm_namespaces_find_uuid(pmem->namespaces, claim->uuid);
+
+	return claim->start && !claim->template && !(namespace && namespace->locked_by);
+}
+
+static bool throw_lost(const ExmClaim *claim, const char *reason, GError **error)
+{
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "namespace '%s' of guest '%s' (uuid %s) %s 'exomem pmem release --forget %s' "
+	                 "drops the claim",
+	                 claim->namespace, claim->guest ? claim->guest : "-", claim->uuid, reason,
+	                 claim->namespace);
+}
+
+/**
+ * exm_pmem_check_claim() - Find the namespace of a claim, as a guest can have it
+ * @pmem:          persistent memory
+ * @claim:         a claim
+ * @ret_namespace: the namespace (borrowed)
+ * @error:         STATE where it is gone: not on this host, or recreated; UNSUPPORTED where it is
+ * here and is no device, as a disabled one
+ *
+ * A disabled namespace has not the uuid that it has as a device, which is in the header of its data
+ * (Linux, drivers/nvdimm/pfn_devs.c, nd_pfn_validate()); its name tells which it is.
+ */
+bool exm_pmem_check_claim(const ExmPmem *pmem, const ExmClaim *claim, ExmNamespace **ret_namespace,
+                          GError **error)
+{
+	ExmNamespace *found = exm_namespaces_find_uuid(pmem->namespaces, claim->uuid);
+	g_autofree char *reason = NULL;
+
+	if (!found)
+		exm_namespaces_find(pmem->namespaces, claim->namespace, &found, NULL);
+	if (!found)
+		return throw_lost(claim, "is not on this host: bring it back, or", error);
+	if (g_strcmp0(found->uuid, claim->uuid) != 0 && !found->disabled) {
+		reason = g_strdup_printf("was recreated with uuid %s, without the guest's data:",
+		                         found->uuid ? found->uuid : "none");
+		return throw_lost(claim, reason, error);
+	}
+	if (!exm_namespace_check(found, error))
+		return false;
+	*ret_namespace = found;
+	return true;
+}
+
+/**
+ * exm_pmem_is_gone() - Check whether the namespace of a claim is not on this host any more
+ * @pmem:  persistent memory
+ * @claim: a claim
+ */
+bool exm_pmem_is_gone(const ExmPmem *pmem, const ExmClaim *claim)
+{
+	ExmNamespace *namespace;
+	g_autoptr(GError) reason = NULL;
+
+	return !exm_pmem_check_claim(pmem, claim, &namespace, &reason) &&
+	       g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE);
 }
 
 /**
@@ -166,16 +242,18 @@ bool exm_pmem_throw_saved(const ExmClaim *claim, const ExmNamespace *namespace, 
 	                 exm_namespace_title(namespace), claim->template);
 }
 
-/* Given to a guest, or in the hands of another process; waiting for a scrub. */
+/* Given to a guest, or in the hands of another process; waiting for a scrub that somebody began. */
 static void count_label(const ExmPmem *pmem, const GPtrArray *own, uint64_t *used, uint64_t *reserved)
 {
 	for (guint i = 0; i < own->len; i++) {
 		const ExmNamespace *namespace = own->pdata[i];
 		const ExmClaim *claim = exm_pmem_claim_of(pmem, namespace);
 
-		if (namespace->locked_by || namespace->used_by || (claim && !is_wiped(claim)))
+		if (namespace->locked_by || namespace->used_by ||
+		    (claim && claim->guest && !exm_claim_waits(claim) &&
+		     !exm_pmem_is_unused(pmem, claim)))
 			(*used)++;
-		else if (claim)
+		else if (claim && exm_claim_waits(claim))
 			(*reserved)++;
 	}
 }

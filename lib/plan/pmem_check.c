@@ -92,12 +92,26 @@ static void add_namespaces(GPtrArray *gates, const ExmPmem *pmem)
 	}
 }
 
+static void add_claims(GPtrArray *gates, const ExmPmem *pmem)
+{
+	for (guint i = 0; i < pmem->claims->len; i++) {
+		const ExmClaim *claim = pmem->claims->pdata[i];
+		g_autoptr(GError) problem = NULL;
+		ExmNamespace *namespace;
+
+		if (!exm_claim_is_clean(claim) &&
+		    !exm_pmem_check_claim(pmem, claim, &namespace, &problem))
+			add(gates, "claim", false, g_strdup(problem->message));
+	}
+}
+
 /**
  * exm_pmem_gates() - What is there of all that persistent memory for guests needs
  * @host: what there is beside it
  * @pmem: persistent memory, with a pool
  *
- * Return: of ExmPmemGate (transfer full): software first, then what is wrong with the pool.
+ * Return: of ExmPmemGate (transfer full): software first, then what is wrong with the pool, then
+ * claims whose namespaces no guest can have.
  */
 GPtrArray *exm_pmem_gates(const ExmPmemHost *host, const ExmPmem *pmem)
 {
@@ -112,5 +126,6 @@ GPtrArray *exm_pmem_gates(const ExmPmemHost *host, const ExmPmem *pmem)
 	for (guint i = 0; i < problems->len; i++)
 		add(gates, "pool", false, g_strdup(((const GError *)problems->pdata[i])->message));
 	add_namespaces(gates, pmem);
+	add_claims(gates, pmem);
 	return gates;
 }

@@ -102,6 +102,8 @@ typedef struct {
  * @capacity:      what guests have of the host; NULL where nobody counts
  * @refusal:       why 'exomem balance' lets no new guest in, or NULL
  * @pmem:          persistent memory of the host; NULL where none is asked for
+ * @state_id:      id of the state directory's marker, NULL where it is not made yet or with @pmem NULL
+ * @boot_id:       of this boot of the host; NULL as @state_id
  * @pmem_files:    of ExmFileFacts, one for each item of the request's pmem; NULL for no file
  * @pmem_places:   of ExmPlace, of the directories of these
 
@@ -119,6 +121,8 @@ typedef struct {
 	ExmCapacityFacts *capacity;
 	char *refusal;
 	ExmPmem *pmem;
+	char *state_id;
+	char *boot_id;
 	GPtrArray *pmem_files;
 	GPtrArray *pmem_places;
 

@@ -138,7 +138,13 @@ static void add_claim(ExmBuilder *builder, const ExmAllocation *allocation, bool
 	claim->claim->uuid = g_strdup(namespace->uuid);
 	claim->claim->namespace = g_strdup(exm_namespace_title(namespace));
 	claim->claim->size = namespace->size;
+	claim->own = allocation->own;
+	claim->scrub = allocation->dirty;
 	claim->claim->guest = g_strdup(builder->plan->name);
+	claim->claim->state_directory = g_strdup(builder->request->state_directory);
+	claim->claim->state_id = g_strdup(builder->facts->state_id);
+	claim->claim->boot_id = g_strdup(builder->facts->boot_id);
+	claim->claim->start = g_strdup(builder->plan->uuid);
 	claim->claim->label = g_strdup(allocation->label);
 	claim->claim->order = order;
 	claim->claim->ephemeral = ephemeral;
@@ -304,10 +310,16 @@ static bool choose(const ExmBuilder *builder, GPtrArray **ret_allocations, GErro
 	g_autoptr(GPtrArray) wanted = list_wanted(builder);
 	const ExmPmem *pmem = builder->facts->pmem;
 	const ExmTemplate *template = builder->request->template;
+	const ExmClaimant claimant = {
+		.guest = builder->plan->name,
+		.state_directory = builder->request->state_directory,
+		.state_id = builder->facts->state_id,
+		.boot_id = builder->facts->boot_id,
+		.template = template ? template->directory : NULL,
+	};
 	ExmAllocationInput in = {
 		.pmem = pmem,
-		.guest = builder->plan->name,
-		.template = template ? template->directory : NULL,
+		.claimant = &claimant,
 	};
 
 	if (wanted->len == 0) {
@@ -315,7 +327,8 @@ static bool choose(const ExmBuilder *builder, GPtrArray **ret_allocations, GErro
 		return true;
 	}
 	in.on_node = memory_node(builder->request, &in.node);
-	if (!exm_pool_check(pmem->pool, pmem->namespaces, error))
+	if (!exm_allocations_check_claims(&in, wanted, error) ||
+	    !exm_pool_check(pmem->pool, pmem->namespaces, error))
 		return false;
 	*ret_allocations = exm_allocations_choose(&in, wanted, error);
 	return *ret_allocations;
@@ -363,7 +376,6 @@ static int find_lock(const ExmPlan *plan, const char *path)
 static void add_claim_steps(ExmBuilder *builder, const ExmPlanClaim *claim)
 {
 	const char *path = claim->namespace->path;
-	const ExmClaim *seen = claim->seen;
 	int fd = find_lock(builder->plan, path);
 
 	if (fd < 0) {
@@ -375,7 +387,7 @@ static void add_claim_steps(ExmBuilder *builder, const ExmPlanClaim *claim)
 		step->bytes = claim->namespace->size;
 		exm_builder_add_step(builder, EXM_STEP_LOCK_FILE, path, fd);
 	}
-	if (seen && (seen->dirty || seen->ephemeral || !seen->guest))
+	if (claim->scrub)
 		exm_builder_add_step(builder, EXM_STEP_SCRUB, path, fd)->bytes = claim->namespace->size;
 	exm_builder_add_step(builder, EXM_STEP_CLAIM_NAMESPACE, path, fd);
 }
@@ -449,9 +461,9 @@ static bool check_room(const ExmBuilder *builder, GError **error)
 /**
  * exm_builder_add_pmem() - Add persistent memory and the steps around it to the plan
  * @builder: the plan under construction, with the guest's name and memory
- * @error:   what exm_pool_check(), exm_allocations_choose(), exm_pmem_medium_sizes() and
- *           exm_pmem_device_print() throw; UNSUPPORTED for a machine without persistent memory;
- * USAGE and NO_ROOM for a file
+ * @error:   what exm_allocations_check_claims(), exm_pool_check(), exm_allocations_choose(),
+ * exm_pmem_medium_sizes() and exm_pmem_device_print() throw; UNSUPPORTED for a machine without
+ * persistent memory; USAGE and NO_ROOM for a file
  *
  * Locks are taken in one order by all, so that two guests that want the same cannot keep each other
  * from both getting any.
@@ -472,6 +484,17 @@ bool exm_builder_add_pmem(ExmBuilder *builder, GError **error)
 	for (guint i = 0; i < builder->plan->claims->len; i++)
 		add_claim_steps(builder, builder->plan->claims->pdata[i]);
 	return true;
+}
+
+/**
+ * exm_builder_add_pmem_steps() - Add the step that makes claims last once the guest runs
+ * @builder: the plan under construction, with the guest's sockets
+ */
+void exm_builder_add_pmem_steps(ExmBuilder *builder)
+{
+	if (builder->plan->claims->len > 0)
+		exm_builder_add_step(builder, EXM_STEP_CONFIRM_CLAIMS,
+		                     builder->plan->claims_directory, -1);
 }
 
 /* What a platform guarantees for all devices together; NULL where one does not say. */

@@ -134,6 +134,8 @@ void exm_run_facts_free(ExmRunFacts *facts)
 	exm_capacity_facts_free(facts->capacity);
 	g_free(facts->refusal);
 	exm_pmem_free(facts->pmem);
+	g_free(facts->state_id);
+	g_free(facts->boot_id);
 	g_ptr_array_unref(facts->pmem_files);
 	g_ptr_array_unref(facts->pmem_places);
 

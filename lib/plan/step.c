@@ -22,6 +22,7 @@ static const char *const names[] = {
 	[EXM_STEP_COPY_OVERLAY] = "copy-overlay",
 	[EXM_STEP_SCRUB] = "scrub",
 	[EXM_STEP_CLAIM_NAMESPACE] = "claim-pmem",
+	[EXM_STEP_CONFIRM_CLAIMS] = "confirm-pmem",
 	[EXM_STEP_LISTEN] = "listen",
 	[EXM_STEP_CONFIGURE] = "configure",
 	[EXM_STEP_RECORD_GUEST] = "record-guest",

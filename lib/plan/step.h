@@ -23,6 +23,7 @@
  * @EXM_STEP_COPY_OVERLAY:  copy an empty overlay
  * @EXM_STEP_SCRUB: make a device of persistent memory zero
  * @EXM_STEP_CLAIM_NAMESPACE: remember whose a namespace of persistent memory is
+ * @EXM_STEP_CONFIRM_CLAIMS: remember once the guest runs that it has run
  * @EXM_STEP_LISTEN:         make a socket in the guest's directory
  * @EXM_STEP_CONFIGURE:      write the configuration file that gives exomem its monitors
  * @EXM_STEP_RECORD_GUEST:   write down what the guest is
@@ -89,6 +90,7 @@ typedef enum {
 	EXM_STEP_COPY_OVERLAY,
 	EXM_STEP_SCRUB,
 	EXM_STEP_CLAIM_NAMESPACE,
+	EXM_STEP_CONFIRM_CLAIMS,
 
 	EXM_STEP_LISTEN,
 	EXM_STEP_CONFIGURE,

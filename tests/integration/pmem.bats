@@ -152,7 +152,9 @@ field() { # NAME MEMBER: of one namespace
 	run -0 pmem scrub ns0
 	[ "$output" = 'ns0: 16 MiB zeroed and verified' ]
 	cmp -n 16777216 "$T/devices/1" /dev/zero
-	[ -z "$(ls "$T/claims")" ]
+	[ "$(jq -c '[.guest, .dirty, .namespace]' "$T/claims"/*)" = '[null,false,"ns0"]' ]
+	run -0 pmem allocations
+	[ "$output" = 'no guest has persistent memory' ]
 	run -2 pmem scrub ns9
 	[ ! -e "$T/claims/ns9" ]
 }

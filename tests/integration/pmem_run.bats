@@ -229,17 +229,6 @@ start_fifty() {
 	run -0 pmem release ns0
 }
 
-@test "a guest whose QEMU ended at its start has its claim, and gets it again" {
-	use_pool
-	# shellcheck disable=SC2086
-	run "$T/fake" "$EXOMEM" run --state-dir "$state" --claims "$T/claims" --config "$T/conf" \
-		--name web --detach --pmem 6GB -drive file=/nonexistent $quiet
-	[ "$status" = 1 ]
-	[ "$(claim_of web)" = ns0 ]
-	run -0 pmem_run web 6GB
-	[ "$(claim_of web)" = ns0 ]
-}
-
 @test "nothing is claimed for a name that is taken" {
 	use_pool
 	run -0 pmem_run web 6GB

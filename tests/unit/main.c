@@ -24,7 +24,7 @@ static Suite *(*const suites[])(void) = {
 	balloon_suite,    pressure_suite,       prefetch_suite,
 	page_cache_suite, conversation_suite,   child_process_suite,
 	detach_suite,     write_back_suite,     end_suite,
-	mapping_suite,    mount_suite,
+	mapping_suite,    mount_suite,          claim_suite,
 };
 
 int main(void)

@@ -11,6 +11,12 @@
 	"00000000000" name "', 'mode': 'devdax', 'size': 1073741824, 'align': 2097152, 'path':" \
 	" '/dev/dax0.0'" more "}"
 
+#define CLAIM(digit, name, more)                                           \
+	"{'schema': 1, 'uuid': '00000001-0000-4000-8000-00000000000" digit \
+	"', 'namespace': '" name "', 'size': 1073741824" more "}"
+
+#define WEB ", 'guest': 'web'"
+
 #define MODULES "dax_pmem nd_pmem device_dax nd_btt"
 
 /**
@@ -20,6 +26,7 @@
  * @ndctl:      why libndctl is not, or NULL
  * @qemu:       its version, or NULL
  * @namespaces: JSON
+ * @claims:     JSON, or NULL for none
  * @bad:        "NAME: TEXT" of the rows that are not well, with semicolons between
  */
 typedef struct {
@@ -28,6 +35,7 @@ typedef struct {
 	const char *ndctl;
 	const char *qemu;
 	const char *namespaces;
+	const char *claims;
 	const char *bad;
 } Case;
 
@@ -63,6 +71,20 @@ static const Case cases[] = {
 		  "2", ", 'no-access': 'Permission denied'"),
 	  .bad = "use: '1' cannot be given out: mounted on /mnt; use: '2' cannot be given out: "
 	         "Permission denied" },
+	/* Claims on what is gone, recreated or disabled; a clean one claims nothing. */
+	{ GOOD, .namespaces = USABLE, .claims = CLAIM("1", "1", WEB) ", " CLAIM("3", "3", ""),
+	  .bad = "" },
+	{ GOOD, .namespaces = USABLE, .claims = CLAIM("3", "3", WEB),
+	  .bad = "claim: namespace '3' of guest 'web' (uuid 00000001-0000-4000-8000-000000000003) is "
+	         "not on this host: bring it back, or 'exomem pmem release --forget 3' drops the "
+	         "claim" },
+	{ GOOD, .namespaces = USABLE, .claims = CLAIM("3", "1", WEB),
+	  .bad = "claim: namespace '1' of guest 'web' (uuid 00000001-0000-4000-8000-000000000003) was "
+	         "recreated with uuid 00000001-0000-4000-8000-000000000001, without the guest's data: "
+	         "'exomem pmem release --forget 1' drops the claim" },
+	{ GOOD, .namespaces = USABLE ", " NAMESPACE("3", ", 'disabled': true"),
+	  .claims = CLAIM("4", "3", WEB),
+	  .bad = "claim: namespace '3' is disabled: 'ndctl enable-namespace namespace0.0' enables it" },
 	{ GOOD, .namespaces = NAMESPACE("1", ""),
 	  .bad = "pool: pmem_namespaces: label 'A': namespace '2' is not on this host" },
 };
@@ -84,8 +106,9 @@ static char *print_bad(const GPtrArray *gates)
 START_TEST(rows)
 {
 	const Case *now = &cases[_i];
-	g_autofree char *text = g_strdup_printf("{'namespaces': [%s], 'pmem-namespaces': 'A:1|2'}",
-	                                        now->namespaces);
+	g_autofree char *text = g_strdup_printf(
+		"{'namespaces': [%s], 'claims': [%s], 'pmem-namespaces': 'A:1|2'}", now->namespaces,
+		now->claims ? now->claims : "");
 	g_autoptr(ExmJson) json = facts_json(text);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ExmPmem) pmem = exm_pmem_from_json(json, &error);

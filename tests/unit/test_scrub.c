@@ -159,6 +159,36 @@ START_TEST(claims_there_and_back)
 }
 END_TEST
 
+/* Who does not hold the device's lock changes only what it knows. */
+START_TEST(a_claim_is_replaced_only_where_it_is_what_was_expected)
+{
+	g_autofree char *directory = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
+	g_autoptr(ExmClaim) seen = exm_claim_new(), other = exm_claim_new(), read = NULL;
+	g_autoptr(GError) error = NULL;
+	bool replaced;
+
+	seen->uuid = g_strdup(UUID), other->uuid = g_strdup(UUID);
+	seen->namespace = g_strdup("ns0"), other->namespace = g_strdup("ns0");
+	seen->guest = g_strdup("web"), other->guest = g_strdup("db");
+	ck_assert(exm_claim_store_replace(directory, seen, other, &replaced, &error));
+	ck_assert(!replaced);
+	ck_assert(exm_claim_store_write(directory, other, &error));
+	ck_assert(exm_claim_store_replace(directory, seen, seen, &replaced, &error));
+	ck_assert(!replaced);
+	/* What a save has added meanwhile stays. */
+	seen->template = g_strdup("/t");
+	ck_assert(exm_claim_store_write(directory, seen, &error));
+	ck_assert(exm_claim_store_replace(directory, seen, other, &replaced, &error));
+	assert_no_error(error);
+	ck_assert(replaced);
+	ck_assert(exm_claim_store_read(directory, UUID, &read, &error));
+	ck_assert_str_eq(read->guest, "db");
+	ck_assert_str_eq(read->template, "/t");
+	ck_assert(exm_claim_store_remove(directory, UUID, &error));
+	g_rmdir(directory);
+}
+END_TEST
+
 START_TEST(half_a_claim_is_no_claim)
 {
 	g_autofree char *folder = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
@@ -186,6 +216,7 @@ Suite *scrub_suite(void)
 	tcase_add_test(tcase, every_byte_counts);
 	tcase_add_test(tcase, claims_there_and_back);
 	tcase_add_test(tcase, half_a_claim_is_no_claim);
+	tcase_add_test(tcase, a_claim_is_replaced_only_where_it_is_what_was_expected);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

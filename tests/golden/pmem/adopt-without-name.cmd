@@ -1,0 +1,2 @@
+pmem
+adopt

@@ -1,0 +1,3 @@
+pmem
+list
+--forget

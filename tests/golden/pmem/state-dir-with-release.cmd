@@ -1,0 +1,5 @@
+pmem
+release
+--state-dir
+/s
+web
