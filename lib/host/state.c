@@ -95,6 +95,18 @@ static int open_guest(const Root *root, const char *name)
 	return g_steal_fd(&fd);
 }
 
+/*
+ * What may be removed from a guest's directory: what exomem made there, and sockets, which hold
+ * nothing and which QEMU makes at '@{dir}/NAME' (exomem-run(1)).
+ */
+static bool goes_with_guest(int guest, const char *name)
+{
+	struct stat status;
+
+	return exm_vm_makes_file(name) ||
+	       (fstatat(guest, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode));
+}
+
 /* A file in a guest's directory that exomem did not make (transfer full), or NULL. */
 static char *find_foreign(int guest)
 {
@@ -102,7 +114,7 @@ static char *find_foreign(int guest)
 	const struct dirent *entry;
 
 	while (entries && (entry = exm_directory_next(entries)))
-		if (strcmp(entry->d_name, EXM_MARKER) != 0 && !exm_vm_makes_file(entry->d_name))
+		if (strcmp(entry->d_name, EXM_MARKER) != 0 && !goes_with_guest(guest, entry->d_name))
 			return g_strdup(entry->d_name);
 	return NULL;
 }
@@ -115,7 +127,7 @@ static void remove_guest(const Root *root, const char *name, int guest)
 	const struct dirent *entry;
 
 	while (entries && (entry = exm_directory_next(entries)))
-		if (exm_vm_makes_file(entry->d_name))
+		if (goes_with_guest(guest, entry->d_name))
 			unlinkat(guest, entry->d_name, 0);
 	if (foreign)
 		return;
@@ -301,7 +313,7 @@ static bool keep_ended(const Root *root, const char *name, int guest)
 	if (foreign || ended.fd < 0 || renameat(root->fd, name, ended.fd, kept) < 0)
 		return false;
 	while (entries && (entry = exm_directory_next(entries)))
-		if (exm_vm_makes_file(entry->d_name) && !exm_vm_keeps_file(entry->d_name))
+		if (goes_with_guest(guest, entry->d_name) && !exm_vm_keeps_file(entry->d_name))
 			unlinkat(guest, entry->d_name, 0);
 	return true;
 }

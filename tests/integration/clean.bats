@@ -150,6 +150,15 @@ verbs() {
 	assert_guests
 }
 
+@test "a socket that QEMU made at @{dir} goes with the guest" {
+	need_qemu
+	vm run --detach --name web $tiny -chardev 'socket,id=c,path=@{dir}/c,server=on,wait=off'
+	[ -S "$state/web/c" ]
+	kill -KILL "$(jq .pid "$state/web/vm.json")"
+	until [ "$(vm clean)" = web ]; do sleep 0.05; done
+	assert_guests
+}
+
 @test "a dead guest's directory that is a mount now is left alone" {
 	need_qemu
 	need_root 'only root can mount'
