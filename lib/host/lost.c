@@ -43,7 +43,10 @@ bool exm_lost_note(const ExmVm *vm, GError **error)
 		return exm_throw_errno(error, errno, "open '%s'", path);
 	exm_json_set_string(json, STATE_DIRECTORY, absolute);
 	text = exm_json_print(json, true);
-	return exm_fd_write_all(fd, text, strlen(text), quoted, error);
+	/* What is left of a longer record would follow this one. */
+	return exm_fd_write_all(fd, text, strlen(text), quoted, error) &&
+	       (ftruncate(fd, (off_t)strlen(text)) == 0 ||
+	        exm_throw_errno(error, errno, "write '%s'", path));
 }
 
 /* The locks of guests that have their directory. */

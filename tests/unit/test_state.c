@@ -99,6 +99,29 @@ START_TEST(no_exchange_with_nobody)
 }
 END_TEST
 
+/* The lock has a copy of the record, by which a guest is found that has lost its directory. */
+START_TEST(the_copy_of_a_shorter_record_is_whole)
+{
+	g_autoptr(GError) error = NULL;
+	G_GNUC_UNUSED exm_autofd int guest = start_guest("web", 600,
+	                                                 "{'memory-error': 'a long reason'}");
+	g_autofree char *lock = g_build_filename(folder, "web", EXM_VM_LOCK, NULL);
+	g_autoptr(ExmVm) vm = exm_state_find(folder, "web", &error);
+	g_autoptr(ExmJson) copy = NULL;
+	g_autofree char *text = NULL;
+	size_t length;
+
+	assert_no_error(error);
+	g_free(g_steal_pointer(&vm->memory_error));
+	ck_assert(exm_state_record(vm, &error));
+	ck_assert(exm_file_read(lock, &text, &length, &error));
+	assert_no_error(error);
+	copy = exm_json_parse(text, length, &error);
+	assert_no_error(error);
+	ck_assert_str_eq(exm_json_get_string(copy, "name"), "web");
+}
+END_TEST
+
 START_TEST(the_first_loss_is_written_down)
 {
 	g_autoptr(GError) error = NULL;
@@ -214,6 +237,7 @@ Suite *state_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, heir_takes_the_place);
 	tcase_add_test(tests, no_exchange_with_nobody);
+	tcase_add_test(tests, the_copy_of_a_shorter_record_is_whole);
 	tcase_add_test(tests, the_first_loss_is_written_down);
 	tcase_add_loop_test(tests, names_of_own_files, 0, G_N_ELEMENTS(names));
 	tcase_add_test(tests, state_directory_without_its_marker);
