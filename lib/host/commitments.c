@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/trace.h"
+#include "host/directory.h"
 #include "host/guest_memory.h"
 #include "host/lock.h"
 #include "host/lost.h"
@@ -158,13 +159,6 @@ static void read_directory(const char *root, const char *except, ExmCapacityFact
 	read_lost(root, facts);
 }
 
-static bool has_lost(const char *root)
-{
-	g_autoptr(GPtrArray) vms = exm_lost_list(root);
-
-	return vms->len > 0;
-}
-
 /* State directories that somebody chose by --state-dir. */
 static void add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories)
 {
@@ -178,9 +172,7 @@ static void add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories
 		if (!g_str_has_prefix(name, LINK_PREFIX))
 			continue;
 		root = g_file_read_link(link, NULL);
-		if (root && access(root, F_OK) < 0 && !has_lost(root))
-			unlink(link);
-		else if (root && g_strcmp0(root, places->own) != 0)
+		if (root && g_strcmp0(root, places->own) != 0)
 			g_ptr_array_add(directories, g_steal_pointer(&root));
 	}
 }
@@ -226,6 +218,30 @@ void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
 		read_directory(directories->pdata[i], except, facts);
 }
 
+static bool has_lost(const char *root)
+{
+	g_autoptr(GPtrArray) vms = exm_lost_list(root);
+
+	return vms->len > 0;
+}
+
+/* Only where a guest is started: who merely counts removes nothing. */
+static void remove_stale_links(const ExmCommitmentPlaces *places)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(AT_FDCWD, places->host);
+	const struct dirent *entry;
+
+	while (entries && (entry = exm_directory_next(entries))) {
+		g_autofree char *link = g_build_filename(places->host, entry->d_name, NULL);
+		g_autofree char *root = g_str_has_prefix(entry->d_name, LINK_PREFIX)
+		                                ? g_file_read_link(link, NULL)
+		                                : NULL;
+
+		if (root && access(root, F_OK) < 0 && !has_lost(root))
+			unlinkat(dirfd(entries), entry->d_name, 0);
+	}
+}
+
 /* So that others who count the host's guests find those of this directory. */
 static void link_own(const ExmCommitmentPlaces *places)
 {
@@ -252,6 +268,8 @@ bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *direct
 	g_autoptr(ExmJson) json = exm_commitment_to_json(commitment);
 	g_autofree char *text = exm_json_print(json, true);
 
+	if (is_ours(places->host))
+		remove_stale_links(places);
 	link_own(places);
 	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
 }

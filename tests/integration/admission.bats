@@ -90,6 +90,18 @@ guest() { # NAME ARGUMENT...
 	vm stop --kill b
 }
 
+@test "who counts guests removes no link that leads nowhere, who starts one does" {
+	need_qemu
+	configure 600 "host_state_dir = $T/host"
+	guest a
+	stale=$T/host/.guests-0123456789abcdef
+	ln -s "$T/gone" "$stale"
+	"$EXOMEM" capacity --state-dir "$state" --config "$T/conf"
+	[ -L "$stale" ]
+	guest b
+	[ ! -L "$stale" ]
+}
+
 @test "a guest whose directory was removed while it runs counts" {
 	need_qemu
 	configure 200
