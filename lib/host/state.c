@@ -787,19 +787,26 @@ bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GE
 }
 
 /**
- * exm_state_find_ended() - The guest of this name that ended last
+ * exm_state_find_ended() - Find the guest of this name that ended last
  * @state_directory: where guests' directories are
  * @name:            the guest's
+ * @uuid:            its identity's, where another guest of the name is not meant; NULL for any
  *
  * Return: the guest (transfer full), or NULL where none is known.
  */
-ExmEnded *exm_state_find_ended(const char *state_directory, const char *name)
+ExmEnded *exm_state_find_ended(const char *state_directory, const char *name, const char *uuid)
 {
 	g_autoptr(GPtrArray) all_ended = g_ptr_array_new_with_free_func(ended_destroy);
 
-	if (!list_all_ended(state_directory, name, all_ended, NULL) || all_ended->len == 0)
+	if (!list_all_ended(state_directory, name, all_ended, NULL))
 		return NULL;
-	return g_ptr_array_steal_index(all_ended, all_ended->len - 1);
+	for (guint i = all_ended->len; i > 0; i--) {
+		const ExmEnded *ended = all_ended->pdata[i - 1];
+
+		if (!uuid || g_strcmp0(ended->vm->uuid, uuid) == 0)
+			return g_ptr_array_steal_index(all_ended, i - 1);
+	}
+	return NULL;
 }
 
 /**

@@ -40,7 +40,7 @@ bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **e
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);
 void exm_ended_free(ExmEnded *ended);
 bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GError **error);
-ExmEnded *exm_state_find_ended(const char *state_directory, const char *name);
+ExmEnded *exm_state_find_ended(const char *state_directory, const char *name, const char *uuid);
 char *exm_state_find_pid(const char *state_directory, pid_t pid);
 bool exm_state_is_alive(const ExmVm *vm);
 bool exm_state_start_time(pid_t pid, uint64_t *ret_ticks, GError **error);

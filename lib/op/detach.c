@@ -190,8 +190,8 @@ static int open_log(const ExmPlan *plan)
 
 	if (log >= 0)
 		return log;
-	ended = exm_state_find_ended(state_directory, name);
-	if (!ended || g_strcmp0(ended->vm->uuid, plan->uuid) != 0)
+	ended = exm_state_find_ended(state_directory, name, plan->uuid);
+	if (!ended)
 		return -1;
 	kept = g_build_filename(ended->vm->directory, EXM_VM_LOG, NULL);
 	return open(kept, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -238,7 +238,7 @@ static bool throw_death(const ExmPlan *plan, const char *state_directory, int st
 	g_autofree char *how = NULL;
 
 	remove_remains(plan, state_directory);
-	ended = exm_state_find_ended(state_directory, name);
+	ended = exm_state_find_ended(state_directory, name, plan->uuid);
 	if (ended && ended->end->signal)
 		how = exm_end_text(ended->end);
 	if (how)

@@ -6,12 +6,17 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "host/control.h"
 #include "host/log_reader.h"
+#include "host/pidfd.h"
 #include "host/state.h"
 
 /* Between two looks for something new. */
 #define PAUSE_MS 100
+
+/* How long a QEMU that has closed its log may take to end. */
+#define END_MS 10000
 
 #define BLOCK_SIZE 65536
 
@@ -72,14 +77,17 @@ static void tell_end(const ExmLogsRequest *request, const ExmEnded *ended)
 static bool follow(const ExmLogsRequest *request, const ExmVm *vm, ExmTextSink sink, GError **error)
 {
 	g_autoptr(ExmEnded) ended = NULL;
+	exm_autofd int process = -1;
 
 	if (!print_log(request, vm, sink, error))
 		return false;
-	if (!request->follow || exm_state_is_alive(vm))
+	if (!request->follow || has_gone(request->reader))
 		return true;
-	ended = exm_state_find_ended(request->state_directory, request->name);
-	/* Another guest may have had the name since. */
-	if (ended && ended->vm->pid == vm->pid && ended->vm->start_time == vm->start_time)
+	/* QEMU closes its log a moment before its lock. */
+	if (!exm_pidfd_open(vm, &process, NULL) || !exm_pidfds_wait(&process, 1, END_MS))
+		return true;
+	ended = exm_state_find_ended(request->state_directory, request->name, vm->uuid);
+	if (ended)
 		tell_end(request, ended);
 	return true;
 }
@@ -101,7 +109,7 @@ bool exm_op_logs(const ExmLogsRequest *request, ExmTextSink sink, GError **error
 	if (vm)
 		return follow(request, vm, sink, error);
 	if (g_error_matches(missing, EXM_ERROR, EXM_ERROR_STATE))
-		ended = exm_state_find_ended(request->state_directory, request->name);
+		ended = exm_state_find_ended(request->state_directory, request->name, NULL);
 	if (!ended || !ended->vm->detached) {
 		g_propagate_error(error, g_steal_pointer(&missing));
 		return false;

@@ -45,12 +45,9 @@ static bool report(const ExmEnded *ended, char **ret_text, GError **error)
 /* Of a guest in the foreground only the shell knows the end that started it. */
 static ExmEnded *find_ended(const char *state_directory, const char *name, const ExmVm *vm)
 {
-	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name);
+	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name, vm ? vm->uuid : NULL);
 
-	if (!ended || !ended->vm->detached ||
-	    (vm && (vm->pid != ended->vm->pid || vm->start_time != ended->vm->start_time)))
-		return NULL;
-	return g_steal_pointer(&ended);
+	return ended && ended->vm->detached ? g_steal_pointer(&ended) : NULL;
 }
 
 /**
@@ -98,7 +95,7 @@ static bool is_running(ExmVm *vm, int deadline_ms)
 
 static bool throw_ended(const char *state_directory, const char *name, GError **error)
 {
-	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name);
+	g_autoptr(ExmEnded) ended = exm_state_find_ended(state_directory, name, NULL);
 	g_autofree char *text = ended ? exm_end_text(ended->end) : NULL;
 
 	return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended%s%s", name, text ? ": " : "",
