@@ -265,6 +265,17 @@ bool exm_fd_close_all_but(const int *kept)
 }
 
 /**
+ * exm_file_remove() - Remove a file's name; one that is not there is no error
+ * @path:  the file
+ * @error: as exm_throw_errno() sets it
+ */
+bool exm_file_remove(const char *path, GError **error)
+{
+	return unlink(path) == 0 || errno == ENOENT ||
+	       exm_throw_errno(error, errno, "cannot remove '%s'", path);
+}
+
+/**
  * exm_file_remove_own() - Remove a file's name, unless that is another file's by now
  * @fd:   the file, open
  * @path: its name

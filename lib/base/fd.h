@@ -18,6 +18,7 @@ bool exm_file_write_durable(const char *path, const char *text, size_t length, i
                             GError **error);
 bool exm_fd_close_on_exec_from(int first);
 bool exm_fd_close_all_but(const int *kept);
+bool exm_file_remove(const char *path, GError **error);
 bool exm_file_remove_own(int fd, const char *path);
 bool exm_file_sync(const char *path, GError **error);
 bool exm_directory_sync(const char *path, GError **error);

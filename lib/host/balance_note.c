@@ -50,7 +50,7 @@ bool exm_balance_note_lock(const char *state_directory, int *ret_fd, GError **er
 	fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make '%s'", path);
-	if (!exm_lock_wait(fd, PATIENCE_US, &taken, error))
+	if (!exm_lock_wait(fd, false, PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE,

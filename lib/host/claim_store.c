@@ -104,7 +104,7 @@ static bool lock(const char *directory, int *ret_fd, GError **error)
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "open '%s'", directory);
-	if (!exm_lock_wait(fd, PATIENCE_US, &taken, error))
+	if (!exm_lock_wait(fd, false, PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", directory,

@@ -57,7 +57,7 @@ bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "open '%s'", path);
-	if (!exm_lock_wait(fd, LOCK_PATIENCE_US, &taken, error))
+	if (!exm_lock_wait(fd, false, LOCK_PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", path,

@@ -16,8 +16,6 @@
 #include "host/lock.h"
 #include "plan/vm.h"
 
-#define PAUSE_US 1000UL
-
 /* The end of a log in which QEMU's last line is looked for. */
 #define LOG_END 16384
 
@@ -38,15 +36,13 @@ static int open_file(int directory, const char *name)
  */
 char *exm_guest_end_line(int directory, int64_t patience_us)
 {
-	const gint64 deadline = g_get_monotonic_time() + patience_us;
 	exm_autofd int log = open_file(directory, EXM_VM_LOG);
 	g_autofree char *text = NULL;
-	bool done = false;
 	struct stat status;
+	bool taken;
 
-	while (log >= 0 && exm_lock_take(log, true, &done, NULL) && !done &&
-	       g_get_monotonic_time() < deadline)
-		g_usleep(PAUSE_US);
+	if (log >= 0)
+		exm_lock_wait(log, true, patience_us, &taken, NULL);
 	if (log < 0 || fstat(log, &status) < 0 ||
 	    lseek(log, MAX(status.st_size - LOG_END, 0), SEEK_SET) < 0 ||
 	    !exm_fd_read_all(log, &text, NULL, NULL))
@@ -187,5 +183,5 @@ void exm_guest_end_wait(int directory, int64_t patience_us)
 	bool taken;
 
 	if (own >= 0)
-		exm_lock_wait(own, patience_us, &taken, NULL);
+		exm_lock_wait(own, false, patience_us, &taken, NULL);
 }

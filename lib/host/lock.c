@@ -36,16 +36,17 @@ bool exm_lock_take(int fd, bool shared, bool *ret_taken, GError **error)
 
 /**
  * exm_lock_wait() - Take a file's lock, from one who is about to let go of it
- * @fd:          as in exm_lock_take(); not shared
+ * @fd:          as in exm_lock_take()
+ * @shared:      as in exm_lock_take()
  * @patience_us: microseconds
  * @ret_taken:   false where somebody else has held it all the time
  * @error:       SYSTEM where the file system has no locks
  */
-bool exm_lock_wait(int fd, int64_t patience_us, bool *ret_taken, GError **error)
+bool exm_lock_wait(int fd, bool shared, int64_t patience_us, bool *ret_taken, GError **error)
 {
 	const gint64 deadline = g_get_monotonic_time() + patience_us;
 
-	while (exm_lock_take(fd, false, ret_taken, error)) {
+	while (exm_lock_take(fd, shared, ret_taken, error)) {
 		if (*ret_taken || g_get_monotonic_time() > deadline)
 			return true;
 		g_usleep(PAUSE_US);

@@ -18,7 +18,7 @@ typedef struct {
 } ExmLock;
 
 bool exm_lock_take(int fd, bool shared, bool *ret_taken, GError **error);
-bool exm_lock_wait(int fd, int64_t patience_us, bool *ret_taken, GError **error);
+bool exm_lock_wait(int fd, bool shared, int64_t patience_us, bool *ret_taken, GError **error);
 GPtrArray *exm_locks_read(void);
 char *exm_lock_name(const struct stat *status);
 pid_t exm_lock_holder(int fd);

@@ -148,11 +148,6 @@ static ExmVm *find_in_process(pid_t pid, const char *state_directory)
 	return NULL;
 }
 
-static void vm_destroy(gpointer vm)
-{
-	exm_vm_free(vm);
-}
-
 /**
  * exm_lost_list() - Find the guests of a state directory whose directory was removed while they run
  * @state_directory: where guests' directories are, or were
@@ -165,7 +160,7 @@ static void vm_destroy(gpointer vm)
  */
 GPtrArray *exm_lost_list(const char *state_directory)
 {
-	GPtrArray *vms = g_ptr_array_new_with_free_func(vm_destroy);
+	GPtrArray *vms = exm_vms_new();
 	g_autofree char *absolute = g_canonicalize_filename(state_directory, NULL);
 	g_autoptr(GHashTable) candidates = read_candidates(absolute);
 	GHashTableIter iterator;

@@ -148,7 +148,7 @@ static void remove_unmarked(const Root *root, const char *name)
 	unlinkat(root->fd, name, AT_REMOVEDIR);
 }
 
-/* A guest lives as long as somebody holds its lock; one without a lock file died being born. */
+/* A guest lives as long as somebody holds its lock; one without a lock file ended before it started. */
 static bool is_dead(int at, const char *name)
 {
 	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
@@ -318,7 +318,7 @@ static bool keep_ended(const Root *root, const char *name, int guest)
 	return true;
 }
 
-static void bury(const Root *root, const char *name, int guest)
+static void remove_dead(const Root *root, const char *name, int guest)
 {
 	g_autoptr(ExmVm) vm = read_written(root->fd, root->path, name, NULL);
 	g_autofree char *group = g_build_filename(root->path, name, EXM_VM_CGROUP, NULL);
@@ -362,7 +362,7 @@ static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
 		if (remains)
 			note_dead(root, name, guest, remains);
 		if (!dry_run)
-			bury(root, name, guest);
+			remove_dead(root, name, guest);
 	}
 	if (!dry_run)
 		prune_ended(root);
@@ -409,7 +409,7 @@ static bool make_lock(int guest, const char *name, int fd_number, int *ret_fd, G
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make the lock of guest '%s'", name);
-	if (!exm_lock_wait(fd, LOCK_PATIENCE_US, &taken, error))
+	if (!exm_lock_wait(fd, false, LOCK_PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE, "the lock of guest '%s' is held by pid %d",
@@ -575,11 +575,6 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 	return strcmp((*one)->name, (*two)->name);
 }
 
-static void vm_destroy(gpointer data)
-{
-	exm_vm_free(data);
-}
-
 /* A guest whose directory has this name, where it lives and has its record. */
 static ExmVm *read_living(int root, const char *root_path, const char *name)
 {
@@ -599,7 +594,7 @@ static ExmVm *read_living(int root, const char *root_path, const char *name)
  */
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error)
 {
-	g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func(vm_destroy);
+	g_autoptr(GPtrArray) vms = exm_vms_new();
 	g_autoptr(ExmDirectory) entries = NULL;
 	const struct dirent *entry;
 	exm_autofd int root = -1;

@@ -77,7 +77,7 @@ static bool lock(int fd, const char *path, GError **error)
 {
 	bool taken;
 
-	if (!exm_lock_wait(fd, PATIENCE_US, &taken, error))
+	if (!exm_lock_wait(fd, false, PATIENCE_US, &taken, error))
 		return false;
 	return taken || exm_throw(error, EXM_ERROR_STATE,
 	                          "state directory '%s' is held by another exomem (pid %d)", path,

@@ -113,12 +113,6 @@ static ExmDirectory *open_followed(const char *directory)
 	return exm_directory_open_at(AT_FDCWD, path);
 }
 
-static bool remove_file(const char *path, GError **error)
-{
-	return unlink(path) == 0 || errno == ENOENT ||
-	       exm_throw_errno(error, errno, "cannot remove '%s'", path);
-}
-
 /**
  * exm_template_store_remove() - Remove a template's directory and what exomem made in it
  * @directory: the directory, which may be half made or not there
@@ -143,9 +137,9 @@ bool exm_template_store_remove(const char *directory, GError **error)
 		/* What it says is what there still is to do. */
 		if (strcmp(entry->d_name, EXM_TEMPLATE_MANIFEST) != 0 &&
 		    exm_template_makes_file(entry->d_name))
-			done = remove_file(path, done ? error : NULL) && done;
+			done = exm_file_remove(path, done ? error : NULL) && done;
 	}
-	if (!done || !remove_file(manifest, error))
+	if (!done || !exm_file_remove(manifest, error))
 		return false;
 	rmdir(directory);
 	return true;

@@ -27,7 +27,6 @@
 
 /* How long a busy host may take to end a QEMU that has hung up, and to write its last output to the log. */
 #define END_PATIENCE_MS 10000
-#define END_PAUSE_US    1000UL
 
 /* How long a QEMU that runs may take to answer. */
 #define ANSWER_MS 1000
@@ -171,11 +170,9 @@ static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t 
 /* The keeper holds the log's lock until it has written all that came. */
 static void wait_for_words(int log)
 {
-	const gint64 deadline = g_get_monotonic_time() + END_PATIENCE_MS * G_GINT64_CONSTANT(1000);
-	bool taken = false;
+	bool taken;
 
-	while (exm_lock_take(log, true, &taken, NULL) && !taken && g_get_monotonic_time() < deadline)
-		g_usleep(END_PAUSE_US);
+	exm_lock_wait(log, true, END_PATIENCE_MS * G_GINT64_CONSTANT(1000), &taken, NULL);
 }
 
 /* Whoever starts or ends a guest meanwhile has moved the log of one that has ended. */

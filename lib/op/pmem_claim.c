@@ -152,7 +152,7 @@ static bool abandon(const ExmPlan *plan, const ExmPlanClaim *claim, GError **err
 	bool taken;
 
 	if (!exm_scrub_open(claim->namespace->path, &fd, error) ||
-	    !exm_lock_wait(fd, LOCK_PATIENCE_US, &taken, error))
+	    !exm_lock_wait(fd, false, LOCK_PATIENCE_US, &taken, error))
 		return false;
 	/* Somebody else has got it meanwhile, and has looked whether it is zero. */
 	if (!taken)

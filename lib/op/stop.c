@@ -44,11 +44,6 @@ static void stop_clear(ExmStop *stop)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ExmStop, stop_clear)
 
-static void vm_free(gpointer vm)
-{
-	exm_vm_free(vm);
-}
-
 /* The first error is the one that is told; the others are seen by the names. */
 static void add_failure(GPtrArray *failed, const char *name, GError **first, GError *problem)
 {
@@ -61,7 +56,7 @@ static void add_failure(GPtrArray *failed, const char *name, GError **first, GEr
 
 static GPtrArray *find_named(const ExmStopRequest *request, GPtrArray *failed, GError **first)
 {
-	GPtrArray *vms = g_ptr_array_new_with_free_func(vm_free);
+	GPtrArray *vms = exm_vms_new();
 
 	for (size_t i = 0; request->names[i]; i++) {
 		GError *problem = NULL;

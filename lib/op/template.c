@@ -232,12 +232,6 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 	exm_state_sweep(state_directory);
 }
 
-static bool remove_file(const char *path, GError **error)
-{
-	return unlink(path) == 0 || errno == ENOENT ||
-	       exm_throw_errno(error, errno, "cannot remove '%s'", path);
-}
-
 static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, GError **error)
 {
 	g_autofree char *path = exm_template_path(template, memory->path);
@@ -250,7 +244,7 @@ static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *
 	if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
 	                     file->mtime != memory->mtime))
 		return true;
-	if (!remove_file(path, error))
+	if (!exm_file_remove(path, error))
 		return false;
 	exm_template_store_unmark(path);
 	return true;
@@ -261,7 +255,7 @@ static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk
 	g_autofree char *path = exm_template_path(template, disk->path);
 	g_autoptr(ExmFileFacts) file = exm_file_look(path);
 
-	return !disk->own || file->inode != disk->inode || remove_file(path, error);
+	return !disk->own || file->inode != disk->inode || exm_file_remove(path, error);
 }
 
 static bool check_no_heir(const ExmTemplate *template, const char *directory, GError **error)

@@ -30,11 +30,6 @@ static void usage_free(gpointer data)
 	g_free(usage);
 }
 
-static void vm_free(gpointer vm)
-{
-	exm_vm_free(vm);
-}
-
 static void count_file(const Ledger *ledger, const ExmFileFacts *file)
 {
 	ExmFileUse use;
@@ -110,7 +105,7 @@ static GPtrArray *find_guests(const char *state_directory, const char *const *na
 
 	if (!names[0])
 		return exm_state_list(state_directory, &vms, error) ? g_steal_pointer(&vms) : NULL;
-	vms = g_ptr_array_new_with_free_func(vm_free);
+	vms = exm_vms_new();
 	for (; *names; names++) {
 		ExmVm *vm = exm_state_find(state_directory, *names, error);
 

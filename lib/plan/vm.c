@@ -106,6 +106,21 @@ void exm_vm_free(ExmVm *vm)
 	exm_record_free(&layout, vm);
 }
 
+static void vm_destroy(gpointer vm)
+{
+	exm_vm_free(vm);
+}
+
+/**
+ * exm_vms_new() - Make an empty list of guests
+ *
+ * Return: of ExmVm, which are freed with it (transfer full).
+ */
+GPtrArray *exm_vms_new(void)
+{
+	return g_ptr_array_new_with_free_func(vm_destroy);
+}
+
 /**
  * exm_vm_to_json() - Write a guest's record as JSON
  * @vm: the record
