@@ -145,60 +145,64 @@ static void read_lost(const char *root, ExmCapacityFacts *facts)
 		g_ptr_array_add(facts->commitments, conclude(vms->pdata[i], facts->store_device));
 }
 
-static void read_directory(const char *root, const char *except, ExmCapacityFacts *facts)
+static bool read_directory(const char *root, const char *except, ExmCapacityFacts *facts,
+                           GError **error)
 {
-	g_autoptr(GDir) directory = g_dir_open(root, 0, NULL);
-	const char *name;
+	g_auto(GStrv) names = exm_directory_names(root, error);
 
-	while (directory && (name = g_dir_read_name(directory))) {
-		g_autofree char *guest = g_build_filename(root, name, NULL);
+	if (!names)
+		return false;
+	for (char **name = names; *name; name++) {
+		g_autofree char *guest = g_build_filename(root, *name, NULL);
 
-		if (*name != '.' && g_strcmp0(guest, except) != 0)
+		if (**name != '.' && g_strcmp0(guest, except) != 0)
 			read_guest(guest, facts);
 	}
 	read_lost(root, facts);
+	return true;
 }
 
 /* State directories that somebody chose by --state-dir. */
-static void add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories)
+static bool add_linked(const ExmCommitmentPlaces *places, GPtrArray *directories, GError **error)
 {
-	g_autoptr(GDir) directory = g_dir_open(places->host, 0, NULL);
-	const char *name;
+	g_auto(GStrv) names = exm_directory_names(places->host, error);
 
-	while (directory && (name = g_dir_read_name(directory))) {
-		g_autofree char *link = g_build_filename(places->host, name, NULL);
+	for (char **name = names; name && *name; name++) {
+		g_autofree char *link = g_build_filename(places->host, *name, NULL);
 		g_autofree char *root = NULL;
 
-		if (!g_str_has_prefix(name, LINK_PREFIX))
+		if (!g_str_has_prefix(*name, LINK_PREFIX))
 			continue;
 		root = g_file_read_link(link, NULL);
 		if (root && g_strcmp0(root, places->own) != 0)
 			g_ptr_array_add(directories, g_steal_pointer(&root));
 	}
+	return names;
 }
 
 /**
  * exm_commitments_directories() - The state directories whose guests count
  * @places:     where it is to be found who has what
  * @ret_unseen: the host's, where this user cannot look into it (transfer full); else NULL
+ * @error:      SYSTEM where it is not known which they are
  *
- * Return: of char * (transfer full).
+ * Return: of char * (transfer full), or NULL.
  */
-GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen)
+GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen,
+                                       GError **error)
 {
-	GPtrArray *directories = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) directories = g_ptr_array_new_with_free_func(g_free);
 	const bool there = access(places->host, F_OK) == 0;
 
 	*ret_unseen = NULL;
 	g_ptr_array_add(directories, g_strdup(places->own));
 	if (there && !is_ours(places->host)) {
 		*ret_unseen = g_strdup(places->host);
-		return directories;
+		return g_steal_pointer(&directories);
 	}
 	if (g_strcmp0(places->host, places->own) != 0)
 		g_ptr_array_add(directories, g_strdup(places->host));
-	add_linked(places, directories);
-	return directories;
+	return add_linked(places, directories, error) ? g_steal_pointer(&directories) : NULL;
 }
 
 /**
@@ -206,16 +210,19 @@ GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char *
  * @places: where it is to be found
  * @except: directory of a guest that is passed over, or NULL
  * @facts:  grows; with the store's device
+ * @error:  SYSTEM where it is not known what they have
  *
  * A guest has what it has as long as its own lock is held, which is as long as it lives.
  */
-void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
-                          ExmCapacityFacts *facts)
+bool exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
+                          ExmCapacityFacts *facts, GError **error)
 {
-	g_autoptr(GPtrArray) directories = exm_commitments_directories(places, &facts->unseen);
+	g_autoptr(GPtrArray) directories = exm_commitments_directories(places, &facts->unseen, error);
 
-	for (guint i = 0; i < directories->len; i++)
-		read_directory(directories->pdata[i], except, facts);
+	for (guint i = 0; directories && i < directories->len; i++)
+		if (!read_directory(directories->pdata[i], except, facts, error))
+			return false;
+	return directories;
 }
 
 static bool has_lost(const char *root)

@@ -17,9 +17,10 @@ typedef struct {
 } ExmCommitmentPlaces;
 
 bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError **error);
-GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen);
-void exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
-                          ExmCapacityFacts *facts);
+GPtrArray *exm_commitments_directories(const ExmCommitmentPlaces *places, char **ret_unseen,
+                                       GError **error);
+bool exm_commitments_read(const ExmCommitmentPlaces *places, const char *except,
+                          ExmCapacityFacts *facts, GError **error);
 bool exm_commitments_write(const ExmCommitmentPlaces *places, const char *directory,
                            const ExmCommitment *commitment, GError **error);
 bool exm_commitments_move(const char *from, const char *to, GError **error);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/directory.h"
 #include "plan/config.h"
 
 #define DROP_IN_SUFFIX ".conf"
@@ -93,19 +94,20 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 static bool read_drop_ins(const char *directory, GPtrArray *entries, GError **error)
 {
 	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+	g_auto(GStrv) names = exm_directory_names(directory, error);
 	struct stat info;
-	const char *name;
 
-	if (!dir)
+	if (!names)
+		return false;
+	if (!*names)
 		return true;
 	if (stat(directory, &info) < 0)
 		return exm_throw_errno(error, errno, "look at '%s'", directory);
 	if (!check_writers(directory, &info, error))
 		return false;
-	while ((name = g_dir_read_name(dir)))
-		if (name[0] != '.' && g_str_has_suffix(name, DROP_IN_SUFFIX))
-			g_ptr_array_add(paths, g_build_filename(directory, name, NULL));
+	for (char **name = names; *name; name++)
+		if (**name != '.' && g_str_has_suffix(*name, DROP_IN_SUFFIX))
+			g_ptr_array_add(paths, g_build_filename(directory, *name, NULL));
 	g_ptr_array_sort(paths, compare_names);
 	for (guint i = 0; i < paths->len; i++)
 		if (!exm_config_file_read(paths->pdata[i], entries, error))

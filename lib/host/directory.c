@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 
 #define FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -57,6 +58,40 @@ void exm_directory_close(ExmDirectory *directory)
 {
 	if (directory)
 		closedir(directory);
+}
+
+static bool read_names(DIR *directory, GStrvBuilder *names)
+{
+	const struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = exm_directory_next(directory);
+		if (entry)
+			g_strv_builder_add(names, entry->d_name);
+	} while (entry);
+	/* The process that it describes, in /proc, may be gone by now. */
+	return errno == 0 || errno == ENOENT || errno == ESRCH;
+}
+
+/**
+ * exm_directory_names() - What is in a directory
+ * @path:  of it; one that is not there, or that this user may not read, is empty
+ * @error: SYSTEM where it is not known what is in it
+ *
+ * Return: names (transfer full), closed by NULL, never "." or ".."; or NULL.
+ */
+GStrv exm_directory_names(const char *path, GError **error)
+{
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+	g_autoptr(ExmDirectory) directory = opendir(path);
+
+	if ((!directory && errno != ENOENT && errno != ENOTDIR && errno != EACCES) ||
+	    (directory && !read_names(directory, names))) {
+		exm_throw_errno(error, errno, "cannot read '%s'", path);
+		return NULL;
+	}
+	return g_strv_builder_end(names);
 }
 
 /* Before Linux 5.6, and where a container keeps the call away: a bind mount of one device is missed. */

@@ -7,6 +7,7 @@
 typedef DIR ExmDirectory;
 
 ExmDirectory *exm_directory_open_at(int at, const char *name);
+GStrv exm_directory_names(const char *path, GError **error);
 const struct dirent *exm_directory_next(ExmDirectory *directory);
 void exm_directory_close(ExmDirectory *directory);
 int exm_directory_beneath(int at, const char *name);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/directory.h"
 #include "host/lock.h"
 
 /* A thread in a disk write stops when that is done. */
@@ -79,41 +80,59 @@ static void close_lock(gpointer lock)
 	exm_fd_clear(lock);
 }
 
+static bool is_file(const char *path, const struct stat *wanted)
+{
+	struct stat found;
+
+	return stat(path, &found) == 0 && found.st_ino == wanted->st_ino &&
+	       found.st_dev == wanted->st_dev;
+}
+
+/* What the process has closed meanwhile, or the kernel does not give away, is none. */
+static bool get_lock(int process, const char *number, GArray *locks)
+{
+	const int fd = pidfd_getfd(process, (int)g_ascii_strtoll(number, NULL, 10), 0);
+
+	if (fd >= 0)
+		g_array_append_val(locks, fd);
+	return fd >= 0 || errno == EPERM || errno == ENOSYS || errno == EBADF || errno == ESRCH;
+}
+
 /**
  * exm_frozen_locks() - Get hold of a process's descriptors of a file
  * @pid:     the process
  * @process: the same, of exm_pidfd_open()
  * @path:    the file
+ * @error:   SYSTEM
  *
  * They are the same open files, so that a lock can be given back through them while the process
  * itself is still busy dying.
  *
- * Return: of int (transfer full), closed with the array; empty where the kernel lets nobody have them.
+ * Return: of int (transfer full), closed with the array; empty where the kernel lets nobody have
+ * them, or where there is no such file. NULL on error.
  */
-GArray *exm_frozen_locks(pid_t pid, int process, const char *path)
+GArray *exm_frozen_locks(pid_t pid, int process, const char *path, GError **error)
 {
 	g_autofree char *directory = g_strdup_printf("/proc/%d/fd", (int)pid);
-	g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
-	GArray *locks = g_array_new(FALSE, FALSE, sizeof(int));
+	g_auto(GStrv) names = exm_directory_names(directory, error);
+	g_autoptr(GArray) locks = g_array_new(FALSE, FALSE, sizeof(int));
 	struct stat wanted;
-	const char *name;
 
 	g_array_set_clear_func(locks, close_lock);
+	if (!names)
+		return NULL;
 	if (stat(path, &wanted) < 0)
-		return locks;
-	while (entries && (name = g_dir_read_name(entries))) {
-		g_autofree char *link = g_build_filename(directory, name, NULL);
-		struct stat found;
-		int fd;
+		return g_steal_pointer(&locks);
+	for (char **name = names; *name; name++) {
+		g_autofree char *link = g_build_filename(directory, *name, NULL);
 
-		if (stat(link, &found) < 0 || found.st_ino != wanted.st_ino ||
-		    found.st_dev != wanted.st_dev)
-			continue;
-		fd = pidfd_getfd(process, (int)g_ascii_strtoll(name, NULL, 10), 0);
-		if (fd >= 0)
-			g_array_append_val(locks, fd);
+		if (is_file(link, &wanted) && !get_lock(process, *name, locks)) {
+			exm_throw_errno(error, errno, "get hold of '%s' of process %d", path,
+			                (int)pid);
+			return NULL;
+		}
 	}
-	return locks;
+	return g_steal_pointer(&locks);
 }
 
 /**

@@ -7,6 +7,6 @@
 
 bool exm_frozen_stop(pid_t pid, int process, GError **error);
 void exm_frozen_go_on(int process);
-GArray *exm_frozen_locks(pid_t pid, int process, const char *path);
+GArray *exm_frozen_locks(pid_t pid, int process, const char *path, GError **error);
 void exm_frozen_unlock(GArray *locks);
 bool exm_frozen_lock(int process, int fd, bool shared, bool *ret_taken, GError **error);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "host/directory.h"
 #include "host/lock.h"
 #include "host/ndctl_loader.h"
 #include "plan/namespace.h"
@@ -273,14 +274,13 @@ static void note_user(const GPtrArray *namespaces, const char *link, const char 
 	}
 }
 
-static void look_at_process(const GPtrArray *namespaces, const char *pid)
+static bool look_at_process(const GPtrArray *namespaces, const char *pid, GError **error)
 {
 	g_autofree char *directory = g_strdup_printf("/proc/%s/fd", pid);
-	g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-	const char *name;
+	g_auto(GStrv) names = exm_directory_names(directory, error);
 
-	while (dir && (name = g_dir_read_name(dir))) {
-		g_autofree char *link = g_build_filename(directory, name, NULL);
+	for (char **name = names; name && *name; name++) {
+		g_autofree char *link = g_build_filename(directory, *name, NULL);
 		char target[64] = "";
 
 		/* A device's path is short; what is cut off is none. */
@@ -288,21 +288,23 @@ static void look_at_process(const GPtrArray *namespaces, const char *pid)
 		    g_str_has_prefix(target, "/dev/dax"))
 			note_user(namespaces, link, target, pid);
 	}
+	return names;
 }
 
 /* Programs that know nothing of our locks; as far as this user may see them. */
-static void look_at_processes(const GPtrArray *namespaces)
+static bool look_at_processes(const GPtrArray *namespaces, GError **error)
 {
-	g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
 	g_autofree char *self = g_strdup_printf("%d", (int)getpid());
-	const char *name;
+	g_auto(GStrv) names = exm_directory_names("/proc", error);
 
-	while (dir && (name = g_dir_read_name(dir)))
-		if (g_ascii_isdigit(*name) && strcmp(name, self) != 0)
-			look_at_process(namespaces, name);
+	for (char **name = names; name && *name; name++)
+		if (g_ascii_isdigit(**name) && strcmp(*name, self) != 0 &&
+		    !look_at_process(namespaces, *name, error))
+			return false;
+	return names;
 }
 
-static void look_at_users(const GPtrArray *namespaces)
+static bool look_at_users(const GPtrArray *namespaces, GError **error)
 {
 	bool devices = false;
 
@@ -314,8 +316,7 @@ static void look_at_users(const GPtrArray *namespaces)
 		devices = true;
 		look_at_lock(namespace);
 	}
-	if (devices)
-		look_at_processes(namespaces);
+	return !devices || look_at_processes(namespaces, error);
 }
 
 /**
@@ -340,7 +341,6 @@ bool exm_namespaces_read(GPtrArray *namespaces, GError **error)
 	nd->daxctl_set_log_fn(nd->ndctl_get_daxctl_ctx(ctx), say_nothing_dax);
 	read_all(nd, ctx, namespaces);
 	nd->ndctl_unref(ctx);
-	look_at_users(namespaces);
 	exm_namespaces_sort(namespaces);
-	return true;
+	return look_at_users(namespaces, error);
 }

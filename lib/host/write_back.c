@@ -30,12 +30,18 @@ struct ExmWriteBack {
  * it, and to a later one only if nobody has been told (Linux, lib/errseq.c). QEMU's is as old as
  * the guest.
  */
-static int open_as_guest(pid_t pid, int process, const char *path)
+static int open_as_guest(pid_t pid, int process, const char *path, GError **error)
 {
-	g_autoptr(GArray) theirs = exm_frozen_locks(pid, process, path);
+	g_autoptr(GArray) theirs = exm_frozen_locks(pid, process, path, error);
+	int fd;
 
-	return theirs->len > 0 ? fcntl(g_array_index(theirs, int, 0), F_DUPFD_CLOEXEC, 0)
-	                       : open(path, O_RDONLY | O_CLOEXEC);
+	if (!theirs)
+		return -1;
+	fd = theirs->len > 0 ? fcntl(g_array_index(theirs, int, 0), F_DUPFD_CLOEXEC, 0)
+	                     : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		exm_throw_errno(error, errno, "cannot open '%s'", path);
+	return fd;
 }
 
 /**
@@ -52,13 +58,11 @@ static int open_as_guest(pid_t pid, int process, const char *path)
  */
 ExmWriteBack *exm_write_back_open(pid_t pid, int process, const char *path, GError **error)
 {
-	const int fd = open_as_guest(pid, process, path);
+	const int fd = open_as_guest(pid, process, path, error);
 	ExmWriteBack *file;
 
-	if (fd < 0) {
-		exm_throw_errno(error, errno, "cannot open '%s'", path);
+	if (fd < 0)
 		return NULL;
-	}
 	file = g_new0(ExmWriteBack, 1);
 	file->fd = fd;
 	file->path = g_strdup(path);

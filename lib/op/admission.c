@@ -25,8 +25,7 @@ static ExmCapacityFacts *read_facts(const ExmMemoryConfig *config, const ExmComm
 	stat(config->directory, &info);
 	facts->store_device = info.st_dev;
 	facts->ram_total = host->ram_total;
-	exm_commitments_read(places, except, facts);
-	return g_steal_pointer(&facts);
+	return exm_commitments_read(places, except, facts, error) ? g_steal_pointer(&facts) : NULL;
 }
 
 static ExmCapacityFacts *recall_facts(ExmJson *recorded, GError **error)

@@ -48,20 +48,24 @@ static void ask_balloons(const GPtrArray *vms, GArray *memories)
 	}
 }
 
-static uint64_t count_used(const ExmMemoryConfig *config, const char *state_directory)
+static bool count_used(const ExmMemoryConfig *config, const char *state_directory,
+                       uint64_t *ret_used, GError **error)
 {
 	const ExmCommitmentPlaces places = { config->host_directory, state_directory };
 	g_autofree char *unseen = NULL;
-	g_autoptr(GPtrArray) directories = exm_commitments_directories(&places, &unseen);
+	g_autoptr(GPtrArray) directories = exm_commitments_directories(&places, &unseen, error);
 	g_autoptr(GArray) memories = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
+	if (!directories)
+		return false;
 	for (guint i = 0; i < directories->len; i++) {
 		g_autoptr(GPtrArray) vms = NULL;
 
 		if (exm_state_list(directories->pdata[i], &vms, NULL))
 			ask_balloons(vms, memories);
 	}
-	return exm_capacity_used((const uint64_t *)(const void *)memories->data, memories->len);
+	*ret_used = exm_capacity_used((const uint64_t *)(const void *)memories->data, memories->len);
+	return true;
 }
 
 static bool look(ExmCapacity *capacity, const ExmMemoryConfig *config, const char *state_directory,
@@ -69,10 +73,9 @@ static bool look(ExmCapacity *capacity, const ExmMemoryConfig *config, const cha
 {
 	g_autoptr(ExmHost) host = exm_hostinfo_read(error);
 
-	if (!host)
+	if (!host || !count_used(config, state_directory, &capacity->used, error))
 		return false;
 	capacity->ram_available = host->ram_available;
-	capacity->used = count_used(config, state_directory);
 	capacity->place = exm_place_look(config->directory);
 	capacity->store = exm_store_look(config->directory);
 	return true;

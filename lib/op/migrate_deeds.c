@@ -262,7 +262,11 @@ static bool release(const ExmFreeze *freeze, GError **error)
 	for (guint i = 0; i < plan->memory->len; i++) {
 		const ExmSaveFile *file = plan->memory->pdata[i];
 
-		g_ptr_array_add(locks, exm_frozen_locks((pid_t)plan->vm->pid, process, file->path));
+		GArray *some = exm_frozen_locks((pid_t)plan->vm->pid, process, file->path, NULL);
+
+		/* Without them it takes longer. */
+		if (some)
+			g_ptr_array_add(locks, some);
 	}
 	exm_guest_end_announce(plan->vm->directory, EXM_END_ANNOUNCED_MIGRATED);
 	if (!exm_pidfd_kill(process, error))

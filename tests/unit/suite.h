@@ -39,6 +39,7 @@ Suite *capacity_suite(void);
 Suite *strip_suite(void);
 Suite *child_process_suite(void);
 Suite *detach_suite(void);
+Suite *directory_suite(void);
 Suite *clash_suite(void);
 Suite *disk_suite(void);
 Suite *stream_suite(void);
