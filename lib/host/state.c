@@ -171,8 +171,12 @@ static ExmVm *read_written(int root, const char *root_path, const char *name, GE
 	g_autoptr(ExmJson) json = NULL;
 	size_t length;
 
-	if (fd < 0) {
+	if (fd < 0 && errno == ENOENT) {
 		exm_throw(error, EXM_ERROR_STATE, "guest '%s' has no record yet", name);
+		return NULL;
+	}
+	if (fd < 0) {
+		exm_throw_errno(error, errno, "cannot open '%s/%s'", root_path, path);
 		return NULL;
 	}
 	if (!exm_fd_read_all(fd, &text, &length, error))

@@ -35,7 +35,7 @@
 /* A QEMU that was told to quit gives back its memory first. */
 #define QUIT_MS 30000
 
-/* How often a guest that shall go on is asked whether it can yet, and for how long. */
+/* How often a guest that shall go on is asked whether it can yet, within EXM_FREEZE_ANSWER_MS. */
 #define RESUME_PAUSE_US 5000UL
 #define RESUME_ATTEMPTS 2000
 
@@ -462,7 +462,6 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 				return;
 		}
 		g_usleep(RESUME_PAUSE_US);
-		exm_qmp_set_deadline(qmp, EXM_FREEZE_ANSWER_MS);
 	}
 }
 
