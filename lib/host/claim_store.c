@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/directory.h"
 #include "host/lock.h"
 
 /* Who has what is no secret, and others' exomems shall not give it out. */
@@ -93,6 +95,29 @@ bool exm_claim_store_read_all(const char *directory, GPtrArray *claims, GError *
 	return true;
 }
 
+/* UUID.json.XXXXXX, as exm_file_write_durable() calls a file before it takes its place. */
+static bool is_before_its_place(const char *name)
+{
+	const char *end = strstr(name, SUFFIX ".");
+	g_autofree char *uuid = end ? g_strndup(name, (size_t)(end - name)) : NULL;
+
+	return uuid && g_uuid_string_is_valid(uuid) && strlen(end) == strlen(SUFFIX ".XXXXXX");
+}
+
+/* What a writer has left that was killed: nobody else writes now, as this one has the lock. */
+static void remove_left(int fd)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(fd, ".");
+	const struct dirent *entry;
+	struct stat file;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (is_before_its_place(entry->d_name) &&
+		    fstatat(fd, entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(file.st_mode) && file.st_uid == geteuid())
+			unlinkat(fd, entry->d_name, 0);
+}
+
 /* One writer at a time: exm_claim_store_replace() reads before it writes. */
 static bool lock(const char *directory, int *ret_fd, GError **error)
 {
@@ -109,6 +134,7 @@ static bool lock(const char *directory, int *ret_fd, GError **error)
 	if (!taken)
 		return exm_throw(error, EXM_ERROR_STATE, "'%s' is held by pid %d", directory,
 		                 (int)exm_lock_holder(fd));
+	remove_left(fd);
 	*ret_fd = g_steal_fd(&fd);
 	return true;
 }

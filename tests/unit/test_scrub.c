@@ -159,6 +159,39 @@ START_TEST(claims_there_and_back)
 }
 END_TEST
 
+START_TEST(what_a_killed_writer_left_goes_with_the_next)
+{
+	static const struct {
+		const char *name;
+		bool goes;
+	} files[] = {
+		{ UUID ".json.a1B2c3", true },
+		{ UUID ".json.a1B2c", false },
+		{ "somebody.json.a1B2c3", false },
+		{ UUID ".json", false },
+		{ UUID ".old.a1B2c3", false },
+	};
+	g_autofree char *directory = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
+	g_autoptr(ExmClaim) claim = exm_claim_new();
+
+	claim->uuid = g_strdup(UUID);
+	claim->namespace = g_strdup("ns0");
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = g_build_filename(directory, files[i].name, NULL);
+
+		ck_assert(g_file_set_contents(path, "", 0, NULL));
+	}
+	ck_assert(exm_claim_store_write(directory, claim, NULL));
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = g_build_filename(directory, files[i].name, NULL);
+
+		ck_assert_msg((access(path, F_OK) < 0) == files[i].goes, "%s", files[i].name);
+		unlink(path);
+	}
+	g_rmdir(directory);
+}
+END_TEST
+
 /* Who does not hold the device's lock changes only what it knows. */
 START_TEST(a_claim_is_replaced_only_where_it_is_what_was_expected)
 {
@@ -215,6 +248,7 @@ Suite *scrub_suite(void)
 	tcase_add_test(tcase, only_a_dax_device_is_opened_and_nothing_is_made);
 	tcase_add_test(tcase, every_byte_counts);
 	tcase_add_test(tcase, claims_there_and_back);
+	tcase_add_test(tcase, what_a_killed_writer_left_goes_with_the_next);
 	tcase_add_test(tcase, half_a_claim_is_no_claim);
 	tcase_add_test(tcase, a_claim_is_replaced_only_where_it_is_what_was_expected);
 	suite_add_tcase(suite, tcase);
