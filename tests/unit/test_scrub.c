@@ -165,10 +165,8 @@ START_TEST(what_a_killed_writer_left_goes_with_the_next)
 		const char *name;
 		bool goes;
 	} files[] = {
-		{ UUID ".json.a1B2c3", true },
-		{ UUID ".json.a1B2c", false },
-		{ "somebody.json.a1B2c3", false },
-		{ UUID ".json", false },
+		{ UUID ".json.a1B2c3", true },     { UUID ".json.a1B2c", false },
+		{ "somebody.json.a1B2c3", false }, { UUID ".json", false },
 		{ UUID ".old.a1B2c3", false },
 	};
 	g_autofree char *directory = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
