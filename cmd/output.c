@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "base/size.h"
 
 /* The verb that speaks, or NULL before there is one. */
@@ -35,8 +36,11 @@ static void clear_bar(void)
 
 static void print_line(const char *kind, const char *text)
 {
+	/* One line, also where it names what somebody else has named. */
+	g_autofree char *line = exm_quote_printable(text);
+
 	clear_bar();
-	fprintf(stderr, "exomem%s%s: %s%s\n", verb ? " " : "", verb ? verb : "", kind, text);
+	fprintf(stderr, "exomem%s%s: %s%s\n", verb ? " " : "", verb ? verb : "", kind, line);
 }
 
 /**

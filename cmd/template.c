@@ -44,13 +44,31 @@ static char *print_time(uint64_t seconds)
 	return time ? g_date_time_format(time, "%F %T") : g_strdup("?");
 }
 
+/* What somebody else may have written. */
+static void print_line(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void print_line(const char *name, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	g_autofree char *line = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	line = exm_quote_printable(text);
+	printf("%-10s  %s\n", name, line);
+}
+
 static void print_row(const ExmTemplate *template, int width)
 {
 	g_autofree char *memory = exm_size_human(template->ram_size);
 	g_autofree char *time = print_time(template->created);
+	g_autofree char *version = exm_quote_printable(template->qemu_version);
+	g_autofree char *name = exm_quote_printable(template->name);
 
-	printf("%-*s  %9s  %5u  %-8s  %s\n", width, template->name, memory, template->disks->len,
-	       template->qemu_version, time);
+	printf("%-*s  %9s  %5u  %-8s  %s\n", width, name, memory, template->disks->len, version,
+	       time);
 }
 
 static void print_table(const GPtrArray *templates)
@@ -105,8 +123,8 @@ static void print_memory(const ExmTemplate *template)
 		g_autofree char *size = exm_size_human(memory->size);
 		g_autofree char *allocated = exm_size_human(memory->allocated);
 
-		printf("%-10s  %s, %s, %s of it there%s\n", "memory", path, size, allocated,
-		       memory->sha256 ? ", with checksum" : "");
+		print_line("memory", "%s, %s, %s of it there%s", path, size, allocated,
+		           memory->sha256 ? ", with checksum" : "");
 	}
 }
 
@@ -117,7 +135,7 @@ static void print_disks(const ExmTemplate *template)
 		g_autofree char *path = exm_template_path(template, disk->path);
 		g_autofree char *size = exm_size_human(disk->size);
 
-		printf("%-10s  %s, %s, %s\n", "disk", path, disk->format, size);
+		print_line("disk", "%s, %s, %s", path, disk->format, size);
 	}
 }
 
@@ -128,23 +146,23 @@ static void print_template(const ExmTemplate *template)
 	g_autofree char *lineage = g_strjoinv(" -> ", template->lineage);
 	g_autofree char *command = exm_quote_argv((const char *const *)template->command);
 
-	printf("%-10s  %s\n", "name", template->name);
-	printf("%-10s  %s\n", "directory", template->directory);
-	printf("%-10s  %s\n", "saved", time);
-	printf("%-10s  %s\n", "guest", template->parent);
+	print_line("name", "%s", template->name);
+	print_line("directory", "%s", template->directory);
+	print_line("saved", "%s", time);
+	print_line("guest", "%s", template->parent);
 	if (*lineage)
-		printf("%-10s  %s\n", "from", lineage);
-	printf("%-10s  %s (%s), %s, %s\n", "qemu", template->qemu, template->qemu_version,
-	       template->machine, template->accelerator);
+		print_line("from", "%s", lineage);
+	print_line("qemu", "%s (%s), %s, %s", template->qemu, template->qemu_version,
+	           template->machine, template->accelerator);
 	if (template->cpu)
-		printf("%-10s  %s\n", "cpu", template->cpu);
+		print_line("cpu", "%s", template->cpu);
 	print_memory(template);
-	printf("%-10s  %s\n", "devices", devices);
+	print_line("devices", "%s", devices);
 	print_disks(template);
-	printf("%-10s  %s%s\n", "identity", template->identity ? "yes" : "no",
-	       template->vmgenid ? ", vmgenid" : "");
-	printf("%-10s  %s\n", "in", template->working_directory);
-	printf("%-10s  %s\n", "command", command);
+	print_line("identity", "%s%s", template->identity ? "yes" : "no",
+	           template->vmgenid ? ", vmgenid" : "");
+	print_line("in", "%s", template->working_directory);
+	print_line("command", "%s", command);
 }
 
 static bool show(const char *directory, GError **error)

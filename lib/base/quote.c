@@ -4,6 +4,7 @@
 #include "base/quote.h"
 
 #include <glib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define PLAIN_LETTERS                \
@@ -38,6 +39,32 @@ char *exm_quote_word(const char *word)
 	GString *line = g_string_new(NULL);
 
 	append_quoted(line, word);
+	return g_string_free(line, FALSE);
+}
+
+/**
+ * exm_quote_printable() - Make a text one line that does nothing to a terminal
+ * @text: any bytes
+ *
+ * Return: (transfer full): @text, with \xNN for each byte of a control character and for each that
+ * is no UTF-8
+ */
+char *exm_quote_printable(const char *text)
+{
+	GString *line = g_string_new(NULL);
+
+	while (*text) {
+		const gunichar character = g_utf8_get_char_validated(text, -1);
+		const bool valid = character < (gunichar)-2;
+		const char *next = text + (valid ? g_utf8_skip[(guchar)*text] : 1);
+
+		if (valid && !g_unichar_iscntrl(character))
+			g_string_append_len(line, text, next - text);
+		else
+			for (; text < next; text++)
+				g_string_append_printf(line, "\\x%02x", (unsigned char)*text);
+		text = next;
+	}
 	return g_string_free(line, FALSE);
 }
 

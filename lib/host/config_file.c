@@ -12,21 +12,15 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/directory.h"
+#include "host/safe_open.h"
 #include "plan/config.h"
 
 #define DROP_IN_SUFFIX ".conf"
 
-/* A group with the number of its owner is the owner's own: root's, and each user's on Debian. */
-static bool others_may_write(const struct stat *info)
-{
-	return (info->st_mode & S_IWOTH) ||
-	       ((info->st_mode & S_IWGRP) && info->st_gid != info->st_uid);
-}
-
 /* What it says decides whose data is wiped: nobody but root and this user may have a say in it. */
 static bool check_writers(const char *path, const struct stat *info, GError **error)
 {
-	if (others_may_write(info))
+	if (exm_safe_others_may_write(info))
 		return exm_throw(error, EXM_ERROR_USAGE, "others can write to '%s': chmod go-w it",
 		                 path);
 	if (info->st_uid != 0 && info->st_uid != geteuid())
@@ -99,10 +93,8 @@ static bool read_drop_ins(const char *directory, GPtrArray *entries, GError **er
 
 	if (!names)
 		return false;
-	if (!*names)
-		return true;
 	if (stat(directory, &info) < 0)
-		return exm_throw_errno(error, errno, "look at '%s'", directory);
+		return !*names || exm_throw_errno(error, errno, "look at '%s'", directory);
 	if (!check_writers(directory, &info, error))
 		return false;
 	for (char **name = names; *name; name++)

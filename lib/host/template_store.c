@@ -12,12 +12,17 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "host/directory.h"
+#include "host/safe_open.h"
 #include "plan/host.h"
 
 /* Guest memory is nobody else's business, and nor is what was its registers. */
 #define DIRECTORY_MODE 0700
 #define FILE_MODE      0600
+
+/* A command line and the names of some files. */
+#define MANIFEST_MAX EXM_MIB
 
 /* The name is synced: that of the template is of no use without those above it. */
 static bool make_directory(const char *path, GError **error)
@@ -193,37 +198,52 @@ void exm_template_store_unhide(const char *directory)
 		exm_directory_sync(directory, NULL);
 }
 
+/* The text of a manifest (transfer full), and who may have written it. */
+static GString *read_manifest(const char *directory, char **stranger, GError **error)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
+	g_autoptr(GError) reason = NULL;
+	exm_autofd int fd = exm_safe_open_directory(directory, stranger, &reason);
+	const bool missing = (fd < 0 || faccessat(fd, EXM_TEMPLATE_MANIFEST, F_OK, 0) < 0) &&
+	                     (errno == ENOENT || errno == ENOTDIR);
+
+	if (missing)
+		exm_throw(error, EXM_ERROR_STATE,
+		          "no template '%s'; 'exomem template list' shows those there are",
+		          directory);
+	else if (fd < 0)
+		g_propagate_error(error, g_steal_pointer(&reason));
+	else
+		return exm_safe_read(fd, path, MANIFEST_MAX, stranger, error);
+	return NULL;
+}
+
 /**
  * exm_template_store_read() - Read a template's manifest
  * @directory: of the template
  * @error:     STATE where there is none, or it is not whole
  *
- * Return: the template (transfer full), or NULL.
+ * Return: the template (transfer full), which says who may have written it; or NULL.
  */
 ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 {
-	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
-	g_autofree char *text = NULL;
+	g_autofree char *stranger = NULL;
+	g_autoptr(GString) text = read_manifest(directory, &stranger, error);
 	g_autoptr(GError) reason = NULL;
 	g_autoptr(ExmJson) json = NULL;
 	ExmTemplate *template;
-	size_t length;
 
-	if (!exm_template_store_has(directory)) {
-		exm_throw(error, EXM_ERROR_STATE,
-		          "no template '%s'; 'exomem template list' shows those there are",
-		          directory);
+	if (!text)
 		return NULL;
-	}
-	if (!exm_file_read(path, &text, &length, error))
-		return NULL;
-	json = exm_json_parse(text, length, &reason);
+	json = exm_json_parse(text->str, text->len, &reason);
 	if (!json) {
 		exm_throw(error, EXM_ERROR_STATE, "the manifest of template '%s' is not whole: %s",
 		          directory, reason->message);
 		return NULL;
 	}
 	template = exm_template_from_json(json, directory, error);
+	if (template)
+		template->stranger = g_steal_pointer(&stranger);
 	/* One that was renamed is called as its directory is by now; a guest keeps its name. */
 	if (template && !template->uuid) {
 		g_free(template->name);

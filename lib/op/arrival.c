@@ -29,6 +29,7 @@
 #include "op/detach.h"
 #include "op/prefetch.h"
 #include "op/probe.h"
+#include "op/template.h"
 
 /* How long a QEMU may take until it expects its state, and to end when it is killed. */
 #define START_MS 60000
@@ -293,11 +294,8 @@ void exm_arrival_settle(ExmArrival *arrival, ExmTemplate *handover)
 bool exm_arrival_check_state(const ExmArrival *arrival, bool trust, GError **error)
 {
 	const ExmTemplateLeniency leniency = { .trust = trust, .other_qemu = true };
-	g_auto(GStrv) paths = exm_template_files(arrival->handover);
 
-	g_ptr_array_set_size(arrival->here->files, 0);
-	for (char **path = paths; *path; path++)
-		g_ptr_array_add(arrival->here->files, exm_file_look(*path));
+	exm_op_template_look(arrival->handover, arrival->here->files);
 	return exm_template_check_or_throw(arrival->handover, arrival->here, &leniency, error);
 }
 

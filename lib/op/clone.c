@@ -140,7 +140,7 @@ static Clone *clone_open(const ExmCloneRequest *request, const ExmCloneOrder *or
 {
 	g_autoptr(Clone) clone = g_new0(Clone, 1);
 
-	clone->use = exm_op_template_open(order->directory, sources, error);
+	clone->use = exm_op_template_open(order->directory, sources, order->leniency.trust, error);
 	if (!clone->use ||
 	    !exm_template_check_or_throw(clone->use->template, clone->use->facts, &order->leniency,
 	                                 error) ||

@@ -86,7 +86,7 @@ static bool take_template(Subject *subject, const char *directory, GError **erro
 {
 	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
 
-	if (!template)
+	if (!template || !exm_template_check_stranger(template, false, error))
 		return false;
 	subject->blank = exm_prefetch_of_template(template, page_size());
 	subject->paths = paths_of(template);

@@ -35,20 +35,38 @@ void exm_template_use_free(ExmTemplateUse *use)
 }
 
 /**
+ * exm_op_template_look() - Look at the files of a template
+ * @template: the template
+ * @files:    of ExmFileFacts; becomes one for each of exm_template_files()
+ */
+void exm_op_template_look(const ExmTemplate *template, GPtrArray *files)
+{
+	g_auto(GStrv) paths = exm_template_files(template);
+
+	g_ptr_array_set_size(files, 0);
+	/* A link to its directory may be followed (exm_template_store_read() has looked at it). */
+	for (size_t i = 0; paths[i]; i++)
+		g_ptr_array_add(files,
+		                i == 0 ? exm_file_look_through(paths[i]) : exm_file_look(paths[i]));
+}
+
+/**
  * exm_op_template_open() - Read a template, and what has to be held against it
  * @directory: of the template
  * @sources:   where facts are to be had; without a QEMU, it is the one that saved it
- * @error:     STATE where there is no such template, UNSUPPORTED for a QEMU that is none
+ * @trust:     it may be another user's
+ * @error:     STATE where there is no such template, or it may not be used; UNSUPPORTED for a QEMU
+ * that is none
  *
  * Return: the template (transfer full), not yet looked through; or NULL.
  */
-ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, GError **error)
+ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, bool trust,
+                                     GError **error)
 {
 	g_autoptr(ExmTemplateUse) use = g_new0(ExmTemplateUse, 1);
-	g_auto(GStrv) paths = NULL;
 
 	use->template = exm_template_store_read(directory, error);
-	if (!use->template)
+	if (!use->template || !exm_template_check_stranger(use->template, trust, error))
 		return NULL;
 	use->caps = exm_op_probe(sources->qemu ? sources->qemu : use->template->qemu,
 	                         sources->cache_directory, false, NULL, error);
@@ -62,9 +80,7 @@ ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *so
 	/* What is only asked under KVM need not be read for each child under TCG. */
 	if (use->template->host_cpu)
 		use->facts->host_cpu = exm_hostinfo_cpu_flags();
-	paths = exm_template_files(use->template);
-	for (char **path = paths; *path; path++)
-		g_ptr_array_add(use->facts->files, exm_file_look(*path));
+	exm_op_template_look(use->template, use->facts->files);
 	return g_steal_pointer(&use);
 }
 
@@ -152,7 +168,7 @@ bool exm_op_template_verify(const char *directory, const ExmSources *sources, bo
                             ExmProgress progress, GPtrArray *problems, GError **error)
 {
 	const ExmTemplateLeniency leniency = { .other_qemu = sources->qemu };
-	g_autoptr(ExmTemplateUse) use = exm_op_template_open(directory, sources, error);
+	g_autoptr(ExmTemplateUse) use = exm_op_template_open(directory, sources, false, error);
 	const ExmTemplate *template = use ? use->template : NULL;
 
 	if (!use)
@@ -232,6 +248,12 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 	exm_state_sweep(state_directory);
 }
 
+/* In the template's directory, or marked as a template's when it was saved. */
+static bool is_proven(const char *path, const ExmFileFacts *file)
+{
+	return !strchr(path, '/') || file->template_name;
+}
+
 static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, GError **error)
 {
 	g_autofree char *path = exm_template_path(template, memory->path);
@@ -242,7 +264,7 @@ static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *
 		return true;
 	/* A file of that name that is not this template's is somebody else's by now. */
 	if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
-	                     file->mtime != memory->mtime))
+	                     file->mtime != memory->mtime || !is_proven(memory->path, file)))
 		return true;
 	if (!exm_file_remove(path, error))
 		return false;
@@ -255,7 +277,16 @@ static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk
 	g_autofree char *path = exm_template_path(template, disk->path);
 	g_autoptr(ExmFileFacts) file = exm_file_look(path);
 
-	return !disk->own || file->inode != disk->inode || exm_file_remove(path, error);
+	return !disk->own || file->inode != disk->inode || file->size != disk->length ||
+	       file->mtime != disk->mtime || exm_file_remove(path, error);
+}
+
+/* What a manifest of another user names is not removed. */
+static bool check_own(const ExmTemplate *template, GError **error)
+{
+	return !template->stranger ||
+	       exm_throw(error, EXM_ERROR_STATE, "%s: template '%s' is removed by who made it",
+	                 template->stranger, template->directory);
 }
 
 static bool check_no_heir(const ExmTemplate *template, const char *directory, GError **error)
@@ -287,7 +318,7 @@ bool exm_op_template_remove(const char *directory, const char *state_directory, 
 	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
 	exm_autofd int fd = -1;
 
-	if (!template || !check_no_heir(template, directory, error))
+	if (!template || !check_own(template, error) || !check_no_heir(template, directory, error))
 		return false;
 	if (force)
 		end_waiting(template, state_directory);

@@ -28,8 +28,9 @@ typedef struct {
 	ExmTemplateFacts *facts;
 } ExmTemplateUse;
 
-ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources,
+ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, bool trust,
                                      GError **error);
+void exm_op_template_look(const ExmTemplate *template, GPtrArray *files);
 void exm_template_use_free(ExmTemplateUse *use);
 ExmTemplate *exm_op_template_read(const char *directory, GError **error);
 GPtrArray *exm_op_template_list(const char *root);

@@ -237,8 +237,8 @@ fail_open() { # PATH N EXOMEM-ARGUMENT...
 		assert_filled web-1 8M 7
 	done
 	vm stop --kill web-1
-	# Its files go one by one, and then it: the second time that it is read.
-	fail_open "$T/templates/web/." 2 template remove web
+	# It is opened, its manifest is opened in it, and then it is opened to remove its files one by one.
+	fail_open "$T/templates/web/." 3 template remove web
 	assert_refused 1 "cannot open '$T/templates/web': Too many open files"
 	vm template remove web
 	assert_empty "$T/templates"

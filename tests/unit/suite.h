@@ -57,6 +57,7 @@ Suite *save_suite(void);
 Suite *fork_suite(void);
 Suite *state_suite(void);
 Suite *config_suite(void);
+Suite *safe_open_suite(void);
 Suite *scrub_suite(void);
 Suite *policy_suite(void);
 Suite *prefetch_suite(void);

@@ -46,6 +46,26 @@ START_TEST(shell_reads_back_every_byte)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	const char *line;
+} texts[] = {
+	{ "", "" },
+	{ "plain \\ 'text'", "plain \\ 'text'" },
+	{ "\xc3\xa4 \xe2\x82\xac", "\xc3\xa4 \xe2\x82\xac" },
+	{ "a\tb\nc", "a\\x09b\\x0ac" },
+	{ "\x1b[2J\x7f", "\\x1b[2J\\x7f" },
+	{ "\xc2\x9bq", "\\xc2\\x9bq" },
+	{ "\xe4\xf6.", "\\xe4\\xf6." },
+	{ "cut \xe2\x82", "cut \\xe2\\x82" },
+};
+
+START_TEST(nothing_is_done_to_a_terminal)
+{
+	assert_text_and_free(exm_quote_printable(texts[_i].text), texts[_i].line);
+}
+END_TEST
+
 START_TEST(argv_is_joined_with_spaces)
 {
 	const char *const argv[] = { "qemu-system-x86_64", "-name", "my vm", "", "-S", NULL };
@@ -63,6 +83,7 @@ Suite *quote_suite(void)
 	TCase *tests = tcase_create("quote");
 
 	tcase_add_loop_test(tests, word_is_quoted_where_needed, 0, G_N_ELEMENTS(words));
+	tcase_add_loop_test(tests, nothing_is_done_to_a_terminal, 0, G_N_ELEMENTS(texts));
 	tcase_add_test(tests, shell_reads_back_every_byte);
 	tcase_add_test(tests, argv_is_joined_with_spaces);
 	suite_add_tcase(suite, tests);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+bool exm_safe_others_may_write(const struct stat *status);
+int exm_safe_open_directory(const char *path, char **stranger, GError **error);
+GString *exm_safe_read(int directory, const char *path, size_t max, char **stranger, GError **error);
