@@ -7,15 +7,21 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
 #include "base/trace.h"
+#include "host/scope.h"
 
 #define MOUNTS      "/sys/fs/cgroup"
 #define NAME_PREFIX "exomem."
+
+/* Milliseconds that systemd may take to move a process, and between two looks whether it has. */
+#define SCOPE_PATIENCE_MS 10000
+#define SCOPE_PAUSE_MS    2
 
 static bool put(const char *group, const char *file, const char *text)
 {
@@ -85,27 +91,82 @@ static char *make_below(const char *above, const char *name, const char *limit, 
 	return NULL;
 }
 
+static bool has_mark(const char *group, const char *mark)
+{
+	char value;
+
+	return getxattr(group, mark, &value, sizeof(value)) == 1 && value == '1';
+}
+
+static bool is_unit(const char *group)
+{
+	return g_str_has_suffix(group, ".service") || g_str_has_suffix(group, EXM_SCOPE_SUFFIX);
+}
+
+/*
+ * Whether systemd has left the groups below @above to the programs of the unit that @own is in: it
+ * marks the unit's group (systemd.resource-control(5), Delegate=). What is above that unit is
+ * another's, such as the user's own manager.
+ */
+static bool is_left_to_unit(const char *own, const char *above)
+{
+	g_autofree char *group = g_strdup(above);
+
+	if (is_unit(own))
+		return false;
+	while (strcmp(group, "/") != 0) {
+		g_autofree char *path = g_build_filename(MOUNTS, group, NULL);
+		char *next;
+
+		if (has_mark(path, "user.delegate") || has_mark(path, "trusted.delegate"))
+			return true;
+		if (is_unit(group))
+			return false;
+		next = g_path_get_dirname(group);
+		g_free(group);
+		group = next;
+	}
+	return false;
+}
+
+/* As the kernel has it: who may write to a group has had it delegated (cgroups(7)). */
+static bool is_own(const char *group)
+{
+	struct stat info;
+
+	return geteuid() != 0 && stat(group, &info) == 0 && info.st_uid == geteuid();
+}
+
+static bool is_delegated(const char *own, const char *above)
+{
+	g_autofree char *path = g_build_filename(MOUNTS, above, NULL);
+
+	return exm_scope_is_needed() ? is_left_to_unit(own, above) : is_own(path);
+}
+
+/* Only what is delegated is told to limit memory below it; where somebody else has, that serves. */
+static char *make_in(const char *place, bool delegated, const char *name, uint64_t bytes)
+{
+	g_autofree char *above = g_build_filename(MOUNTS, place, NULL);
+
+	if (!names_memory(above, "cgroup.subtree_control") &&
+	    (!delegated || !put(above, "cgroup.subtree_control", "+memory")))
+		return NULL;
+	return make_below(above, name, "memory.high", bytes);
+}
+
 /* A group with processes in it can hand memory on to no group below, so that goes beside it. */
 static char *make_unified(const char *name, uint64_t bytes)
 {
 	g_autofree char *own = group_of(getpid(), true);
 	g_autofree char *beside = own ? g_path_get_dirname(own) : NULL;
-	const char *const places[] = { beside, "/" };
+	const bool delegated = own && is_delegated(own, beside);
+	char *group;
 
-	for (size_t i = 0; own && i < G_N_ELEMENTS(places); i++) {
-		g_autofree char *above = g_build_filename(MOUNTS, places[i], NULL);
-		char *group;
-
-		if (!names_memory(above, "cgroup.controllers"))
-			continue;
-		if (!names_memory(above, "cgroup.subtree_control") &&
-		    !put(above, "cgroup.subtree_control", "+memory"))
-			continue;
-		group = make_below(above, name, "memory.high", bytes);
-		if (group)
-			return group;
-	}
-	return NULL;
+	if (!own || (exm_scope_is_needed() && !delegated))
+		return NULL;
+	group = make_in(beside, delegated, name, bytes);
+	return group || exm_scope_is_needed() ? group : make_in("/", false, name, bytes);
 }
 
 static char *make_old(const char *name, uint64_t bytes)
@@ -116,6 +177,56 @@ static char *make_old(const char *name, uint64_t bytes)
 	return above ? make_below(above, name, "memory.limit_in_bytes", bytes) : NULL;
 }
 
+/* The group of a scope, once systemd has moved this process there. */
+static char *await_scope(const char *unit)
+{
+	for (int waited = 0; waited < SCOPE_PATIENCE_MS; waited += SCOPE_PAUSE_MS) {
+		g_autofree char *group = group_of(getpid(), true);
+		g_autofree char *name = group ? g_path_get_basename(group) : NULL;
+
+		if (g_strcmp0(name, unit) == 0)
+			return g_build_filename(MOUNTS, group, NULL);
+		g_usleep(SCOPE_PAUSE_MS * 1000UL);
+	}
+	return NULL;
+}
+
+static char *make_scope(const char *name, uint64_t bytes, GError **error)
+{
+	g_autofree char *unit = g_strconcat(name, EXM_SCOPE_SUFFIX, NULL);
+	g_autofree char *group = NULL;
+	g_autofree char *limit = NULL;
+
+	if (!exm_scope_enter(unit, bytes, error))
+		return NULL;
+	group = await_scope(unit);
+	if (!group) {
+		exm_throw(error, EXM_ERROR_SYSTEM,
+		          "systemd has not moved this process to scope '%s' within %d s", unit,
+		          SCOPE_PATIENCE_MS / 1000);
+		return NULL;
+	}
+	limit = g_build_filename(group, "memory.high", NULL);
+	if (access(limit, F_OK) < 0) {
+		exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		          "'%s': %s: systemd limits no memory there: leave '--cow-budget' out",
+		          limit, g_strerror(errno));
+		return NULL;
+	}
+	return g_steal_pointer(&group);
+}
+
+static char *make_without_systemd(const char *name, uint64_t bytes, GError **error)
+{
+	char *group = make_old(name, bytes);
+
+	if (!group)
+		exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		          "this user can make no control group that limits memory below '" MOUNTS
+		          "': leave '--cow-budget' out");
+	return group;
+}
+
 /**
  * exm_budget_enter() - Move this process to a control group of its own that limits its memory
  * @guest:  name of the guest that it becomes
@@ -123,6 +234,8 @@ static char *make_old(const char *name, uint64_t bytes)
  *          (v1), at which the kernel ends it
  * @record: file that will say which group it is
  * @error:  UNSUPPORTED where there is none to be had
+ *
+ * Under systemd it is a group of what is delegated to this process's unit, else a scope.
  */
 bool exm_budget_enter(const char *guest, uint64_t bytes, const char *record, GError **error)
 {
@@ -130,12 +243,18 @@ bool exm_budget_enter(const char *guest, uint64_t bytes, const char *record, GEr
 	g_autofree char *group = make_unified(name, bytes);
 
 	if (!group)
-		group = make_old(name, bytes);
-	if (!group)
-		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		                 "this user can make no control group that limits memory below '" MOUNTS
-		                 "': leave '--cow-budget' out");
-	return exm_file_write_atomic(record, group, strlen(group), 0600, error);
+		group = exm_scope_is_needed() ? make_scope(name, bytes, error)
+		                              : make_without_systemd(name, bytes, error);
+	return group && exm_file_write_atomic(record, group, strlen(group), 0600, error);
+}
+
+/* A scope is systemd's, which removes it. */
+static bool is_removed_here(const char *group)
+{
+	g_autofree char *name = g_path_get_basename(group);
+
+	return g_str_has_prefix(group, MOUNTS "/") && g_str_has_prefix(name, NAME_PREFIX) &&
+	       !g_str_has_suffix(name, EXM_SCOPE_SUFFIX);
 }
 
 /**
@@ -145,18 +264,14 @@ bool exm_budget_enter(const char *guest, uint64_t bytes, const char *record, GEr
 void exm_budget_remove(const char *record)
 {
 	g_autofree char *group = NULL;
-	g_autofree char *name = NULL;
 
-	if (!exm_file_read(record, &group, NULL, NULL))
-		return;
-	name = g_path_get_basename(group);
-	if (g_str_has_prefix(group, MOUNTS "/") && g_str_has_prefix(name, NAME_PREFIX))
+	if (exm_file_read(record, &group, NULL, NULL) && is_removed_here(group))
 		rmdir(group);
 }
 
 /**
  * exm_budget_leave() - Go back to the group above, and remove that which was entered
- * @record: file that says which
+ * @record: file that says which; a scope of systemd's goes when this process ends
  */
 void exm_budget_leave(const char *record)
 {
@@ -164,7 +279,7 @@ void exm_budget_leave(const char *record)
 	g_autofree char *group = NULL;
 	g_autofree char *above = NULL;
 
-	if (!exm_file_read(record, &group, NULL, NULL))
+	if (!exm_file_read(record, &group, NULL, NULL) || !is_removed_here(group))
 		return;
 	above = g_path_get_dirname(group);
 	put(above, "cgroup.procs", pid);

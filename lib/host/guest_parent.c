@@ -55,8 +55,10 @@ static const int ignored_signals[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE };
  * @group:     path of that file
  * @kills:     what @events counted last
  * @killed_at: monotonic microseconds at which @kills grew, or 0
+ * @oom:       what exm_budget_describe() said then; a group may be gone before its last process is
  * @message:   beginning of a QMP message
  * @shutdown:  reason of the last event SHUTDOWN, or NULL
+ * @greeted:   whether the child has become QEMU and said so
  */
 typedef struct {
 	pid_t guest;
@@ -68,8 +70,10 @@ typedef struct {
 	char *group;
 	uint64_t kills;
 	gint64 killed_at;
+	char *oom;
 	GString *message;
 	char *shutdown;
+	bool greeted;
 } Parent;
 
 /* For the signal handler. */
@@ -101,6 +105,9 @@ static G_GNUC_NORETURN void exit_as_guest(const Parent *parent)
 
 static void watch_events(Parent *parent)
 {
+	exm_fd_clear(&parent->events);
+	g_free(parent->group);
+	parent->kills = 0;
 	parent->group = exm_budget_events(parent->guest);
 	parent->events = parent->group ? open(parent->group, O_RDONLY | O_CLOEXEC) : -1;
 	if (parent->events >= 0 && !exm_budget_kills(parent->events, &parent->kills))
@@ -138,6 +145,8 @@ static void read_kills(Parent *parent)
 	if (kills > parent->kills) {
 		parent->kills = kills;
 		parent->killed_at = g_get_monotonic_time();
+		g_free(parent->oom);
+		parent->oom = exm_budget_describe(parent->group);
 	}
 }
 
@@ -167,6 +176,10 @@ static bool read_channel(Parent *parent)
 		parent->channel = -1;
 		return false;
 	}
+	if (!parent->greeted)
+		/* It may have gone to a group of its own before. */
+		watch_events(parent);
+	parent->greeted = true;
 	for (ssize_t i = 0; i < count; i++) {
 		if (block[i] == '\n') {
 			take_message(parent);
@@ -214,7 +227,7 @@ static char *find_oom(Parent *parent)
 		return kills ? exm_budget_describe(own) : NULL;
 	read_kills(parent);
 	if (parent->killed_at && g_get_monotonic_time() - parent->killed_at < OOM_AGE_US)
-		return exm_budget_describe(parent->group);
+		return g_steal_pointer(&parent->oom);
 	return NULL;
 }
 

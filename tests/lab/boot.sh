@@ -8,6 +8,7 @@
 #	cpus=N          processors, 2
 #	numa=N          NUMA nodes that share both, 1
 #	disk=SIZE       a disk, /dev/vdc
+#	systemd         with systemd as process 1
 #	nvdimm=SIZE     an NVDIMM with a label area of 2 MiB: a multiple of 16 MiB and those 2
 #	run=FILE        tests of tests/lab to run: DIR/tap gets their results, DIR/console the rest;
 #	                without it there is a shell on this terminal (leave it with `exit`, or ^A x)
@@ -57,18 +58,19 @@ deal_nodes() {
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
 shift
-mem=2G cpus=2 numa=1 disk='' nvdimm='' run='' phase='' tags=''
+mem=2G cpus=2 numa=1 disk='' nvdimm='' run='' phase='' tags='' systemd=''
 for word in "$@"; do
 	case $word in
 	mem=*) mem=${word#*=} ;;
 	cpus=*) cpus=${word#*=} ;;
 	numa=*) numa=${word#*=} ;;
 	disk=*) disk=${word#*=} ;;
+	systemd) systemd=yes ;;
 	nvdimm=*) nvdimm=${word#*=} ;;
 	run=*) run=${word#*=} ;;
 	phase=*) phase=${word#*=} ;;
 	tags=*) tags=${word#*=} ;;
-	*) fail "'$word' is none of mem=, cpus=, numa=, disk=, nvdimm=, run=, phase=, tags=" ;;
+	*) fail "'$word' is none of mem=, cpus=, numa=, disk=, systemd, nvdimm=, run=, phase=, tags=" ;;
 	esac
 done
 [ -e "$LAB/root.img" ] || fail "no lab at '$LAB'; make it by \`make lab-root\`"
@@ -98,6 +100,7 @@ if [ -n "$run" ]; then
 else
 	set -- "$@" -serial mon:stdio
 fi
+[ -z "$systemd" ] || append="$append lab.systemd=yes"
 # What is written to the root is in a file there.
 export TMPDIR="$dir"
 # shellcheck disable=SC2086 # words

@@ -17,11 +17,12 @@ strace
 btrfs-progs e2fsprogs xfsprogs
 nfs-common nfs-kernel-server rpcbind
 openssh-client openssh-server
-daxctl ndctl
+daxctl dmsetup ndctl
+dbus dbus-user-session libpam-systemd systemd
 qemu-system-x86
 '
 # What they depend on and nobody here runs: a third of the size.
-UNWANTED='perl|python|iso-codes|debconf|usrmerge|adduser|^dpkg$|^passwd$|^ucf$'
+UNWANTED='perl|python|iso-codes|debconf|usrmerge|adduser|^dpkg$|^passwd$|^ucf$|^libpam-runtime$'
 
 # What finds the root file system, in the order of loading.
 MODULES='
@@ -81,9 +82,15 @@ configure_root() {
 		_rpc:x:101:65534::/run/rpcbind:/usr/sbin/nologin
 		statd:x:102:65534::/var/lib/nfs:/usr/sbin/nologin
 		sshd:x:103:65534::/run/sshd:/usr/sbin/nologin
+		messagebus:x:104:104::/nonexistent:/usr/sbin/nologin
+		user:x:1000:1000::/home/user:/bin/bash
 		nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 	PASSWD
-	printf '%s\n' root:x:0: nogroup:x:65534: >"$root/etc/group"
+	printf '%s\n' root:x:0: tty:x:5: messagebus:x:104: user:x:1000: nogroup:x:65534: \
+		>"$root/etc/group"
+	# Who may log in, and that logind hears of it.
+	printf '%s\n' 'account required pam_permit.so' 'session required pam_permit.so' \
+		'session optional pam_systemd.so' >"$root/etc/pam.d/systemd-user"
 	printf '%s\n' 'passwd: files' 'group: files' 'hosts: files' >"$root/etc/nsswitch.conf"
 	echo '127.0.0.1 localhost' >"$root/etc/hosts"
 	ln -sf /proc/mounts "$root/etc/mtab"
