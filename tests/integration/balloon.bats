@@ -27,14 +27,14 @@ boot_linux() { # NAME RUN-ARGUMENT...
 	vm run --detach --name "$name" -accel tcg -nodefaults -display none -M q35 -m 384 \
 		-serial stdio -kernel "$kernel" -initrd "$LINUX/initrd.gz" \
 		-append 'console=ttyS0 quiet no_timer_check panic=-1 mitigations=off init_on_free=1' "$@"
-	wait_for "$state/$name/log" 'linux# ' 100
+	wait_for "$state/$name/log" 'linux# ' 600
 }
 
 # Says a line to the shell of a guest, and waits for what it prints at last.
 shell() { # NAME COMMAND
 	before=$(grep -ac '^done-' "$state/$1/log" || true)
 	echo "$2; echo done-\$?" | socat -t 1 - "UNIX-CONNECT:$state/$1/console.sock" >/dev/null
-	deadline=$((SECONDS + 120))
+	deadline=$((SECONDS + 300))
 	until [ "$(grep -ac '^done-' "$state/$1/log")" -gt "$before" ]; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.2
@@ -48,15 +48,17 @@ sums_of_data() {
 # Two more checksums of the data, one of which began after now.
 wait_sums() {
 	before=$(sums_of_data | wc -l)
-	deadline=$((SECONDS + 100))
+	deadline=$((SECONDS + 300))
 	until [ "$(sums_of_data | wc -l)" -ge $((before + 2)) ]; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.2
 	done
 }
 
+# On a busy host QEMU frees memory of a file slowly, and answers nothing meanwhile.
 setup_file() {
 	need_linux
+	export BATS_TEST_TIMEOUT=900
 	use_folder
 	mkdir "$memory"
 	boot_linux lin -mem-path "$memory,anyfs" -device virtio-balloon-pci,deflate-on-oom=on
@@ -75,6 +77,27 @@ teardown_file() {
 	"$EXOMEM" stop --state-dir "$state" --kill --all || true
 }
 
+wait_until() { # COMMAND...
+	deadline=$((SECONDS + 300))
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.2
+	done
+}
+
+has_balloon() { # MIB
+	[[ "$(vm balloon lin 2>&1)" == "$1 MiB of 384 MiB"* ]]
+}
+
+is_smaller() {
+	after=$(vm balloon --json lin | jq .after)
+	[ "${after:-$((384 << 20))}" -lt $((384 << 20)) ]
+}
+
+has_status() { # STATUS
+	[ "$(vm show --json lin | jq -r .status)" = "$1" ]
+}
+
 files() {
 	vm usage --json | jq .files
 }
@@ -88,15 +111,15 @@ is_about() { # NUMBER NUMBER
 @test "a balloon frees what it says, and returns it" {
 	before=$(files)
 	mapped=$(vm usage --json | jq '.guests[0].mapped')
-	answer=$(vm balloon --json --timeout 60 lin -128M)
+	answer=$(vm balloon --json --timeout 300 lin -128M)
 	echo "$answer"
 	freed=$((before - $(files)))
 	is_about "$(jq .freed <<<"$answer")" "$freed"
 	# A page cache of large folios keeps what QEMU has no page of any more, and then it is said so.
 	[ $((mapped - $(vm usage --json | jq '.guests[0].mapped'))) -ge $((16 << 20)) ]
 	[ "$(jq .after <<<"$answer")" = $((256 << 20)) ]
-	[[ "$(vm balloon lin)" == "256 MiB of 384 MiB"* ]]
-	answer=$(vm balloon --json --timeout 60 lin 384M)
+	wait_until has_balloon 256
+	answer=$(vm balloon --json --timeout 300 lin 384M)
 	[ "$(jq .after <<<"$answer")" = $((384 << 20)) ]
 }
 
@@ -114,19 +137,11 @@ is_about() { # NUMBER NUMBER
 	"$EXOMEM" balance --state-dir "$state" --policy "$T/policy" --templates "$T/none" --watch 1 \
 		--restore >"$T/balanced" 3>&- &
 	balancer=$!
-	wait_for "$T/balanced" 'balloon lin 384→' 60
-	deadline=$((SECONDS + 30))
-	until [ "$(vm balloon --json lin | jq .after)" -lt $((384 << 20)) ]; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.2
-	done
+	wait_for "$T/balanced" 'balloon lin 384→' 300
+	wait_until is_smaller
 	kill -TERM "$balancer"
 	wait "$balancer"
-	deadline=$((SECONDS + 30))
-	until [[ "$(vm balloon lin)" == "384 MiB of 384 MiB"* ]]; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.2
-	done
+	wait_until has_balloon 384
 	wait_sums
 }
 
@@ -149,7 +164,7 @@ is_about() { # NUMBER NUMBER
 	need_root 'pushes memory of another process out'
 	vm reclaim --pause lin
 	[ "$(files)" -lt $((2 << 20)) ]
-	[ "$(vm show --json lin | jq -r .status)" = paused ]
+	wait_until has_status paused
 	run vm reclaim --pause lin
 	assert_refused 5 "guest 'lin' does not run"
 	vm wake lin
@@ -163,7 +178,7 @@ is_about() { # NUMBER NUMBER
 	need_root 'pushes memory of another process out'
 	vm reclaim --pause lin
 	echo | vm console lin >/dev/null
-	[ "$(vm show --json lin | jq -r .status)" = running ]
+	wait_until has_status running
 }
 
 @test "no balloon, too much and nothing are refused, and nothing is changed" {
@@ -175,7 +190,7 @@ is_about() { # NUMBER NUMBER
 	assert_refused 2 "'1G' is more than the guest's 384 MiB"
 	run vm balloon lin -384M
 	assert_refused 2 "leaves the guest nothing"
-	[[ "$(vm balloon lin)" == "384 MiB of 384 MiB"* ]]
+	wait_until has_balloon 384
 }
 
 @test "memory without a file or swap cannot be pushed out, and that is said" {
