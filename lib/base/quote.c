@@ -46,8 +46,8 @@ char *exm_quote_word(const char *word)
  * exm_quote_printable() - Make a text one line that does nothing to a terminal
  * @text: any bytes
  *
- * Return: (transfer full): @text, with \xNN for each byte of a control character and for each that
- * is no UTF-8
+ * Return: (transfer full): @text, with \xNN for each byte of a control character, of UTF-8 or of
+ * ISO 8859; a name in the latter stays
  */
 char *exm_quote_printable(const char *text)
 {
@@ -58,7 +58,7 @@ char *exm_quote_printable(const char *text)
 		const bool valid = character < (gunichar)-2;
 		const char *next = text + (valid ? g_utf8_skip[(guchar)*text] : 1);
 
-		if (valid && !g_unichar_iscntrl(character))
+		if (valid ? !g_unichar_iscntrl(character) : (guchar)*text >= 0xa0)
 			g_string_append_len(line, text, next - text);
 		else
 			for (; text < next; text++)

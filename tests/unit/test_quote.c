@@ -56,8 +56,8 @@ static const struct {
 	{ "a\tb\nc", "a\\x09b\\x0ac" },
 	{ "\x1b[2J\x7f", "\\x1b[2J\\x7f" },
 	{ "\xc2\x9bq", "\\xc2\\x9bq" },
-	{ "\xe4\xf6.", "\\xe4\\xf6." },
-	{ "cut \xe2\x82", "cut \\xe2\\x82" },
+	{ "\xe4\xf6.\x9b", "\xe4\xf6.\\x9b" },
+	{ "cut \xe2\x82", "cut \xe2\\x82" },
 };
 
 START_TEST(nothing_is_done_to_a_terminal)
