@@ -14,7 +14,7 @@
 #include "plan/balloon.h"
 
 /* How long QEMU may take to answer, and how often it is asked how far the balloon is. */
-#define ANSWER_MS 2000
+#define ANSWER_MS 10000
 #define PAUSE_US  50000UL
 
 static const char *const containers[] = { "/machine/peripheral", "/machine/peripheral-anon" };

@@ -15,8 +15,8 @@
 #include "host/reclaim.h"
 #include "host/state.h"
 
-/* How long QEMU may take to answer. */
-#define ANSWER_MS 2000
+/* How long QEMU may take to answer, which frees memory of a balloon page by page meanwhile. */
+#define ANSWER_MS 10000
 
 static bool check_way_out(const ExmVm *vm, ExmOut out, GError **error)
 {
