@@ -4,6 +4,7 @@
 #include "host/child_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -17,6 +18,12 @@
 #define EXIT_NOT_STARTED 127
 
 /* The handlers of the process that forked are not for this one. */
+/* What would end or stop a process (signal(7)) and is no fault of its own. */
+static const int sent_by_others[] = {
+	SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,   SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP,
+	SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT,
+};
+
 static void set_signals(const ExmChildProcess *process)
 {
 	const int *ignored = process->ignored_signals;
@@ -26,6 +33,8 @@ static void set_signals(const ExmChildProcess *process)
 		signal(number, SIG_DFL);
 	for (; ignored && *ignored; ignored++)
 		signal(*ignored, SIG_IGN);
+	for (size_t i = 0; process->outlives_group && i < G_N_ELEMENTS(sent_by_others); i++)
+		signal(sent_by_others[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -40,7 +49,9 @@ static bool prepare(const ExmChildProcess *process, pid_t parent)
 		return false;
 	if (process->own_group && setpgid(0, 0) < 0)
 		return false;
-	if (process->daemon && (setsid() < 0 || chdir("/") < 0))
+	if ((process->daemon || process->outlives_group) && setsid() < 0)
+		return false;
+	if (process->daemon && chdir("/") < 0)
 		return false;
 	if (process->kept_fds && !exm_fd_close_all_but(process->kept_fds))
 		return false;
@@ -67,28 +78,62 @@ static pid_t fork_blocked(void)
 	return pid;
 }
 
+static G_GNUC_NORETURN void tell_and_exit(int told)
+{
+	const int reason = errno;
+
+	(void)!write(told, &reason, sizeof(reason));
+	_exit(EXIT_NOT_STARTED);
+}
+
+/* Its end of the pipe closes when it is prepared, or killed. */
+static bool is_ready(int ready, pid_t pid, GError **error)
+{
+	int reason;
+
+	if (TEMP_FAILURE_RETRY(read(ready, &reason, sizeof(reason))) != sizeof(reason))
+		return true;
+	waitpid(pid, NULL, 0);
+	return exm_throw_errno(error, reason, "cannot prepare a forked process");
+}
+
 /**
  * exm_child_process_start() - Fork a process
  * @process: what it does, and what it inherits
  * @ret_pid: its id; the caller reaps it
  * @error:   SYSTEM
  *
- * It begins with all signals at their default action but those it ignores, and none blocked.
+ * It begins with all signals at their default action but those it ignores, and none blocked. It is
+ * all that @process says when this returns.
  */
 bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GError **error)
 {
 	const pid_t parent = getpid();
-	const pid_t pid = fork_blocked();
+	exm_autofd int ready = -1;
+	exm_autofd int told = -1;
+	int ends[2];
+	pid_t pid;
 
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return exm_throw_errno(error, errno, "cannot make a pipe");
+	ready = ends[0];
+	told = ends[1];
+	pid = fork_blocked();
 	if (pid < 0)
 		return exm_throw_errno(error, errno, "cannot fork");
 	if (pid == 0) {
 		if (!prepare(process, parent))
-			_exit(EXIT_NOT_STARTED);
+			tell_and_exit(told);
+		/* Unless it was closed with all others. */
+		if (!process->kept_fds) {
+			exm_fd_clear(&ready);
+			exm_fd_clear(&told);
+		}
 		run(process);
 	}
+	exm_fd_clear(&told);
 	*ret_pid = pid;
-	return true;
+	return is_ready(ready, pid, error);
 }
 
 /* Not the leader of its session, so that no terminal it opens becomes its own. */

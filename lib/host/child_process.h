@@ -11,6 +11,8 @@
  * @user:            passed to @work
  * @name:            its name, 15 bytes at most; NULL keeps this process's
  * @ignored_signals: signals that it ignores, ended by 0; NULL for none
+ * @outlives_group:  whether it has a session of its own and ignores every signal that a terminal, a
+ *                   limit or another program's kill(1) sends and that can be ignored
  * @kept_fds:        the only descriptors it keeps, in ascending order, ended by -1, where its
  * stdin, stdout and stderr are /dev/null unless they are among them; NULL keeps all
  * @death_signal:    the signal that it gets when this process ends; 0 for none
@@ -25,6 +27,7 @@ typedef struct {
 	const int *ignored_signals;
 	const int *kept_fds;
 	int death_signal;
+	bool outlives_group;
 	bool own_group;
 	bool daemon;
 } ExmChildProcess;

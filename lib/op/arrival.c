@@ -132,12 +132,11 @@ static void watch(void *user)
 
 static bool start_guard(Guest *guest, const char *state_directory, GError **error)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, 0 };
 	Watch guard = { .guest = guest, .state_directory = state_directory };
 	const ExmChildProcess process = {
 		.work = watch,
 		.user = &guard,
-		.ignored_signals = ignored,
+		.outlives_group = true,
 	};
 	bool started;
 	int ends[2];

@@ -72,12 +72,11 @@ static void guard(void *user)
 
 static bool start_guard(const ExmFreeze *freeze, pid_t *ret_pid, int *ret_reports, GError **error)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, 0 };
 	Guard user = { .freeze = freeze };
 	const ExmChildProcess process = {
 		.work = guard,
 		.user = &user,
-		.ignored_signals = ignored,
+		.outlives_group = true,
 	};
 	bool started;
 	int ends[2];

@@ -32,8 +32,9 @@ static const char usage[] =
 	"another program.  Output to our own stdout and stderr does not count.\n"
 	"\n"
 	"count   writes a line `KIND N` to the file REPORT for each kind of call\n"
-	"ACTION  of the Kth call of KIND: an errno's name, short (half of the bytes), or kill: SIGKILL\n"
-	"        for the process that made it, after the call.  REPORT gets a line that says which call\n"
+	"ACTION  of the Kth call of KIND: an errno's name, short (half of the bytes), kill: SIGKILL for\n"
+	"        the process that made it, after the call, or group: for the process group of COMMAND,\n"
+	"        as a terminal that is closed sends its signals.  REPORT gets a line that says which call\n"
 	"        it was, and stays empty where there was none; and a line `late` after SECONDS.\n";
 
 /* Which argument of a call says what it is about. */
@@ -96,6 +97,7 @@ enum action {
 	FAIL,
 	SHORT,
 	KILL,
+	KILL_GROUP,
 };
 
 static enum action action;
@@ -104,6 +106,7 @@ static long wanted;      /* its number, from 1 */
 static int error_number; /* with FAIL */
 static long counts[CALLS];
 static long seen;         /* calls of the kind */
+static pid_t group;       /* of the command */
 static bool met;          /* the call has been made: nobody is traced any more */
 static pid_t victim;      /* the process in that call, until it returns from it */
 static uint64_t old_size; /* with SHORT: what the call asked for */
@@ -298,6 +301,10 @@ static void on_exit_of_call(pid_t pid)
 		kill(pid, SIGKILL);
 		return;
 	}
+	if (action == KILL_GROUP) {
+		kill(-group, SIGKILL);
+		return;
+	}
 	registers = registers_of(pid);
 	if (action == FAIL)
 		registers.rax = (uint64_t)-error_number;
@@ -373,6 +380,7 @@ static pid_t start(char **command)
 		die("fork");
 	if (pid == 0) {
 		close(go[1]);
+		setpgid(0, 0);
 		(void)!read(go[0], &byte, 1);
 		execvp(command[0], command);
 		die(command[0]);
@@ -383,6 +391,7 @@ static pid_t start(char **command)
 		die("PTRACE_SEIZE");
 	close(go[0]);
 	close(go[1]);
+	group = pid;
 	return pid;
 }
 
@@ -455,7 +464,10 @@ static int run(char **command)
 
 static bool read_action(const char *text)
 {
-	action = strcmp(text, "short") == 0 ? SHORT : strcmp(text, "kill") == 0 ? KILL : FAIL;
+	action = strcmp(text, "short") == 0   ? SHORT
+	         : strcmp(text, "kill") == 0  ? KILL
+	         : strcmp(text, "group") == 0 ? KILL_GROUP
+	                                      : FAIL;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (strcmp(errors[i].name, text) == 0)
 			error_number = errors[i].number;

@@ -6,7 +6,7 @@
 #   set_command     sets the array $command
 #   check_done      after exit status 0: all is as the verb promises
 #   check_failed    after another: nothing has changed, and nothing is lost
-#   check_killed    after SIGKILL: either of both
+#   check_killed    after SIGKILL, of the process or of its group: either of both
 # A check calls `complain KIND TEXT` for what is not right.  Whatever it leaves is prepared anew.
 #
 # The order of the cases is drawn from $SEED, one of each kind of call and failure before the next, and
@@ -21,25 +21,25 @@ load ../integration/migrate
 load ../integration/pmem
 
 # Seconds that a verb may take.
-limit=10
+limit=${PATIENCE:-10}
 # What runs before the verb and is not traced: words.
 outside=()
 
 # Which failures a kind of call is given.
 actions() { # KIND
 	case $1 in
-	openat) echo EMFILE EIO ENOMEM ENOSPC EINTR kill ;;
-	write | pwrite) echo ENOSPC EIO EINTR short kill ;;
-	fsync | fdatasync) echo EIO ENOSPC EINTR kill ;;
-	rename | link) echo ENOSPC EIO ENOMEM kill ;;
-	ftruncate | fallocate | ficlone) echo ENOSPC EIO EINTR kill ;;
-	flock) echo EINTR ENOMEM EIO kill ;;
-	mmap) echo ENOMEM kill ;;
-	fork) echo EAGAIN ENOMEM kill ;;
-	execve) echo ENOMEM EIO kill ;;
-	socket) echo EMFILE ENOMEM kill ;;
-	connect) echo EINTR EAGAIN ENOMEM kill ;;
-	sendmsg | recvmsg) echo ENOMEM EIO EINTR short kill ;;
+	openat) echo EMFILE EIO ENOMEM ENOSPC EINTR kill group ;;
+	write | pwrite) echo ENOSPC EIO EINTR short kill group ;;
+	fsync | fdatasync) echo EIO ENOSPC EINTR kill group ;;
+	rename | link) echo ENOSPC EIO ENOMEM kill group ;;
+	ftruncate | fallocate | ficlone) echo ENOSPC EIO EINTR kill group ;;
+	flock) echo EINTR ENOMEM EIO kill group ;;
+	mmap) echo ENOMEM kill group ;;
+	fork) echo EAGAIN ENOMEM kill group ;;
+	execve) echo ENOMEM EIO kill group ;;
+	socket) echo EMFILE ENOMEM kill group ;;
+	connect) echo EINTR EAGAIN ENOMEM kill group ;;
+	sendmsg | recvmsg) echo ENOMEM EIO EINTR short kill group ;;
 	esac
 }
 
@@ -65,7 +65,7 @@ list_cases() {
 # Names and sizes of what the verb may not change. A log grows by itself, and a lock that is never removed is no
 # remains.
 snapshot() {
-	find "$memory" "$T/templates" "$T/claims" "$T/there" "$state" -mindepth 1 -name .exomem -prune -o \
+	find "$memory" "$T/templates" "$T/there" "$state" -mindepth 1 -name .exomem -prune -o \
 		-type f -not -name log -not -name .balance.lock -printf '%p %s\n' -o -type d -printf '%p\n' 2>/dev/null | sort
 }
 

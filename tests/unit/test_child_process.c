@@ -102,6 +102,45 @@ START_TEST(signals_are_reset_but_those_it_ignores)
 }
 END_TEST
 
+static void wait_for_byte(void *user)
+{
+	const Work *work = user;
+	char none;
+
+	tell(work->writer, getsid(0) == getpid() ? "leader" : "member");
+	(void)!read(work->foreign, &none, 1);
+}
+
+/* It is so when it has been started: the group may be killed at once. */
+START_TEST(it_outlives_its_group)
+{
+	static const int signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+		                       SIGALRM, SIGUSR1, SIGTSTP, SIGXCPU };
+	exm_autofd int reader = -1, writer = -1, held = -1, leash = -1;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	int status;
+	pid_t pid;
+	Work work;
+
+	make_pipe(&reader, &writer);
+	make_pipe(&held, &leash);
+	work = (Work){ writer, held };
+	ck_assert(exm_child_process_start(
+		&(ExmChildProcess){ .work = wait_for_byte, .user = &work, .outlives_group = true },
+		&pid, &error));
+	ck_assert_int_ne(getpgid(pid), getpgrp());
+	for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+		ck_assert_int_eq(kill(pid, signals[i]), 0);
+	tell(leash, "x");
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	exm_fd_clear(&writer);
+	text = read_text(reader);
+	ck_assert_str_eq(text, "leader");
+}
+END_TEST
+
 static void tell_descriptors(void *user)
 {
 	const Work *work = user;
@@ -183,6 +222,7 @@ Suite *child_process_suite(void)
 	TCase *tcase = tcase_create("child_process");
 
 	tcase_add_test(tcase, signals_are_reset_but_those_it_ignores);
+	tcase_add_test(tcase, it_outlives_its_group);
 	tcase_add_test(tcase, a_daemon_keeps_no_other_descriptors);
 	tcase_add_test(tcase, its_death_signal_reaches_it);
 	suite_add_tcase(suite, tcase);
