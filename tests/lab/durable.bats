@@ -125,7 +125,7 @@ assert_state_kept_on() { # TYPE
 assert_error_told_on() { # TYPE
 	local verb
 	use_disk "$1"
-	for verb in 'save web base' 'fork --keep web base' "migrate --to $T/state web"; do
+	for verb in 'save web base' 'fork --keep web base' "migrate --to $T/handover web"; do
 		rm -f "$memory"/qemu_back_mem.*
 		boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
 		sync
@@ -138,7 +138,7 @@ assert_error_told_on() { # TYPE
 		[ "$(vm list -q)" = web ]
 		[ "$(status_of web)" = running ]
 		assert_empty "$T/templates"
-		[ ! -e "$T/state" ]
+		[ ! -e "$T/handover" ]
 		vm stop --kill web
 		change_disk "linear /dev/vdc 0"
 		umount "$memory"
