@@ -270,19 +270,24 @@ void exm_memory_file_remove(const char *path)
 
 /**
  * exm_memory_file_discard() - Punch the memory of a dead guest out of its file
- * @path: the file
- * @size: bytes from its start
+ * @path:   the file
+ * @device: number of its file system
+ * @inode:  its number there
+ * @size:   bytes from its start
  *
  * Nothing happens where a template has come to count on the file, where another guest holds it, or
- * where it is not there any more.
+ * where it is not there any more, or another one is.
  */
-void exm_memory_file_discard(const char *path, uint64_t size)
+void exm_memory_file_discard(const char *path, uint64_t device, uint64_t inode, uint64_t size)
 {
 	g_autofree char *marker = g_strconcat(path, EXM_TEMPLATE_MARKER, NULL);
-	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat file;
 	bool taken;
 
-	if (fd < 0 || access(marker, F_OK) == 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
+	if (fd < 0 || fstat(fd, &file) < 0 || file.st_dev != device || file.st_ino != inode)
+		return;
+	if (access(marker, F_OK) == 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
 		return;
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
 }

@@ -16,7 +16,7 @@ void exm_memory_file_match(int from, int to);
 bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **error);
 bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error);
 void exm_memory_file_remove(const char *path);
-void exm_memory_file_discard(const char *path, uint64_t size);
+void exm_memory_file_discard(const char *path, uint64_t device, uint64_t inode, uint64_t size);
 bool exm_memory_file_give_name(int fd, const char *path, GError **error);
 bool exm_memory_file_link(pid_t pid, int fd_number, const char *path, bool *ret_linked,
                           GError **error);

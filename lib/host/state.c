@@ -211,7 +211,9 @@ static void discard_memory(const ExmVm *vm)
 
 		if (path && exm_json_get_bool(backend, "discard-data") &&
 		    !exm_json_get_bool(memory, "unnamed"))
-			exm_memory_file_discard(path, exm_json_get_uint(memory, "size"));
+			exm_memory_file_discard(path, exm_json_get_uint(memory, "device"),
+			                        exm_json_get_uint(memory, "inode"),
+			                        exm_json_get_uint(memory, "size"));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -175,6 +176,33 @@ static const char *parent_of(const ExmPlan *plan)
 	return template->parent;
 }
 
+/* The descriptor by which a step of the plan has this file; -1 where none has. */
+static int descriptor_of(const ExmPlan *plan, const char *path)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->fd >= 0 && g_strcmp0(step->path, path) == 0)
+			return step->fd;
+	}
+	return -1;
+}
+
+/* By what a file is known again when its path may have become another's. */
+static void identify_files(const ExmPlan *plan, ExmJson *memory)
+{
+	for (size_t i = 0; i < json_object_array_length(memory); i++) {
+		ExmJson *item = json_object_array_get_idx(memory, i);
+		const int fd = descriptor_of(plan, exm_json_get_string(item, "path"));
+		struct stat file;
+
+		if (fd < 0 || fstat(fd, &file) < 0)
+			continue;
+		exm_json_set_uint(item, "device", file.st_dev);
+		exm_json_set_uint(item, "inode", file.st_ino);
+	}
+}
+
 static bool record_guest(const Actor *actor, const ExmStep *step, GError **error)
 {
 	const ExmPlan *plan = actor->plan;
@@ -197,6 +225,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->command = g_strdupv(plan->command);
 	vm->argv = g_strdupv((char **)plan->argv->pdata);
 	vm->memory = exm_plan_memory_to_json(plan);
+	identify_files(plan, vm->memory);
 	vm->pmem = plan->pmem->len ? exm_plan_pmem_to_json(plan) : NULL;
 	vm->template_path = plan->kept ? g_strdup(plan->template->directory) : NULL;
 	vm->parent = g_strdup(parent_of(plan));

@@ -456,6 +456,18 @@ make_sleeper() {
 	assert_guests
 }
 
+@test "another file at the path of a killed guest's memory is not punched" {
+	need_qemu
+	detach --name web $tiny -mem-path "$memory,mode=create,discard=on,anyfs" -serial stdio
+	wait_for "$state/web/log" 'tiny: up'
+	kill_guest web
+	mv "$memory/$file" "$T/moved"
+	tr '\0' x </dev/zero | head -c 64M >"$memory/$file"
+	sum=$(sha256sum <"$memory/$file")
+	[ "$(vm clean)" = web ]
+	[ "$(sha256sum <"$memory/$file")" = "$sum" ]
+}
+
 @test "a guest that ends by itself leaves nothing behind the next command" {
 	need_qemu
 	detach --name web $tiny -serial stdio
