@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/state.h"
 
 /* How many may wait while QEMU talks to another one. */
 #define QUEUE_LENGTH 16
@@ -64,11 +65,37 @@ bool exm_control_check(const ExmVm *vm, GError **error)
 	                 vm->name, vm->name);
 }
 
+static bool is_process(const ExmVm *vm, pid_t pid)
+{
+	uint64_t start_time;
+
+	return (uint64_t)pid == vm->pid &&
+	       (!exm_state_start_time(pid, &start_time, NULL) || start_time == vm->start_time);
+}
+
+/* A guest may have ended since its record was read, and another one may have its name and directory. */
+static bool check_peer(const ExmVm *vm, int fd, const char *path, GError **error)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return exm_throw_errno(error, errno, "ask who listens on '%s'", path);
+	/* Not recorded yet, or of a process that has no number in this pid namespace. */
+	return vm->pid == 0 || peer.pid == 0 || is_process(vm, peer.pid) ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "guest '%s' (pid %d) has ended: pid %d listens on '%s'", vm->name,
+	                 (int)vm->pid, (int)peer.pid, path);
+}
+
 /**
  * exm_control_connect() - Connect to a socket of a guest
  * @vm:          the guest
  * @socket_name: EXM_VM_CONSOLE or another one
- * @error:       STATE where the guest has no such socket, SYSTEM where it has no directory any more
+ * @error:       STATE where the guest has no such socket, or another process has; SYSTEM where it
+ * has no directory any more
+ *
+ * The process that listens is the guest's, whose number does not change when it becomes QEMU.
  *
  * Return: a descriptor (transfer full), or -1.
  */
@@ -90,6 +117,8 @@ int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error
 		          vm->name, path, strerror(errno));
 		return -1;
 	}
+	if (!check_peer(vm, fd, path, error))
+		return -1;
 	if (fcntl(fd, F_SETFL, 0) < 0) {
 		exm_throw_errno(error, errno, "prepare the socket of guest '%s'", vm->name);
 		return -1;
