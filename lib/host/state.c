@@ -538,23 +538,32 @@ void exm_state_release(const char *directory)
 }
 
 /**
- * exm_state_exchange() - Let two guests change places
+ * exm_state_exchange() - Let a guest's successor change places with it
  * @state_directory: where guests' directories are
- * @one:             name of a directory there
- * @other:           name of another one
- * @error:           SYSTEM; nothing has changed
+ * @successor:       name of its directory there
+ * @vm:              the guest
+ * @error:           STATE where another guest has its name by now; SYSTEM; nothing has changed
  *
  * All at once: what stood in a guest's directory, its sockets, lock and record, is another's then.
  */
-bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
+bool exm_state_exchange(const char *state_directory, const char *successor, const ExmVm *vm,
                         GError **error)
 {
 	g_auto(Root) root = { .fd = -1 };
+	g_autoptr(ExmVm) now = NULL;
 
 	if (!lock_root(state_directory, &root, error))
 		return false;
-	return renameat2(root.fd, one, root.fd, other, RENAME_EXCHANGE) == 0 ||
-	       exm_throw_errno(error, errno, "exchange '%s' and '%s' in '%s'", one, other,
+	now = read_written(root.fd, state_directory, vm->name, error);
+	if (!now)
+		return false;
+	if (now->pid != vm->pid || now->start_time != vm->start_time)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "guest '%s' (pid %d) has ended, and another one has its name "
+		                 "(pid %d)",
+		                 vm->name, (int)vm->pid, (int)now->pid);
+	return renameat2(root.fd, successor, root.fd, vm->name, RENAME_EXCHANGE) == 0 ||
+	       exm_throw_errno(error, errno, "exchange '%s' and '%s' in '%s'", successor, vm->name,
 	                       state_directory);
 }
 

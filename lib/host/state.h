@@ -32,7 +32,7 @@ bool exm_state_claim(const char *directory, int fd_number, int *ret_fd, GError *
 void exm_state_sweep(const char *state_directory);
 bool exm_state_clean(const char *state_directory, bool dry_run, ExmRemains *remains, GError **error);
 void exm_state_release(const char *directory);
-bool exm_state_exchange(const char *state_directory, const char *one, const char *other,
+bool exm_state_exchange(const char *state_directory, const char *successor, const ExmVm *vm,
                         GError **error);
 bool exm_state_record(const ExmVm *vm, GError **error);
 void exm_state_record_loss(const ExmVm *vm, const char *reason);

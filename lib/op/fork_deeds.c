@@ -322,7 +322,7 @@ static bool take_place(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	    !exm_qmp_migration_wait(fork->heir.qmp, error))
 		return false;
 	hand_on_log(freeze, heir);
-	if (!exm_state_exchange(freeze->state_directory, name, freeze->plan->vm->name, error))
+	if (!exm_state_exchange(freeze->state_directory, name, freeze->plan->vm, error))
 		return false;
 	if (!exm_load_resume(&fork->heir, &time, error)) {
 		/* Who settles this has to talk to it, and QEMU talks to one at a time. */

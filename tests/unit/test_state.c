@@ -72,10 +72,11 @@ START_TEST(heir_takes_the_place)
 	g_autoptr(GError) error = NULL;
 	exm_autofd int old = start_guest("web", 600, OLD);
 	G_GNUC_UNUSED exm_autofd int heir = start_guest("web.heir-1a2b", 601, NEW);
+	g_autoptr(ExmVm) guest = facts_guest(OLD);
 	g_autoptr(ExmVm) found = NULL;
 
 	assert_text_and_free(list_guests(), "web:42 web.heir-1a2b:43");
-	ck_assert(exm_state_exchange(folder, "web.heir-1a2b", "web", &error));
+	ck_assert(exm_state_exchange(folder, "web.heir-1a2b", guest, &error));
 	assert_no_error(error);
 	assert_text_and_free(list_guests(), "web:43 web.heir-1a2b:42");
 	found = exm_state_find(folder, "web", &error);
@@ -92,10 +93,26 @@ START_TEST(no_exchange_with_nobody)
 {
 	g_autoptr(GError) error = NULL;
 	G_GNUC_UNUSED exm_autofd int old = start_guest("web", 600, OLD);
+	g_autoptr(ExmVm) guest = facts_guest(OLD);
 
-	ck_assert(!exm_state_exchange(folder, "heir", "web", &error));
+	ck_assert(!exm_state_exchange(folder, "heir", guest, &error));
 	assert_error(error, EXM_ERROR_SYSTEM, "exchange 'heir' and 'web' in '");
 	assert_text_and_free(list_guests(), "web:42");
+}
+END_TEST
+
+/* Another process than that which was forked, or the same number in another life. */
+START_TEST(no_exchange_with_another_of_that_name)
+{
+	static const char *const gone[] = { "{'pid': 41}", "{'pid': 42, 'start-time': 1}" };
+	g_autoptr(GError) error = NULL;
+	G_GNUC_UNUSED exm_autofd int old = start_guest("web", 600, OLD);
+	G_GNUC_UNUSED exm_autofd int heir = start_guest("web.heir-1a2b", 601, NEW);
+	g_autoptr(ExmVm) guest = facts_guest(gone[_i]);
+
+	ck_assert(!exm_state_exchange(folder, "web.heir-1a2b", guest, &error));
+	assert_error(error, EXM_ERROR_STATE, "has ended, and another one has its name (pid 42)");
+	assert_text_and_free(list_guests(), "web:42 web.heir-1a2b:43");
 }
 END_TEST
 
@@ -237,6 +254,7 @@ Suite *state_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, heir_takes_the_place);
 	tcase_add_test(tests, no_exchange_with_nobody);
+	tcase_add_loop_test(tests, no_exchange_with_another_of_that_name, 0, 2);
 	tcase_add_test(tests, the_copy_of_a_shorter_record_is_whole);
 	tcase_add_test(tests, the_first_loss_is_written_down);
 	tcase_add_loop_test(tests, names_of_own_files, 0, G_N_ELEMENTS(names));
