@@ -209,7 +209,8 @@ static char *make_scope(const char *name, uint64_t bytes, GError **error)
 	limit = g_build_filename(group, "memory.high", NULL);
 	if (access(limit, F_OK) < 0) {
 		exm_throw(error, EXM_ERROR_UNSUPPORTED,
-		          "'%s': %s: systemd limits no memory there: leave '--cow-budget' out",
+		          "cannot limit memory by '%s': %s; omit '--cow-budget' to start without a "
+		          "limit",
 		          limit, g_strerror(errno));
 		return NULL;
 	}

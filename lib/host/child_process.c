@@ -18,7 +18,7 @@
 #define EXIT_NOT_STARTED 127
 
 /* The handlers of the process that forked are not for this one. */
-/* What would end or stop a process (signal(7)) and is no fault of its own. */
+/* Signals that end or stop a process and that a terminal, a limit or kill(1) sends (signal(7)). */
 static const int sent_by_others[] = {
 	SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,   SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP,
 	SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT,

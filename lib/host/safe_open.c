@@ -52,16 +52,16 @@ bool exm_safe_others_may_write(const struct stat *status)
 }
 
 /* The first reason counts. In a sticky directory nobody renames what is another's. */
-static void look_for_stranger(const struct stat *status, const char *path, char **stranger)
+static void note_distrust(const struct stat *status, const char *path, char **distrust)
 {
 	const bool sticky = S_ISDIR(status->st_mode) && (status->st_mode & S_ISVTX);
 
-	if (*stranger)
+	if (*distrust)
 		return;
 	if (status->st_uid != 0 && status->st_uid != geteuid())
-		*stranger = g_strdup_printf("'%s' belongs to another user", path);
+		*distrust = g_strdup_printf("'%s' belongs to another user", path);
 	else if (!S_ISLNK(status->st_mode) && !sticky && exm_safe_others_may_write(status))
-		*stranger = g_strdup_printf("others can write to '%s'", path);
+		*distrust = g_strdup_printf("others can write to '%s'", path);
 }
 
 static bool start_over(Walk *walk)
@@ -91,7 +91,7 @@ static bool follow(Walk *walk, int link)
 	return *target != '/' || start_over(walk);
 }
 
-static bool enter(Walk *walk, const char *name, char **stranger)
+static bool enter(Walk *walk, const char *name, char **distrust)
 {
 	exm_autofd int fd = openat(walk->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	g_autofree char *path = g_strdup_printf("%s/%s", walk->done->str, name);
@@ -99,7 +99,7 @@ static bool enter(Walk *walk, const char *name, char **stranger)
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return false;
-	look_for_stranger(&status, path, stranger);
+	note_distrust(&status, path, distrust);
 	if (S_ISLNK(status.st_mode))
 		return follow(walk, fd);
 	g_string_assign(walk->done, path);
@@ -121,14 +121,14 @@ static char *next_name(Walk *walk)
 	return name;
 }
 
-static bool walk_all(Walk *walk, char **stranger)
+static bool walk_all(Walk *walk, char **distrust)
 {
 	while (true) {
 		g_autofree char *name = next_name(walk);
 
 		if (!name)
 			return true;
-		if (strcmp(name, ".") != 0 && !enter(walk, name, stranger))
+		if (strcmp(name, ".") != 0 && !enter(walk, name, distrust))
 			return false;
 	}
 }
@@ -136,7 +136,7 @@ static bool walk_all(Walk *walk, char **stranger)
 /**
  * exm_safe_open_directory() - Open a directory, and look who could have changed its path
  * @path:     of it; links in it are followed
- * @stranger: (transfer full): who else than root and this user could have put there what is there
+ * @distrust: (transfer full): who else than root and this user could have put there what is there
  *            now, as the beginning of a message; stays where it is set already, or nobody could
  * @error:    SYSTEM
  *
@@ -144,7 +144,7 @@ static bool walk_all(Walk *walk, char **stranger)
  *
  * Return: a descriptor (transfer full), close-on-exec; -1 with @error set, and errno.
  */
-int exm_safe_open_directory(const char *path, char **stranger, GError **error)
+int exm_safe_open_directory(const char *path, char **distrust, GError **error)
 {
 	g_auto(Walk) walk = {
 		.at = -1,
@@ -153,7 +153,7 @@ int exm_safe_open_directory(const char *path, char **stranger, GError **error)
 	};
 	int fd = -1;
 
-	if (start_over(&walk) && walk_all(&walk, stranger))
+	if (start_over(&walk) && walk_all(&walk, distrust))
 		fd = openat(walk.at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		const int reason = errno;
@@ -203,14 +203,14 @@ static bool open_regular(int directory, const char *path, int *ret_fd, struct st
  * @directory: descriptor of the directory
  * @path:      of the file, whose last component is its name there; a symbolic link is none
  * @max:       bytes that it may have
- * @stranger:  as for exm_safe_open_directory()
+ * @distrust:  as for exm_safe_open_directory()
  * @error:     STATE where it is no regular file, a link, or too large; SYSTEM
  *
  * A FIFO, a device and an endless file cost no time.
  *
  * Return: what was read (transfer full), or NULL.
  */
-GString *exm_safe_read(int directory, const char *path, size_t max, char **stranger, GError **error)
+GString *exm_safe_read(int directory, const char *path, size_t max, char **distrust, GError **error)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 	exm_autofd int fd = -1;
@@ -218,6 +218,6 @@ GString *exm_safe_read(int directory, const char *path, size_t max, char **stran
 
 	if (!open_regular(directory, path, &fd, &status, error))
 		return NULL;
-	look_for_stranger(&status, path, stranger);
+	note_distrust(&status, path, distrust);
 	return read_up_to(fd, path, max, text, error) ? g_steal_pointer(&text) : NULL;
 }

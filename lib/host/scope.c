@@ -63,15 +63,15 @@ static bool call(const char *const *argv, const char *unit, GError **error)
 		return false;
 	if (!exm_process_wait(process, PATIENCE_MS, &status))
 		return exm_throw(error, EXM_ERROR_SYSTEM,
-		                 "scope '%s': systemd did not answer within %d s: leave "
-		                 "'--cow-budget' out",
+		                 "cannot start scope '%s': systemd has not answered within %d s; "
+		                 "omit '--cow-budget' to start without a limit",
 		                 unit, PATIENCE_MS / 1000);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
 	answer = lseek(output, 0, SEEK_SET) < 0 ? NULL : read_answer(output);
 	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
-	                 "scope '%s': systemd refuses it (%s): leave '--cow-budget' out", unit,
-	                 answer ? answer : "busctl gives no reason");
+	                 "cannot start scope '%s': %s; omit '--cow-budget' to start without a limit",
+	                 unit, answer ? answer : "busctl gives no reason");
 }
 
 /**

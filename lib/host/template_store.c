@@ -199,11 +199,11 @@ void exm_template_store_unhide(const char *directory)
 }
 
 /* The text of a manifest (transfer full), and who may have written it. */
-static GString *read_manifest(const char *directory, char **stranger, GError **error)
+static GString *read_manifest(const char *directory, char **distrust, GError **error)
 {
 	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
 	g_autoptr(GError) reason = NULL;
-	exm_autofd int fd = exm_safe_open_directory(directory, stranger, &reason);
+	exm_autofd int fd = exm_safe_open_directory(directory, distrust, &reason);
 	const bool missing = (fd < 0 || faccessat(fd, EXM_TEMPLATE_MANIFEST, F_OK, 0) < 0) &&
 	                     (errno == ENOENT || errno == ENOTDIR);
 
@@ -214,7 +214,7 @@ static GString *read_manifest(const char *directory, char **stranger, GError **e
 	else if (fd < 0)
 		g_propagate_error(error, g_steal_pointer(&reason));
 	else
-		return exm_safe_read(fd, path, MANIFEST_MAX, stranger, error);
+		return exm_safe_read(fd, path, MANIFEST_MAX, distrust, error);
 	return NULL;
 }
 
@@ -227,8 +227,8 @@ static GString *read_manifest(const char *directory, char **stranger, GError **e
  */
 ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 {
-	g_autofree char *stranger = NULL;
-	g_autoptr(GString) text = read_manifest(directory, &stranger, error);
+	g_autofree char *distrust = NULL;
+	g_autoptr(GString) text = read_manifest(directory, &distrust, error);
 	g_autoptr(GError) reason = NULL;
 	g_autoptr(ExmJson) json = NULL;
 	ExmTemplate *template;
@@ -243,7 +243,7 @@ ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 	}
 	template = exm_template_from_json(json, directory, error);
 	if (template)
-		template->stranger = g_steal_pointer(&stranger);
+		template->distrust = g_steal_pointer(&distrust);
 	/* One that was renamed is called as its directory is by now; a guest keeps its name. */
 	if (template && !template->uuid) {
 		g_free(template->name);

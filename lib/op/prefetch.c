@@ -86,8 +86,15 @@ static bool take_template(Subject *subject, const char *directory, GError **erro
 {
 	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
 
-	if (!template || !exm_template_check_stranger(template, false, error))
+	if (!template)
 		return false;
+	if (template->distrust) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "%s: cannot use the recording of template '%s': do it as its owner, or "
+		          "by 'exomem clone --prefetch --trust'",
+		          template->distrust, directory);
+		return false;
+	}
 	subject->blank = exm_prefetch_of_template(template, page_size());
 	subject->paths = paths_of(template);
 	subject->path = exm_template_path(template, EXM_TEMPLATE_PREFETCH);

@@ -50,7 +50,7 @@ static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *
 		          directory);
 		return NULL;
 	}
-	if (!exm_template_check_stranger(handover, request->trust, error))
+	if (!exm_template_check_trust(handover, request->trust, error))
 		return NULL;
 	exm_receive_map_paths(handover, request->path_maps);
 	return g_steal_pointer(&handover);

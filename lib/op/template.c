@@ -66,7 +66,7 @@ ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *so
 	g_autoptr(ExmTemplateUse) use = g_new0(ExmTemplateUse, 1);
 
 	use->template = exm_template_store_read(directory, error);
-	if (!use->template || !exm_template_check_stranger(use->template, trust, error))
+	if (!use->template || !exm_template_check_trust(use->template, trust, error))
 		return NULL;
 	use->caps = exm_op_probe(sources->qemu ? sources->qemu : use->template->qemu,
 	                         sources->cache_directory, false, NULL, error);
@@ -284,9 +284,10 @@ static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk
 /* What a manifest of another user names is not removed. */
 static bool check_own(const ExmTemplate *template, GError **error)
 {
-	return !template->stranger ||
-	       exm_throw(error, EXM_ERROR_STATE, "%s: template '%s' is removed by who made it",
-	                 template->stranger, template->directory);
+	return !template->distrust ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "%s: cannot remove template '%s': remove it as its owner",
+	                 template->distrust, template->directory);
 }
 
 static bool check_no_heir(const ExmTemplate *template, const char *directory, GError **error)

@@ -126,20 +126,20 @@ bool exm_template_makes_file(const char *name)
 }
 
 /**
- * exm_template_check_stranger() - Whether a template's command line may be run
+ * exm_template_check_trust() - Whether a template's command line may be run
  * @template: as it was read
  * @trust:    the user says so
  * @error:    STATE where another user may have written it
  *
  * For before anything of it is: it names the QEMU that is asked what it can do.
  */
-bool exm_template_check_stranger(const ExmTemplate *template, bool trust, GError **error)
+bool exm_template_check_trust(const ExmTemplate *template, bool trust, GError **error)
 {
-	return trust || !template->stranger ||
+	return trust || !template->distrust ||
 	       exm_throw(error, EXM_ERROR_STATE,
-	                 "%s, and the command line of '%s' may run programs: look at it by 'exomem "
-	                 "template show', then say '--trust'",
-	                 template->stranger, template->directory);
+	                 "%s, and the command line of '%s' may run programs: check it with 'exomem "
+	                 "template show'; 'exomem clone' and 'exomem receive' have '--trust'",
+	                 template->distrust, template->directory);
 }
 
 /**
@@ -150,7 +150,7 @@ void exm_template_free(ExmTemplate *template)
 {
 	if (!template)
 		return;
-	g_free(template->stranger);
+	g_free(template->distrust);
 	g_free(template->directory);
 	exm_record_free(&layout, template);
 }

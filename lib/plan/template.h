@@ -99,7 +99,7 @@ typedef struct {
  * @resting:           its user had paused it
  * @boot_id:           of a template whose memory does not outlive a restart of the host: the boot
  * in which it was saved; else NULL
- * @stranger:          who else than root and this user may have written the manifest, as
+ * @distrust:          who else than root and this user may have written the manifest, as
  * exm_safe_open_directory() says it; NULL for nobody, and never in JSON
  */
 typedef struct {
@@ -132,12 +132,12 @@ typedef struct {
 	uint64_t index;
 	bool resting;
 	char *boot_id;
-	char *stranger;
+	char *distrust;
 } ExmTemplate;
 
 ExmTemplate *exm_template_new(void);
 bool exm_template_makes_file(const char *name);
-bool exm_template_check_stranger(const ExmTemplate *template, bool trust, GError **error);
+bool exm_template_check_trust(const ExmTemplate *template, bool trust, GError **error);
 void exm_template_free(ExmTemplate *template);
 ExmTemplateMemory *exm_template_add_memory(ExmTemplate *template);
 ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template);

@@ -118,7 +118,7 @@ assert_gone() { # GROUP
 	systemctl stop dbus.socket dbus.service
 	run vm clone --detach --cow-budget 48M web
 	systemctl start dbus.socket
-	assert_refused 3 "systemd refuses it (Failed to connect to bus: "
+	assert_refused 3 "': Failed to connect to bus: "
 	[ -z "$(vm list -q)" ]
 	[ ! -e "$state/web-1" ]
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_safe_open.c - lib/host/safe_open.c; what other users own is in integration/stranger.bats */
+/* test_safe_open.c - lib/host/safe_open.c; what other users own is in integration/untrusted.bats */
 
 #include "host/safe_open.h"
 
@@ -51,7 +51,7 @@ END_TEST
 /* Names in a folder: what is opened through them, and what is said of who could change it. */
 static const struct {
 	const char *name;
-	const char *stranger;
+	const char *distrust;
 } paths[] = {
 	{ "a", NULL },        { "a/./b/..//b", NULL },
 	{ "relative", NULL }, { "absolute", NULL },
@@ -114,22 +114,22 @@ static void remove_tree(void)
 START_TEST(a_path_is_followed_and_looked_at)
 {
 	g_autofree char *path = g_build_filename(folder, paths[_i].name, NULL);
-	g_autofree char *stranger = NULL;
+	g_autofree char *distrust = NULL;
 	g_autoptr(GError) error = NULL;
 	exm_autofd int fd = -1;
 	struct stat wanted, opened;
 
 	make_tree();
-	fd = exm_safe_open_directory(path, &stranger, &error);
+	fd = exm_safe_open_directory(path, &distrust, &error);
 	assert_no_error(error);
 	ck_assert_int_eq(fstat(fd, &opened), 0);
 	ck_assert_int_eq(stat(path, &wanted), 0);
 	ck_assert_uint_eq(opened.st_ino, wanted.st_ino);
-	if (paths[_i].stranger)
-		ck_assert_msg(stranger && g_str_has_prefix(stranger, paths[_i].stranger), "%s",
-		              stranger ? stranger : "nobody");
+	if (paths[_i].distrust)
+		ck_assert_msg(distrust && g_str_has_prefix(distrust, paths[_i].distrust), "%s",
+		              distrust ? distrust : "nobody");
 	else
-		ck_assert_msg(!stranger, "%s", stranger);
+		ck_assert_msg(!distrust, "%s", distrust);
 	remove_tree();
 }
 END_TEST
@@ -147,12 +147,12 @@ static const struct {
 START_TEST(where_there_is_no_directory)
 {
 	g_autofree char *path = g_build_filename(folder, no_paths[_i].name, NULL);
-	g_autofree char *stranger = NULL;
+	g_autofree char *distrust = NULL;
 	g_autoptr(GError) error = NULL;
 	int fd, errnum;
 
 	make_tree();
-	fd = exm_safe_open_directory(path, &stranger, &error);
+	fd = exm_safe_open_directory(path, &distrust, &error);
 	errnum = errno;
 	remove_tree();
 	ck_assert_int_eq(fd, -1);
@@ -165,23 +165,23 @@ START_TEST(a_small_file_is_read_and_a_large_one_is_not)
 {
 	g_autofree char *path = g_build_filename(folder, "file", NULL);
 	exm_autofd int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	g_autofree char *stranger = NULL;
+	g_autofree char *distrust = NULL;
 	g_autoptr(GString) whole = NULL;
 	g_autoptr(GString) again = NULL;
 	g_autoptr(GError) error = NULL;
 
 	ck_assert(g_file_set_contents(path, "1234", 4, NULL));
-	whole = exm_safe_read(fd, path, 4, &stranger, &error);
+	whole = exm_safe_read(fd, path, 4, &distrust, &error);
 	assert_no_error(error);
 	ck_assert_str_eq(whole->str, "1234");
 	ck_assert_uint_eq(whole->len, 4);
-	ck_assert_ptr_null(stranger);
-	ck_assert_ptr_null(exm_safe_read(fd, path, 3, &stranger, &error));
+	ck_assert_ptr_null(distrust);
+	ck_assert_ptr_null(exm_safe_read(fd, path, 3, &distrust, &error));
 	assert_error(error, EXM_ERROR_STATE, "is larger than 3 bytes");
 	ck_assert_int_eq(chmod(path, 0666), 0);
-	again = exm_safe_read(fd, path, 4, &stranger, NULL);
+	again = exm_safe_read(fd, path, 4, &distrust, NULL);
 	ck_assert_ptr_nonnull(again);
-	ck_assert_ptr_nonnull(strstr(stranger, "others can write to '"));
+	ck_assert_ptr_nonnull(strstr(distrust, "others can write to '"));
 	g_unlink(path);
 }
 END_TEST

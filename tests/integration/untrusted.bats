@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# stranger.bats - what another user has put where root finds it: nothing of it is run, no file that it
+# untrusted.bats - what another user has put where root finds it: nothing of it is run, no file that it
 # names is removed, and nothing waits for it.
 
 # Words are split on purpose; bats, helper.bash and template.bash set the other variables.
@@ -96,7 +96,7 @@ assert_not_run() { # COMMAND...
 		sed "s/\"MTIME\"/$mtime/g" >"$T/manifest"
 	cat "$T/manifest" >"$theirs/web/manifest.json"
 	run vm template remove "$theirs/web"
-	assert_refused 5 "is removed by who made it"
+	assert_refused 5 "remove it as its owner"
 	[ "$(cat "$T/secret")" = secret ]
 	[ -e "$theirs/web/manifest.json" ]
 	# Nor what a manifest of our own names, and no save has marked.
