@@ -208,7 +208,8 @@ static bool remove_one(const char *directory, GError **error)
 	g_autofree char *state_directory = NULL;
 
 	return exm_state_directory(opt.state_directory, &state_directory, error) &&
-	       exm_op_template_remove(directory, state_directory, opt.force, error);
+	       exm_op_template_remove(directory, state_directory, opt.force, exm_output_warning,
+	                              error);
 }
 
 static const struct {

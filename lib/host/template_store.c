@@ -119,14 +119,12 @@ static ExmDirectory *open_followed(const char *directory)
 }
 
 /**
- * exm_template_store_remove() - Remove a template's directory and what exomem made in it
+ * exm_template_store_remove_files() - Remove what exomem made in a template's directory
  * @directory: the directory, which may be half made or not there
  * @error:     as exm_throw_errno() sets it: the manifest is there yet, where it was, so that the
  * removal can be repeated
- *
- * A file that exomem did not make stays, and the directory around it.
  */
-bool exm_template_store_remove(const char *directory, GError **error)
+bool exm_template_store_remove_files(const char *directory, GError **error)
 {
 	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
 	g_autoptr(ExmDirectory) entries = open_followed(directory);
@@ -144,10 +142,39 @@ bool exm_template_store_remove(const char *directory, GError **error)
 		    exm_template_makes_file(entry->d_name))
 			done = exm_file_remove(path, done ? error : NULL) && done;
 	}
-	if (!done || !exm_file_remove(manifest, error))
-		return false;
-	rmdir(directory);
-	return true;
+	return done && exm_file_remove(manifest, error);
+}
+
+/**
+ * exm_template_store_remove_directory() - Remove a template's directory, which has nothing more in it
+ * @directory: the directory, or a link to it, which stays; none of its files may be open: NFS and
+ * FUSE keep those that are, by another name
+ * @error:     as exm_throw_errno() sets it
+ *
+ * Where files are left in it that exomem did not make, it stays.
+ */
+bool exm_template_store_remove_directory(const char *directory, GError **error)
+{
+	g_autofree char *path = realpath(directory, NULL);
+
+	if (!path || rmdir(path) == 0)
+		return true;
+	return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ||
+	       exm_throw_errno(error, errno, "remove directory '%s'", path);
+}
+
+/**
+ * exm_template_store_remove_empty() - Remove an empty directory, which a killed removal may have left
+ * @directory: the directory
+ *
+ * Return: whether it was one, of this user, and is gone.
+ */
+bool exm_template_store_remove_empty(const char *directory)
+{
+	struct stat status;
+
+	return lstat(directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       status.st_uid == geteuid() && rmdir(directory) == 0;
 }
 
 /**
@@ -156,7 +183,8 @@ bool exm_template_store_remove(const char *directory, GError **error)
  */
 void exm_template_store_abandon(const char *temporary)
 {
-	exm_template_store_remove(temporary, NULL);
+	if (exm_template_store_remove_files(temporary, NULL))
+		exm_template_store_remove_directory(temporary, NULL);
 }
 
 /**
@@ -352,10 +380,11 @@ bool exm_template_store_mark(const char *memory_file, const char *name, GError *
 /**
  * exm_template_store_unmark() - Take such a mark away
  * @memory_file: its path
+ * @error:       as exm_throw_errno() sets it: the mark is still there
  */
-void exm_template_store_unmark(const char *memory_file)
+bool exm_template_store_unmark(const char *memory_file, GError **error)
 {
 	g_autofree char *path = g_strconcat(memory_file, EXM_TEMPLATE_MARKER, NULL);
 
-	unlink(path);
+	return exm_file_remove(path, error);
 }

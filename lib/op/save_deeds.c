@@ -542,7 +542,7 @@ static void unmark_file(const ExmFreeze *freeze, const ExmStep *step)
 	if (block->namespace)
 		mark_device(block, NULL, NULL);
 	else
-		exm_template_store_unmark(step->path);
+		exm_template_store_unmark(step->path, NULL);
 }
 
 static bool is_known_again(const char *path)

@@ -248,13 +248,36 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 	exm_state_sweep(state_directory);
 }
 
-/* In the template's directory, or marked as a template's when it was saved. */
-static bool is_proven(const char *path, const ExmFileFacts *file)
+static void warn_of_other(ExmWarn warn, const char *path)
 {
-	return !strchr(path, '/') || file->template_name;
+	g_autofree char *text =
+		g_strdup_printf("'%s' stays: it is not the file that was saved", path);
+
+	warn(text);
 }
 
-static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, GError **error)
+/*
+ * In the template's directory, or marked as a template's when it was saved. The manifest has 0 for
+ * what does not identify a file where it is (exm_mount_identifies_files()).
+ */
+static bool is_memory(const ExmTemplateMemory *memory, const ExmFileFacts *file)
+{
+	return file->size == memory->size && (!memory->inode || file->inode == memory->inode) &&
+	       (!memory->mtime || file->mtime == memory->mtime) &&
+	       (!strchr(memory->path, '/') || file->template_name);
+}
+
+static bool is_disk(const ExmTemplateDisk *disk, const ExmFileFacts *file)
+{
+	const bool inside = !strchr(disk->path, '/');
+
+	return file->size == disk->length &&
+	       (disk->inode ? file->inode == disk->inode : inside) &&
+	       (disk->mtime ? file->mtime == disk->mtime : inside);
+}
+
+static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, ExmWarn warn,
+                          GError **error)
 {
 	g_autofree char *path = exm_template_path(template, memory->path);
 	g_autoptr(ExmFileFacts) file = exm_file_look(path);
@@ -262,23 +285,44 @@ static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *
 	/* Its namespace stays the guest's that was saved. */
 	if (memory->namespace)
 		return true;
-	/* A file of that name that is not this template's is somebody else's by now. */
-	if (file->exists && (file->inode != memory->inode || file->size != memory->size ||
-	                     file->mtime != memory->mtime || !is_proven(memory->path, file)))
+	if (file->exists && !is_memory(memory, file)) {
+		warn_of_other(warn, path);
 		return true;
-	if (!exm_file_remove(path, error))
-		return false;
-	exm_template_store_unmark(path);
-	return true;
+	}
+	return exm_file_remove(path, error) && exm_template_store_unmark(path, error);
 }
 
-static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk, GError **error)
+static bool remove_disk(const ExmTemplate *template, const ExmTemplateDisk *disk, ExmWarn warn,
+                        GError **error)
 {
 	g_autofree char *path = exm_template_path(template, disk->path);
 	g_autoptr(ExmFileFacts) file = exm_file_look(path);
 
-	return !disk->own || file->inode != disk->inode || file->size != disk->length ||
-	       file->mtime != disk->mtime || exm_file_remove(path, error);
+	if (!disk->own || !file->exists)
+		return true;
+	if (is_disk(disk, file))
+		return exm_file_remove(path, error);
+	warn_of_other(warn, path);
+	return true;
+}
+
+static bool remove_files(const ExmTemplate *template, ExmWarn warn, GError **error)
+{
+	for (guint i = 0; i < template->memory->len; i++)
+		if (!remove_memory(template, template->memory->pdata[i], warn, error))
+			return false;
+	for (guint i = 0; i < template->disks->len; i++)
+		if (!remove_disk(template, template->disks->pdata[i], warn, error))
+			return false;
+	return exm_template_store_remove_files(template->directory, error);
+}
+
+static void warn_of_rest(ExmWarn warn, const char *directory)
+{
+	g_autofree char *text = g_strdup_printf(
+		"'%s' stays: it has files that exomem did not make", directory);
+
+	warn(text);
 }
 
 /* What a manifest of another user names is not removed. */
@@ -304,9 +348,10 @@ static bool check_no_heir(const ExmTemplate *template, const char *directory, GE
 
 /**
  * exm_op_template_remove() - Remove a template with its memory
- * @directory:       of the template
+ * @directory:       of the template, or an empty one that a removal has left
  * @state_directory: where guests' directories are, to name those in the way
  * @force:           end children that wait for whoever takes them
+ * @warn:            called for each file that stays because exomem did not make it
  * @error:           STATE where a child uses it; as exm_throw_errno() sets it where something could
  * not be removed
  *
@@ -314,22 +359,24 @@ static bool check_no_heir(const ExmTemplate *template, const char *directory, GE
  * failed can be done again.
  */
 bool exm_op_template_remove(const char *directory, const char *state_directory, bool force,
-                            GError **error)
+                            ExmWarn warn, GError **error)
 {
-	g_autoptr(ExmTemplate) template = exm_template_store_read(directory, error);
+	g_autoptr(ExmTemplate) template = NULL;
 	exm_autofd int fd = -1;
 
+	if (exm_template_store_remove_empty(directory))
+		return true;
+	template = exm_template_store_read(directory, error);
 	if (!template || !check_own(template, error) || !check_no_heir(template, directory, error))
 		return false;
 	if (force)
 		end_waiting(template, state_directory);
-	if (!lock(template, state_directory, &fd, error))
+	if (!lock(template, state_directory, &fd, error) || !remove_files(template, warn, error))
 		return false;
-	for (guint i = 0; i < template->memory->len; i++)
-		if (!remove_memory(template, template->memory->pdata[i], error))
-			return false;
-	for (guint i = 0; i < template->disks->len; i++)
-		if (!remove_disk(template, template->disks->pdata[i], error))
-			return false;
-	return exm_template_store_remove(directory, error);
+	close(g_steal_fd(&fd));
+	if (!exm_template_store_remove_directory(directory, error))
+		return false;
+	if (access(directory, F_OK) == 0)
+		warn_of_rest(warn, directory);
+	return true;
 }

@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "op/act.h"
 #include "op/facts.h"
 #include "plan/template.h"
 #include "plan/template_check.h"
@@ -37,6 +38,6 @@ GPtrArray *exm_op_template_list(const char *root);
 bool exm_op_template_verify(const char *directory, const ExmSources *sources, bool deep,
                             ExmProgress progress, GPtrArray *problems, GError **error);
 bool exm_op_template_remove(const char *directory, const char *state_directory, bool force,
-                            GError **error);
+                            ExmWarn warn, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmTemplateUse, exm_template_use_free)

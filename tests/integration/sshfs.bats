@@ -95,3 +95,19 @@ clone_elsewhere() { # EXOMEM-CLONE-ARGUMENT...
 	run clone_elsewhere web
 	assert_refused 5 'bytes, but had'
 }
+
+# Numbers and times of files there are not the server's: a marker and the size say which file it is.
+@test "a template on sshfs is removed whole, and a file of another size is left" {
+	use_sshfs
+	boot web -mem-path "$memory,mode=create,anyfs"
+	vm save -q --templates "$memory/templates" web
+	vm template remove --templates "$memory/templates" web
+	[ -z "$(find "$T/served" -mindepth 1 -not -name templates)" ]
+	boot web -mem-path "$memory,mode=create,anyfs"
+	vm save -q --templates "$memory/templates" web
+	truncate -s -1M "$memory"/qemu_back_mem.*.ram
+	run -0 vm template remove --templates "$memory/templates" web
+	[[ "$output" == *"ram' stays: it is not the file that was saved"* ]]
+	[ -e "$(echo "$T/served"/qemu_back_mem.*.ram)" ]
+	assert_empty "$T/served/templates"
+}

@@ -189,7 +189,8 @@ assert_wrong() { # STATUS TEXT TEMPLATE-ARGUMENT...
 	# Made before the other is gone: a number of an inode that is free is given again.
 	echo mine >"$memory/mine"
 	mv -f "$memory/mine" "$memory/$file"
-	vm template remove web
+	run -0 vm template remove web
+	[[ "$output" == "exomem template: warning: '$memory/$file' stays: it is not the file that was saved" ]]
 	[ "$(cat "$memory/$file")" = mine ]
 	assert_empty "$T/templates"
 }
@@ -200,6 +201,35 @@ assert_wrong() { # STATUS TEXT TEMPLATE-ARGUMENT...
 	rm "$memory/$file" "$T/templates/web/devices"
 	vm template remove web
 	assert_empty "$T/templates"
+	# Killed between the last file and the directory.
+	mkdir "$T/templates/web"
+	vm template remove web
+	assert_empty "$T/templates"
+	assert_wrong 5 "no template '$T/templates/web'" remove web
+}
+
+@test "remove: says what it leaves, and leaves a directory that it does not know" {
+	need_qemu
+	boot_and_save web
+	echo mine >"$T/templates/web/notes"
+	ln -s "$T/templates/web" "$T/link"
+	run -0 vm template remove "$T/link"
+	[[ "$output" == "exomem template: warning: '$T/link' stays: it has files that exomem did not make" ]]
+	[ "$(ls -A "$T/templates/web")" = notes ]
+	run vm template remove web
+	assert_refused 5 "no template '$T/templates/web'"
+	[ "$(cat "$T/templates/web/notes")" = mine ]
+	boot_and_save other
+	ln -sfn "$T/templates/other" "$T/link"
+	vm template remove "$T/link"
+	[ "$(ls "$T/templates")" = web ]
+	# A template whose directory cannot go.
+	boot_and_save third
+	run strace -qq -o /dev/null -e trace=rmdir -e inject=rmdir:error=EBUSY:when=2 \
+		"$EXOMEM" template --templates "$T/templates" --state-dir "$state" remove third
+	assert_refused 1 "remove directory '$T/templates/third': Device or resource busy"
+	vm template remove third
+	[ "$(ls "$T/templates")" = web ]
 }
 
 @test "a template that was moved is still one, where its memory went along" {
