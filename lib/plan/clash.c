@@ -8,83 +8,26 @@
 #include "plan/clash_cure.h"
 #include "plan/detach.h"
 #include "plan/identity.h"
-#include "plan/qemu_keys.h"
+#include "plan/qemu_argument.h"
 
 /* Descriptors that any process has: input, output, errors. */
 #define STANDARD_DESCRIPTORS 3
-
-/* How the argument of an option is written. */
-typedef enum {
-	WRITTEN_NOT_AT_ALL,
-	WRITTEN_WHOLE,
-	WRITTEN_AS_LIST,
-	WRITTEN_AS_CHARDEV,
-} Writing;
-
-/**
- * struct Option - An option that is looked into
- * @name:    canonical name
- * @family:  name of the rules that it shares with others
- * @writing: how its argument is written
- * @first:   key of the argument's first part: what says of which kind the rest is
- */
-typedef struct {
-	const char *name;
-	const char *family;
-	Writing writing;
-	const char *first;
-} Option;
-
-/* QEMU, *.c: .implied_opt_name of each QemuOptsList */
-static const Option options[] = {
-	{ "D", "D", WRITTEN_WHOLE },
-	{ "add-fd", "add-fd", WRITTEN_AS_LIST },
-	{ "audiodev", "audiodev", WRITTEN_AS_LIST, "driver" },
-	{ "chardev", "chardev", WRITTEN_AS_LIST, "backend" },
-	{ "curses", "curses", WRITTEN_NOT_AT_ALL },
-	{ "debugcon", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "device", "device", WRITTEN_AS_LIST, "driver" },
-	{ "display", "display", WRITTEN_AS_LIST, "type" },
-	{ "fsdev", "fsdev", WRITTEN_AS_LIST, "fsdriver" },
-	{ "gdb", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "icount", "icount", WRITTEN_AS_LIST, "shift" },
-	{ "monitor", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "net", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "netdev", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "nic", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "nographic", "nographic", WRITTEN_NOT_AT_ALL },
-	{ "object", "object", WRITTEN_AS_LIST, "qom-type" },
-	{ "parallel", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "pidfile", "pidfile", WRITTEN_WHOLE },
-	{ "qmp", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "qmp-pretty", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "qtest", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "qtest-log", "qtest-log", WRITTEN_WHOLE },
-	{ "readconfig", "readconfig", WRITTEN_WHOLE },
-	{ "s", "s", WRITTEN_NOT_AT_ALL },
-	{ "serial", "chardev", WRITTEN_AS_CHARDEV, "backend" },
-	{ "spice", "spice", WRITTEN_AS_LIST },
-	{ "tpmdev", "tpmdev", WRITTEN_AS_LIST, "type" },
-	{ "trace", "trace", WRITTEN_AS_LIST, "enable" },
-	{ "virtfs", "fsdev", WRITTEN_AS_LIST, "fsdriver" },
-	{ "vnc", "vnc", WRITTEN_AS_LIST, "vnc" },
-};
 
 /**
  * struct Case - One word of the command line under examination
  * @line:    the command line
  * @word:    the word
- * @option:  which option it is
- * @keys:    of ExmQemuKey, its argument
- * @driver:  value of the argument's first key, or ""
+ * @option:  its option and argument, read
+ * @keys:    of @option
+ * @driver:  of @option
  * @text:    option and argument, for messages
  * @clashes: of ExmClash, grows
  */
 typedef struct {
 	const ExmQemuLine *line;
 	const ExmQemuWord *word;
-	const Option *option;
-	GPtrArray *keys;
+	const ExmQemuArgument *option;
+	const GPtrArray *keys;
 	const char *driver;
 	const char *text;
 	GPtrArray *clashes;
@@ -489,63 +432,26 @@ static void apply_descriptor_paths(const Case *c)
 		add_descriptor(c, path);
 }
 
-static const Option *find_option(const char *name)
+static void apply_rules(const Case *c)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
-		if (strcmp(options[i].name, name) == 0)
-			return &options[i];
-	return NULL;
-}
-
-static GPtrArray *read_keys(const ExmQemuWord *word, const Option *option, const char *argument)
-{
-	switch (option->writing) {
-	case WRITTEN_WHOLE:
-		return exm_qemu_keys_read_whole(word->word, argument);
-	case WRITTEN_AS_LIST:
-		return exm_qemu_keys_read(argument, option->first);
-	case WRITTEN_AS_CHARDEV:
-		return exm_qemu_keys_read_chardev(argument);
-	case WRITTEN_NOT_AT_ALL:
-		break;
-	}
-	return exm_qemu_keys_read("", NULL);
-}
-
-static void apply_rules(Case *c)
-{
-	const char *driver = c->option->first ? exm_qemu_keys_get(c->keys, c->option->first) : NULL;
-
-	c->driver = driver ? driver : "";
 	apply_descriptor_keys(c);
 	apply_whole_rules(c);
 	for (guint i = 0; i < c->keys->len; i++)
 		apply_key_rules(c, c->keys->pdata[i]);
 }
 
-/* QEMU, system/vl.c, parse_display(): "-display vnc=:1" is "-vnc :1" */
-static const char *vnc_of_display(const ExmQemuWord *word)
-{
-	if (!exm_qemu_word_is(word, "display") || !g_str_has_prefix(word->value, "vnc="))
-		return NULL;
-	return word->value + strlen("vnc=");
-}
-
 static void examine(const ExmQemuLine *line, const ExmQemuWord *word, GPtrArray *clashes)
 {
-	const char *name = word->option ? exm_qemu_option_canonical(word->option) : "";
-	const char *vnc = vnc_of_display(word);
-	g_autofree char *text = g_strjoin(" ", word->word ? word->word : word->value,
-	                                  word->word ? word->value : NULL, NULL);
-	g_autoptr(GPtrArray) keys = NULL;
+	g_autofree char *text = exm_qemu_word_text(word);
+	g_auto(ExmQemuArgument) argument = { 0 };
 	Case c = { .line = line, .word = word, .text = text, .clashes = clashes };
 
 	apply_descriptor_paths(&c);
-	c.option = find_option(vnc ? "vnc" : name);
-	if (!c.option)
+	if (!exm_qemu_argument_read(word, &argument))
 		return;
-	keys = read_keys(word, c.option, vnc ? vnc : word->value);
-	c.keys = keys;
+	c.option = &argument;
+	c.keys = argument.keys;
+	c.driver = argument.driver;
 	apply_rules(&c);
 }
 

@@ -101,6 +101,18 @@ bool exm_qemu_word_is(const ExmQemuWord *word, const char *name)
 }
 
 /**
+ * exm_qemu_word_text() - An option and its argument as one text
+ * @word: the option
+ *
+ * Return: "-m 64" (transfer full), for messages.
+ */
+char *exm_qemu_word_text(const ExmQemuWord *word)
+{
+	return g_strjoin(" ", word->word ? word->word : word->value, word->word ? word->value : NULL,
+	                 NULL);
+}
+
+/**
  * exm_qemu_word_append() - Write a word back as it was
  * @word: a word of a command line
  * @argv: of char *, grows by one or two strings

@@ -29,6 +29,7 @@ typedef struct {
 ExmQemuLine *exm_qemu_line_parse(const char *const *argv, GError **error);
 void exm_qemu_line_free(ExmQemuLine *line);
 bool exm_qemu_word_is(const ExmQemuWord *word, const char *name);
+char *exm_qemu_word_text(const ExmQemuWord *word);
 void exm_qemu_word_append(const ExmQemuWord *word, GPtrArray *argv);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmQemuLine, exm_qemu_line_free)
