@@ -10,6 +10,7 @@
 #include "command.h"
 #include "options.h"
 #include "output.h"
+#include "trust.h"
 #include "words.h"
 
 static struct {
@@ -35,7 +36,7 @@ static struct {
 	gboolean merge;
 	gboolean identical;
 	gboolean same_mac;
-	gboolean trust;
+	char *trust;
 	gboolean prefetch;
 	gboolean dry_run;
 	gboolean json;
@@ -65,7 +66,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_FLAG("identical", &opt.identical, "children need not know that they are several"),
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
-	EXM_OPTION_FLAG("trust", &opt.trust, "the template is another user's, and you looked at it"),
+	EXM_OPTION_TEXT("trust", &opt.trust, "use another user's template, with this manifest",
+	                "SHA256"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU, not the one that saved it", "BINARY"),
 	EXM_OPTION_FLAG("prefetch", &opt.prefetch, "read what was recorded of the template before it"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done for the first, and stop"),
@@ -135,8 +137,6 @@ static bool read_order(const ExmCloneRequest *request, ExmCloneOrder *order, GEr
 		return false;
 	order->jobs = (unsigned int)jobs;
 	order->disk_directory = opt.disks;
-	order->leniency.trust = opt.trust;
-	order->leniency.other_qemu = opt.qemu != NULL;
 	order->all_or_none = opt.all_or_none;
 	order->warm = (unsigned int)warm;
 	/* Those that wait have names and overlays already, and another parent. */
@@ -188,8 +188,10 @@ static bool run(const char *const *words, GError **error)
 	if (!check_options(error) || !read_request(&request, error) ||
 	    !read_order(&request, &order, error) ||
 	    !exm_state_directory(opt.state_directory, &state_directory, error) ||
-	    !exm_template_directory(opt.templates, words[0], &directory, error))
+	    !exm_template_directory(opt.templates, words[0], &directory, error) ||
+	    !exm_trust_ask(directory, &opt.trust, error))
 		return false;
+	order.trust = opt.trust;
 	config = exm_config_load(opt.config, NULL, error);
 	if (!config || !exm_store_load(config, &store, error))
 		return false;

@@ -14,6 +14,7 @@
 #include "options.h"
 #include "output.h"
 #include "plan/path_map.h"
+#include "trust.h"
 
 static struct {
 	char *qemu;
@@ -23,7 +24,7 @@ static struct {
 	gboolean overcommit;
 	gboolean private;
 	gboolean paused;
-	gboolean trust;
+	char *trust;
 	gboolean trust_mount;
 	gboolean quiet;
 } opt;
@@ -38,7 +39,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run it in this QEMU", "PATH"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print nothing"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "guests' state is there", "DIR"),
-	EXM_OPTION_FLAG("trust", &opt.trust, "take a state that another user wrote"),
+	EXM_OPTION_TEXT("trust", &opt.trust,
+	                "take a state that another user wrote, with this manifest", "SHA256"),
 	EXM_OPTION_FLAG("trust-mount", &opt.trust_mount,
 	                "warn of a file system that would be refused"),
 	EXM_OPTION_END,
@@ -72,12 +74,15 @@ static bool serve(const ExmReceiveRequest *request, const ExmSources *sources, G
 	                            g_steal_fd(&output), error);
 }
 
-static bool receive(const ExmReceiveRequest *request, const char *word, const ExmSources *sources,
+static bool receive(ExmReceiveRequest *request, const char *word, const ExmSources *sources,
                     GError **error)
 {
 	g_autofree char *directory = g_canonicalize_filename(word, NULL);
 	g_autofree char *name = NULL;
 
+	if (!exm_trust_ask(directory, &opt.trust, error))
+		return false;
+	request->trust = opt.trust;
 	if (!exm_op_receive(request, directory, sources, exm_output_warning, &name, error))
 		return false;
 	if (!opt.quiet)
@@ -99,7 +104,6 @@ static bool run(const char *const *words, GError **error)
 	ExmReceiveRequest request = {
 		.is_private = opt.private,
 		.paused = opt.paused,
-		.trust = opt.trust,
 		.trust_mount = opt.trust_mount,
 		.path_maps = maps,
 		.overcommit = opt.overcommit,

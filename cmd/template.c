@@ -14,6 +14,7 @@
 #include "command.h"
 #include "options.h"
 #include "output.h"
+#include "plan/reach.h"
 
 static struct {
 	char *state_directory;
@@ -87,6 +88,7 @@ static ExmJson *to_json(const ExmTemplate *template)
 	ExmJson *json = exm_template_to_json(template);
 
 	exm_json_set_string(json, "directory", template->directory);
+	exm_json_set_string(json, "sha256", template->sha256);
 	return json;
 }
 
@@ -145,6 +147,7 @@ static void print_template(const ExmTemplate *template)
 	g_autofree char *devices = exm_size_human(template->devices_size);
 	g_autofree char *lineage = g_strjoinv(" -> ", template->lineage);
 	g_autofree char *command = exm_quote_argv((const char *const *)template->command);
+	g_auto(GStrv) reach = exm_reach_find((const char *const *)template->command);
 
 	print_line("name", "%s", template->name);
 	print_line("directory", "%s", template->directory);
@@ -163,6 +166,9 @@ static void print_template(const ExmTemplate *template)
 	           template->vmgenid ? ", vmgenid" : "");
 	print_line("in", "%s", template->working_directory);
 	print_line("command", "%s", command);
+	for (char **line = reach; *line; line++)
+		print_line("reach", "%s", *line);
+	print_line("sha256", "%s", template->sha256);
 }
 
 static bool show(const char *directory, GError **error)

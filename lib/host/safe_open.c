@@ -164,6 +164,24 @@ int exm_safe_open_directory(const char *path, char **distrust, GError **error)
 	return fd;
 }
 
+/**
+ * exm_safe_look() - Look who could change what a path leads to
+ * @path:     of a file or a directory
+ * @distrust: as for exm_safe_open_directory()
+ * @error:    SYSTEM
+ */
+bool exm_safe_look(const char *path, char **distrust, GError **error)
+{
+	g_auto(Walk) walk = {
+		.at = -1,
+		.done = g_string_new(NULL),
+		.left = g_canonicalize_filename(path, NULL),
+	};
+
+	return (start_over(&walk) && walk_all(&walk, distrust)) ||
+	       exm_throw_errno(error, errno, "cannot open '%s'", path);
+}
+
 static bool read_up_to(int fd, const char *path, size_t max, GString *text, GError **error)
 {
 	char block[16384];

@@ -7,5 +7,6 @@
 #include <sys/stat.h>
 
 bool exm_safe_others_may_write(const struct stat *status);
+bool exm_safe_look(const char *path, char **distrust, GError **error);
 int exm_safe_open_directory(const char *path, char **distrust, GError **error);
 GString *exm_safe_read(int directory, const char *path, size_t max, char **distrust, GError **error);

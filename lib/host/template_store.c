@@ -270,8 +270,11 @@ ExmTemplate *exm_template_store_read(const char *directory, GError **error)
 		return NULL;
 	}
 	template = exm_template_from_json(json, directory, error);
-	if (template)
+	if (template) {
 		template->distrust = g_steal_pointer(&distrust);
+		template->sha256 = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str,
+		                                                 (gssize)text->len);
+	}
 	/* One that was renamed is called as its directory is by now; a guest keeps its name. */
 	if (template && !template->uuid) {
 		g_free(template->name);

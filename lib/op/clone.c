@@ -139,11 +139,13 @@ static Clone *clone_open(const ExmCloneRequest *request, const ExmCloneOrder *or
                          const ExmSources *sources, GError **error)
 {
 	g_autoptr(Clone) clone = g_new0(Clone, 1);
+	ExmTemplateLeniency leniency = { .other_qemu = sources->qemu };
 
-	clone->use = exm_op_template_open(order->directory, sources, order->leniency.trust, error);
-	if (!clone->use ||
-	    !exm_template_check_or_throw(clone->use->template, clone->use->facts, &order->leniency,
-	                                 error) ||
+	clone->use = exm_op_template_open(order->directory, sources, order->trust, error);
+	if (!clone->use)
+		return NULL;
+	leniency.trust = exm_template_is_trusted(clone->use->template, order->trust);
+	if (!exm_template_check_or_throw(clone->use->template, clone->use->facts, &leniency, error) ||
 	    !read_run_facts(clone, request, order, error) ||
 	    !check_disk_place(clone->run->disk_place, error) ||
 	    !exm_state_list(request->state_directory, &clone->guests, error))

@@ -13,7 +13,7 @@
  * struct ExmCloneOrder - How children are made
  * @directory:      of the template
  * @disk_directory: where their overlays go, or NULL for the template's directory
- * @leniency:       what the user knows better of the template
+ * @trust:          SHA-256 of a manifest that another user may have written; NULL for none
  * @jobs:           how many are started at a time
  * @timeout_ms:     for all of them; -1 for no end
  * @all_or_none:    where one fails, the others are taken down
@@ -26,7 +26,7 @@
 typedef struct {
 	const char *directory;
 	const char *disk_directory;
-	ExmTemplateLeniency leniency;
+	const char *trust;
 	unsigned int jobs;
 	int timeout_ms;
 	bool all_or_none;

@@ -15,6 +15,7 @@
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/arrival.h"
+#include "op/template.h"
 #include "plan/migrate.h"
 #include "plan/path_map.h"
 
@@ -30,7 +31,7 @@
 #define PATIENCE_MS 3600000
 
 static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *directory,
-                                  GError **error)
+                                  const ExmSources *sources, GError **error)
 {
 	g_autofree char *manifest = g_build_filename(directory, EXM_TEMPLATE_MANIFEST, NULL);
 	g_autoptr(ExmTemplate) handover = NULL;
@@ -50,7 +51,7 @@ static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *
 		          directory);
 		return NULL;
 	}
-	if (!exm_template_check_trust(handover, request->trust, error))
+	if (!exm_op_template_check_trust(handover, sources, request->trust, error))
 		return NULL;
 	exm_receive_map_paths(handover, request->path_maps);
 	return g_steal_pointer(&handover);
@@ -100,10 +101,11 @@ static bool remove_state(const ExmArrival *arrival, gint64 not_before)
 static bool check_state(const ExmArrival *arrival, const ExmReceiveRequest *request, GError **error)
 {
 	const ExmTemplate *handover = exm_arrival_guest(arrival);
+	const bool is_trusted = exm_template_is_trusted(handover, request->trust);
 	g_autoptr(GError) reason = NULL;
 	g_autoptr(ExmVm) vm = NULL;
 
-	if (exm_arrival_check_state(arrival, request->trust, &reason))
+	if (exm_arrival_check_state(arrival, is_trusted, &reason))
 		return true;
 	vm = exm_state_find(request->state_directory, handover->name, NULL);
 	if (vm && strcmp(vm->uuid, handover->uuid) == 0)
@@ -127,7 +129,7 @@ static bool check_state(const ExmArrival *arrival, const ExmReceiveRequest *requ
 bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
                     const ExmSources *sources, ExmWarn warn, char **ret_name, GError **error)
 {
-	ExmTemplate *handover = read_handover(request, directory, error);
+	ExmTemplate *handover = read_handover(request, directory, sources, error);
 	g_autoptr(ExmArrival)
 		arrival = handover ? exm_arrival_new(handover, request, sources, error) : NULL;
 	g_autofree char *state = NULL;

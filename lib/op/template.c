@@ -15,6 +15,7 @@
 #include "host/lock.h"
 #include "host/pidfd.h"
 #include "host/place.h"
+#include "host/safe_open.h"
 #include "host/state.h"
 #include "host/template_store.h"
 #include "host/waiting.h"
@@ -50,23 +51,50 @@ void exm_op_template_look(const ExmTemplate *template, GPtrArray *files)
 		                i == 0 ? exm_file_look_through(paths[i]) : exm_file_look(paths[i]));
 }
 
+/* Another user's QEMU may be another one by the time that it is started. */
+static bool check_qemu(const ExmTemplate *template, GError **error)
+{
+	g_autofree char *distrust = NULL;
+
+	if (!exm_safe_look(template->qemu, &distrust, error))
+		return false;
+	return !distrust ||
+	       exm_throw(error, EXM_ERROR_STATE,
+	                 "%s, and template '%s' runs '%s': name another QEMU with '--qemu'",
+	                 distrust, template->directory, template->qemu);
+}
+
+/**
+ * exm_op_template_check_trust() - Whether what a template names may be run
+ * @template: as it was read
+ * @sources:  its QEMU is run in place of the one that saved it
+ * @trust:    as for exm_op_template_open()
+ * @error:    STATE where another user may have written it
+ */
+bool exm_op_template_check_trust(const ExmTemplate *template, const ExmSources *sources,
+                                 const char *trust, GError **error)
+{
+	return exm_template_check_trust(template, trust, error) &&
+	       (!template->distrust || sources->qemu || check_qemu(template, error));
+}
+
 /**
  * exm_op_template_open() - Read a template, and what has to be held against it
  * @directory: of the template
  * @sources:   where facts are to be had; without a QEMU, it is the one that saved it
- * @trust:     it may be another user's
+ * @trust:     SHA-256 of a manifest that another user may have written; NULL for none
  * @error:     STATE where there is no such template, or it may not be used; UNSUPPORTED for a QEMU
  * that is none
  *
  * Return: the template (transfer full), not yet looked through; or NULL.
  */
-ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, bool trust,
-                                     GError **error)
+ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources,
+                                     const char *trust, GError **error)
 {
 	g_autoptr(ExmTemplateUse) use = g_new0(ExmTemplateUse, 1);
 
 	use->template = exm_template_store_read(directory, error);
-	if (!use->template || !exm_template_check_trust(use->template, trust, error))
+	if (!use->template || !exm_op_template_check_trust(use->template, sources, trust, error))
 		return NULL;
 	use->caps = exm_op_probe(sources->qemu ? sources->qemu : use->template->qemu,
 	                         sources->cache_directory, false, NULL, error);
@@ -168,7 +196,7 @@ bool exm_op_template_verify(const char *directory, const ExmSources *sources, bo
                             ExmProgress progress, GPtrArray *problems, GError **error)
 {
 	const ExmTemplateLeniency leniency = { .other_qemu = sources->qemu };
-	g_autoptr(ExmTemplateUse) use = exm_op_template_open(directory, sources, false, error);
+	g_autoptr(ExmTemplateUse) use = exm_op_template_open(directory, sources, NULL, error);
 	const ExmTemplate *template = use ? use->template : NULL;
 
 	if (!use)
@@ -250,8 +278,8 @@ static void end_waiting(const ExmTemplate *template, const char *state_directory
 
 static void warn_of_other(ExmWarn warn, const char *path)
 {
-	g_autofree char *text =
-		g_strdup_printf("'%s' stays: it is not the file that was saved", path);
+	g_autofree char *text = g_strdup_printf("'%s' stays: it is not the file that was saved",
+	                                        path);
 
 	warn(text);
 }
@@ -271,13 +299,12 @@ static bool is_disk(const ExmTemplateDisk *disk, const ExmFileFacts *file)
 {
 	const bool inside = !strchr(disk->path, '/');
 
-	return file->size == disk->length &&
-	       (disk->inode ? file->inode == disk->inode : inside) &&
+	return file->size == disk->length && (disk->inode ? file->inode == disk->inode : inside) &&
 	       (disk->mtime ? file->mtime == disk->mtime : inside);
 }
 
-static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory, ExmWarn warn,
-                          GError **error)
+static bool remove_memory(const ExmTemplate *template, const ExmTemplateMemory *memory,
+                          ExmWarn warn, GError **error)
 {
 	g_autofree char *path = exm_template_path(template, memory->path);
 	g_autoptr(ExmFileFacts) file = exm_file_look(path);
@@ -319,8 +346,8 @@ static bool remove_files(const ExmTemplate *template, ExmWarn warn, GError **err
 
 static void warn_of_rest(ExmWarn warn, const char *directory)
 {
-	g_autofree char *text = g_strdup_printf(
-		"'%s' stays: it has files that exomem did not make", directory);
+	g_autofree char *text = g_strdup_printf("'%s' stays: it has files that exomem did not make",
+	                                        directory);
 
 	warn(text);
 }

@@ -29,8 +29,10 @@ typedef struct {
 	ExmTemplateFacts *facts;
 } ExmTemplateUse;
 
-ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources, bool trust,
-                                     GError **error);
+bool exm_op_template_check_trust(const ExmTemplate *template, const ExmSources *sources,
+                                 const char *trust, GError **error);
+ExmTemplateUse *exm_op_template_open(const char *directory, const ExmSources *sources,
+                                     const char *trust, GError **error);
 void exm_op_template_look(const ExmTemplate *template, GPtrArray *files);
 void exm_template_use_free(ExmTemplateUse *use);
 ExmTemplate *exm_op_template_read(const char *directory, GError **error);

@@ -108,8 +108,8 @@ bool exm_qemu_word_is(const ExmQemuWord *word, const char *name)
  */
 char *exm_qemu_word_text(const ExmQemuWord *word)
 {
-	return g_strjoin(" ", word->word ? word->word : word->value, word->word ? word->value : NULL,
-	                 NULL);
+	return g_strjoin(" ", word->word ? word->word : word->value,
+	                 word->word ? word->value : NULL, NULL);
 }
 
 /**

@@ -19,7 +19,7 @@
  * @state_directory: where guests' directories are
  * @is_private:      what the guest writes goes to memory of its own, and its files stay as they are
  * @paused:          it does not run until it is told to
- * @trust:           its state may be another user's
+ * @trust:           SHA-256 of a manifest that another user may have written; NULL for none (borrowed)
  * @trust_mount:     take a file system whose locks or mappings are not known to be good enough
  * @path_maps:       of ExmPathMap
  * @store:           what is configured of memory in files (borrowed), or NULL where that is off
@@ -29,7 +29,7 @@ typedef struct {
 	char *state_directory;
 	bool is_private;
 	bool paused;
-	bool trust;
+	const char *trust;
 	bool trust_mount;
 	GPtrArray *path_maps;
 	const ExmMemoryConfig *store;

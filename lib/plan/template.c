@@ -9,6 +9,7 @@
 #include "base/record.h"
 #include "plan/block.h"
 #include "plan/identity.h"
+#include "plan/reach.h"
 
 /* Counts up when a member changes its meaning, or one comes that must not be overlooked. */
 #define SCHEMA 2
@@ -126,20 +127,44 @@ bool exm_template_makes_file(const char *name)
 }
 
 /**
+ * exm_template_is_trusted() - Whether a user has named what a manifest holds
+ * @template: as it was read
+ * @trust:    the SHA-256 that the user names, or NULL
+ */
+bool exm_template_is_trusted(const ExmTemplate *template, const char *trust)
+{
+	return trust && template->sha256 && g_ascii_strcasecmp(trust, template->sha256) == 0;
+}
+
+static bool throw_distrust(const ExmTemplate *template, GError **error)
+{
+	g_auto(GStrv) reach = exm_reach_find((const char *const *)template->command);
+	g_autofree char *found = g_strjoinv("; ", reach);
+
+	return exm_throw(error, EXM_ERROR_STATE,
+	                 "%s, and the command line of '%s' may run programs%s%s%s: check it with "
+	                 "'exomem template show', then pass '--trust' its SHA-256 ('exomem clone', "
+	                 "'exomem receive')",
+	                 template->distrust, template->directory, *found ? " (" : "", found,
+	                 *found ? ")" : "");
+}
+
+/**
  * exm_template_check_trust() - Whether a template's command line may be run
  * @template: as it was read
- * @trust:    the user says so
- * @error:    STATE where another user may have written it
+ * @trust:    SHA-256 of the manifest that the user has checked, or NULL
+ * @error:    STATE where another user may have written it, or the user has checked another
  *
- * For before anything of it is: it names the QEMU that is asked what it can do.
+ * For before anything of it is run: it names the QEMU that is asked what it can do.
  */
-bool exm_template_check_trust(const ExmTemplate *template, bool trust, GError **error)
+bool exm_template_check_trust(const ExmTemplate *template, const char *trust, GError **error)
 {
-	return trust || !template->distrust ||
-	       exm_throw(error, EXM_ERROR_STATE,
-	                 "%s, and the command line of '%s' may run programs: check it with 'exomem "
-	                 "template show'; 'exomem clone' and 'exomem receive' have '--trust'",
-	                 template->distrust, template->directory);
+	if (trust && !exm_template_is_trusted(template, trust))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "--trust: '%s' is not the SHA-256 of the manifest of '%s': check it "
+		                 "with 'exomem template show'",
+		                 trust, template->directory);
+	return trust || !template->distrust || throw_distrust(template, error);
 }
 
 /**
@@ -151,6 +176,7 @@ void exm_template_free(ExmTemplate *template)
 	if (!template)
 		return;
 	g_free(template->distrust);
+	g_free(template->sha256);
 	g_free(template->directory);
 	exm_record_free(&layout, template);
 }

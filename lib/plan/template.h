@@ -101,6 +101,8 @@ typedef struct {
  * in which it was saved; else NULL
  * @distrust:          who else than root and this user may have written the manifest, as
  * exm_safe_open_directory() says it; NULL for nobody, and never in JSON
+ * @sha256:            of the manifest as it was read, in hexadecimal; never in it. It names the
+ * checksum of the device state, and number, size and time of memory and disks
  */
 typedef struct {
 	uint64_t schema;
@@ -133,11 +135,13 @@ typedef struct {
 	bool resting;
 	char *boot_id;
 	char *distrust;
+	char *sha256;
 } ExmTemplate;
 
 ExmTemplate *exm_template_new(void);
 bool exm_template_makes_file(const char *name);
-bool exm_template_check_trust(const ExmTemplate *template, bool trust, GError **error);
+bool exm_template_is_trusted(const ExmTemplate *template, const char *trust);
+bool exm_template_check_trust(const ExmTemplate *template, const char *trust, GError **error);
 void exm_template_free(ExmTemplate *template);
 ExmTemplateMemory *exm_template_add_memory(ExmTemplate *template);
 ExmTemplateDisk *exm_template_add_disk(ExmTemplate *template);

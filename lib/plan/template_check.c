@@ -108,7 +108,7 @@ static const ExmFileFacts *file_at(const Check *check, const char *name)
 	return NULL;
 }
 
-/* A template's words are run as a command: whoever could write it could run programs as its user. */
+/* Who can write to a template's files decides what a child is; of its words, exm_template_check_trust(). */
 static void check_owner(const Check *check)
 {
 	for (guint i = 0; !check->leniency->trust && i < check->facts->files->len; i++) {
@@ -119,10 +119,10 @@ static void check_owner(const Check *check)
 		if (!file->exists || (!file->regular && !directory) || (own && !file->others_write))
 			continue;
 		report(check, EXM_ERROR_STATE,
-		       own ? "others can write to '%s', and its command line may run programs: look at "
-		             "it by 'exomem template show', then say '--trust'"
-		           : "'%s' belongs to another user, and its command line may run programs: look "
-		             "at it by 'exomem template show', then say '--trust'",
+		       own ? "others can write to '%s': check the template with 'exomem template show', "
+		             "then pass '--trust' its SHA-256"
+		           : "'%s' belongs to another user: check the template with 'exomem template "
+		             "show', then pass '--trust' its SHA-256",
 		       file->path);
 		return;
 	}

@@ -28,7 +28,7 @@ typedef struct {
 
 /**
  * struct ExmTemplateLeniency - What a user says he knows better
- * @trust:      the template is another user's
+ * @trust:      its files may be another user's
  * @other_qemu: its children shall run in another QEMU
  */
 typedef struct {

@@ -753,7 +753,7 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 		mv "$path" "$T/original"
 		assert_no_clone 5 "'$path' is missing" web
 		ln -s "$T/original" "$path"
-		assert_no_clone 5 "'$path' is missing" --trust web
+		assert_no_clone 5 "'$path' is missing" --trust "$(manifest_sum "$T/templates/web")" web
 		rm "$path"
 		mkdir "$path"
 		assert_no_clone 5 "'$path' is missing" web
@@ -883,7 +883,7 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 		chown 65534 "$path"
 		assert_no_clone 5 "'$path' belongs to another user" web
 		[[ "$output" == *"'exomem template show'"*"'--trust'"* ]]
-		assert_clones --trust
+		assert_clones --trust "$(manifest_sum "$T/templates/web")"
 		chown 0 "$path"
 		mode=$(stat -c %a "$path")
 		for bit in g+w o+w; do
@@ -893,7 +893,7 @@ assert_clones() { # [EXOMEM-CLONE-ARGUMENT...]
 		done
 	done
 	chmod g+w "$T/templates/web"
-	assert_clones --trust
+	assert_clones --trust "$(manifest_sum "$T/templates/web")"
 }
 
 @test "a name that is taken among several" {

@@ -99,6 +99,11 @@ boot_and_save() { # NAME EXOMEM-RUN-ARGUMENT...
 	vm save -q "$1" >/dev/null
 }
 
+# What --trust takes.
+manifest_sum() { # TEMPLATE-DIRECTORY
+	sha256sum "$1/manifest.json" | cut -d' ' -f1
+}
+
 status_of() { # NAME
 	vm qmp "$1" query-status | jq -r .status
 }

@@ -68,6 +68,65 @@ assert_not_run() { # COMMAND...
 	[ -e "$T/ran" ]
 }
 
+@test "--trust takes one manifest, and no QEMU that its writer could exchange" {
+	plant
+	[ "$(vm template show --json "$theirs/web" | jq -r .sha256)" = "$(manifest_sum "$theirs/web")" ]
+	run -0 vm template show "$theirs/web"
+	[[ "$output" == *"sha256      $(manifest_sum "$theirs/web")"* ]]
+	trust=$(manifest_sum "$theirs/web")
+	for verb in 'clone --dry-run' 'clone --detach'; do
+		assert_not_run "$EXOMEM" $verb --state-dir "$state" --trust "$trust" "$theirs/web"
+		[[ "$output" == *"runs '$theirs/evil': name another QEMU with '--qemu'" ]]
+	done
+	qemu=$(command -v "${EXOMEM_QEMU:-qemu-system-x86_64}")
+	vm clone --detach --qemu "$qemu" --trust "$trust" "$theirs/web"
+	assert_filled web-1 8M 7
+	vm stop --kill web-1
+	# Another text, though it says the same.
+	rewrite "$theirs/web" 's/$/ /'
+	run vm clone --detach --qemu "$qemu" --trust "$trust" "$theirs/web"
+	assert_refused 5 "--trust: '$trust' is not the SHA-256 of the manifest of '$theirs/web'"
+	run vm clone --detach --trust yes "$theirs/web"
+	assert_refused 2 "--trust: 'yes' is not a SHA-256 of 64 hexadecimal digits"
+	# Its device state is named by the manifest.
+	trust=$(manifest_sum "$theirs/web")
+	printf x | dd of="$theirs/web/devices" bs=1 seek=64 conv=notrunc status=none
+	run vm clone --detach --qemu "$qemu" --trust "$trust" "$theirs/web"
+	assert_refused 5 "'$theirs/web/devices' is not what was saved: its checksum differs"
+	[ ! -e "$T/ran" ]
+}
+
+@test "what their command line would do is said before it is refused" {
+	plant
+	rewrite "$theirs/web" "s|\"command\": \[|&\"-netdev\", \"tap,id=n,script=$T/up\", \"-D\", \"/root/x\",|"
+	run vm clone --dry-run "$theirs/web"
+	assert_refused 5 "(starts a program: -netdev tap,id=n,script=$T/up; writes to a file: -D /root/x)"
+	run -0 vm template show "$theirs/web"
+	[[ "$output" == *"reach       starts a program: -netdev tap,id=n,script=$T/up"* ]]
+}
+
+# A terminal on which somebody types.
+on_terminal() { # ANSWER COMMAND
+	echo "$1" | timeout 60 script -qec "$2" "$T/typescript" >"$T/shown" 2>&1 3>&-
+}
+
+@test "on a terminal it is asked, and no is no" {
+	plant
+	qemu=$(command -v "${EXOMEM_QEMU:-qemu-system-x86_64}")
+	export EXOMEM state theirs qemu
+	for answer in n '' no; do
+		# shellcheck disable=SC2016 # it is for the shell on the terminal
+		run -5 on_terminal "$answer" '"$EXOMEM" clone --detach --state-dir "$state" --qemu "$qemu" "$theirs/web"'
+		grep -F "'$theirs' belongs to another user" "$T/shown"
+		grep -F 'Run it? [y/N]' "$T/shown"
+		[ -z "$(vm list -q)" ]
+	done
+	# shellcheck disable=SC2016
+	on_terminal y '"$EXOMEM" clone --detach --state-dir "$state" --qemu "$qemu" "$theirs/web"'
+	assert_filled web-1 8M 7
+	[ ! -e "$T/ran" ]
+}
+
 @test "a link to a template is followed if it is ours" {
 	plant
 	chown -R 0 "$theirs"

@@ -25,7 +25,7 @@ static Suite *(*const suites[])(void) = {
 	page_cache_suite, conversation_suite,   child_process_suite,
 	detach_suite,     write_back_suite,     end_suite,
 	mapping_suite,    mount_suite,          claim_suite,
-	directory_suite,  safe_open_suite,
+	directory_suite,  safe_open_suite,      reach_suite,
 };
 
 int main(void)

@@ -41,6 +41,7 @@ Suite *child_process_suite(void);
 Suite *detach_suite(void);
 Suite *directory_suite(void);
 Suite *clash_suite(void);
+Suite *reach_suite(void);
 Suite *disk_suite(void);
 Suite *stream_suite(void);
 Suite *memory_writer_suite(void);

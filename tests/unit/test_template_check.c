@@ -105,12 +105,10 @@ START_TEST(memory_that_a_boot_has_ended)
 }
 END_TEST
 
-#define OTHERS(path)                                                                           \
-	"5 others can write to '" path "', and its command line may run programs: look at it " \
-	"by 'exomem template show', then say '--trust'\n"
-#define FOREIGN(path)                                                                              \
-	"5 '" path "' belongs to another user, and its command line may run programs: look at it " \
-	"by 'exomem template show', then say '--trust'\n"
+#define CHECK_FIRST \
+	": check the template with 'exomem template show', then pass '--trust' its SHA-256\n"
+#define OTHERS(path)  "5 others can write to '" path "'" CHECK_FIRST
+#define FOREIGN(path) "5 '" path "' belongs to another user" CHECK_FIRST
 
 /* One file that is otherwise, and what is said of it. */
 static const struct {
