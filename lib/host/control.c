@@ -17,6 +17,9 @@
 /* How many may wait while QEMU talks to another one. */
 #define QUEUE_LENGTH 16
 
+/* How often is asked for a place in that queue. */
+#define BUSY_PAUSE_US 5000UL
+
 static bool make_address(const char *path, struct sockaddr_un *ret_address, GError **error)
 {
 	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -88,10 +91,23 @@ static bool check_peer(const ExmVm *vm, int fd, const char *path, GError **error
 	                 (int)vm->pid, (int)peer.pid, path);
 }
 
+/* Whoever comes while the queue is full is sent away (unix(7), EAGAIN). */
+static bool connect_until(int fd, const struct sockaddr_un *address, gint64 deadline)
+{
+	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		if (errno == EAGAIN && g_get_monotonic_time() < deadline)
+			g_usleep(BUSY_PAUSE_US);
+		else if (errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
 /**
  * exm_control_connect() - Connect to a socket of a guest
  * @vm:          the guest
  * @socket_name: EXM_VM_CONSOLE or another one
+ * @patience_ms: how long to wait for a place in its queue, in milliseconds
  * @error:       STATE where the guest has no such socket, or another process has; SYSTEM where it
  * has no directory any more
  *
@@ -99,8 +115,9 @@ static bool check_peer(const ExmVm *vm, int fd, const char *path, GError **error
  *
  * Return: a descriptor (transfer full), or -1.
  */
-int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error)
+int exm_control_connect(const ExmVm *vm, const char *socket_name, int patience_ms, GError **error)
 {
+	const gint64 deadline = g_get_monotonic_time() + (gint64)patience_ms * 1000;
 	struct sockaddr_un address;
 	g_autofree char *path = g_build_filename(vm->directory, socket_name, NULL);
 	/* A stopped QEMU accepts nobody: once its queue is full, a blocking connect would hang. */
@@ -112,7 +129,7 @@ int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error
 	}
 	if (!exm_control_check(vm, error) || !make_address(path, &address, error))
 		return -1;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+	if (!connect_until(fd, &address, deadline)) {
 		exm_throw(error, EXM_ERROR_STATE, "guest '%s' does not listen on '%s': %s",
 		          vm->name, path, strerror(errno));
 		return -1;
@@ -138,7 +155,7 @@ int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error
  */
 ExmQmp *exm_control_open(const ExmVm *vm, const char *socket_name, int deadline_ms, GError **error)
 {
-	const int fd = exm_control_connect(vm, socket_name, error);
+	const int fd = exm_control_connect(vm, socket_name, deadline_ms, error);
 	ExmQmp *qmp = fd < 0 ? NULL : exm_qmp_new(fd, deadline_ms, NULL, error);
 
 	if (fd >= 0 && !qmp)
@@ -157,7 +174,7 @@ ExmQmp *exm_control_open(const ExmVm *vm, const char *socket_name, int deadline_
  */
 ExmQmp *exm_control_begin(const ExmVm *vm, const char *socket_name, int deadline_ms, GError **error)
 {
-	const int fd = exm_control_connect(vm, socket_name, error);
+	const int fd = exm_control_connect(vm, socket_name, deadline_ms, error);
 
 	return fd < 0 ? NULL : exm_qmp_begin(fd, deadline_ms, error);
 }

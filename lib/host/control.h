@@ -11,4 +11,4 @@ ExmQmp *exm_control_begin(const ExmVm *vm, const char *socket_name, int deadline
 char *exm_control_status(const ExmVm *vm, int deadline_ms, GError **error);
 bool exm_control_listen(const char *path, int fd_number, int *ret_fd, GError **error);
 bool exm_control_check(const ExmVm *vm, GError **error);
-int exm_control_connect(const ExmVm *vm, const char *socket_name, GError **error);
+int exm_control_connect(const ExmVm *vm, const char *socket_name, int patience_ms, GError **error);

@@ -60,7 +60,7 @@ ExmListener *exm_listener_new(const ExmVm *vm, const char *socket_name, const ch
 {
 	g_autoptr(ExmListener) listener = NULL;
 	g_autofree char *text = NULL;
-	const int fd = exm_control_connect(vm, socket_name, error);
+	const int fd = exm_control_connect(vm, socket_name, 0, error);
 
 	if (fd < 0)
 		return NULL;

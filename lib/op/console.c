@@ -311,7 +311,7 @@ bool exm_op_console(const ExmConsoleRequest *request, ExmConsoleEnd *ret_end, GE
 
 	if (!vm || !check_console(vm, error) || !lock_console(vm, &lock, error))
 		return false;
-	guest = exm_control_connect(vm, EXM_VM_CONSOLE, error);
+	guest = exm_control_connect(vm, EXM_VM_CONSOLE, 0, error);
 	if (guest < 0 || (exm_guest_is_asleep(vm) && !exm_wake_up(vm, error)))
 		return false;
 	if (session.key_counts && !show_scrollback(vm, request->output, error))
