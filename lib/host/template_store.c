@@ -380,14 +380,41 @@ bool exm_template_store_mark(const char *memory_file, const char *name, GError *
 	return exm_file_write_durable(path, line, strlen(line), FILE_MODE, error);
 }
 
+/* By what name exm_file_write_durable() writes a file before it takes its place. */
+static bool is_before_its_place(const char *name, const char *place)
+{
+	const size_t length = strlen(place);
+
+	return strncmp(name, place, length) == 0 && name[length] == '.' &&
+	       strlen(name + length) == strlen(".XXXXXX");
+}
+
+static void remove_unfinished(const char *path)
+{
+	g_autofree char *directory = g_path_get_dirname(path);
+	g_autofree char *place = g_path_get_basename(path);
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(AT_FDCWD, directory);
+	const struct dirent *entry;
+	struct stat file;
+
+	while (entries && (entry = exm_directory_next(entries)))
+		if (is_before_its_place(entry->d_name, place) &&
+		    fstatat(dirfd(entries), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(file.st_mode) && file.st_uid == geteuid())
+			unlinkat(dirfd(entries), entry->d_name, 0);
+}
+
 /**
  * exm_template_store_unmark() - Take such a mark away
  * @memory_file: its path
  * @error:       as exm_throw_errno() sets it: the mark is still there
+ *
+ * One that somebody was about to make who was killed goes too.
  */
 bool exm_template_store_unmark(const char *memory_file, GError **error)
 {
 	g_autofree char *path = g_strconcat(memory_file, EXM_TEMPLATE_MARKER, NULL);
 
+	remove_unfinished(path);
 	return exm_file_remove(path, error);
 }
