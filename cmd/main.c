@@ -57,6 +57,8 @@ int main(G_GNUC_UNUSED int argc, char **argv)
 	exm_trace_enable(g_getenv("EXOMEM_DEBUG"));
 	/* Where the caller ignores it, the kernel reaps children, and how they ended is lost. */
 	signal(SIGCHLD, SIG_DFL);
+	/* A file larger than RLIMIT_FSIZE is an error like others: EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (run_program(argv, &error) && exm_output_finish(&error))
 		return 0;
 	exm_output_error(error);

@@ -17,20 +17,20 @@
 /* Exit status of a process that could not be prepared, as a shell has it for a command. */
 #define EXIT_NOT_STARTED 127
 
-/* The handlers of the process that forked are not for this one. */
 /* Signals that end or stop a process and that a terminal, a limit or kill(1) sends (signal(7)). */
 static const int sent_by_others[] = {
 	SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,   SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP,
 	SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT,
 };
 
+/* The handlers of the process that forked are not for this one. */
 static void set_signals(const ExmChildProcess *process)
 {
 	const int *ignored = process->ignored_signals;
 	sigset_t none;
 
 	for (int number = 1; number <= SIGRTMAX; number++)
-		signal(number, SIG_DFL);
+		signal(number, number == SIGXFSZ ? SIG_IGN : SIG_DFL);
 	for (; ignored && *ignored; ignored++)
 		signal(*ignored, SIG_IGN);
 	for (size_t i = 0; process->outlives_group && i < G_N_ELEMENTS(sent_by_others); i++)
@@ -103,8 +103,8 @@ static bool is_ready(int ready, pid_t pid, GError **error)
  * @ret_pid: its id; the caller reaps it
  * @error:   SYSTEM
  *
- * It begins with all signals at their default action but those it ignores, and none blocked. It is
- * all that @process says when this returns.
+ * It begins with all signals at their default action but SIGXFSZ, in place of which write(2) fails,
+ * and those it ignores, and none blocked. It is all that @process says when this returns.
  */
 bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GError **error)
 {

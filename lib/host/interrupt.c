@@ -10,6 +10,52 @@
 
 #include "base/error.h"
 
+static const int last_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+static volatile sig_atomic_t caught;
+
+static void catch (int signal_number)
+{
+	caught = signal_number;
+}
+
+/**
+ * exm_interrupt_defer() - Let SIGINT, SIGTERM and SIGHUP wait for exm_interrupt_raise()
+ *
+ * For work that has to be undone. System calls fail with EINTR. One that was ignored (nohup) still
+ * is. Another program that this process becomes has none of that.
+ */
+void exm_interrupt_defer(void)
+{
+	const struct sigaction action = { .sa_handler = catch };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++) {
+		struct sigaction old;
+
+		if (sigaction(last_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(last_signals[i], &action, NULL);
+	}
+}
+
+/**
+ * exm_interrupt_came() - Whether one was deferred
+ */
+bool exm_interrupt_came(void)
+{
+	return caught;
+}
+
+/**
+ * exm_interrupt_raise() - End this process by the signal that was deferred, where one was
+ */
+void exm_interrupt_raise(void)
+{
+	if (!caught)
+		return;
+	signal(caught, SIG_DFL);
+	raise(caught);
+}
+
 /**
  * exm_interrupt_open() - Take SIGINT, SIGTERM and SIGHUP from now on
  * @ret_fd: readable when one has come
@@ -20,9 +66,8 @@ bool exm_interrupt_open(int *ret_fd, GError **error)
 	sigset_t signals;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
+	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++)
+		sigaddset(&signals, last_signals[i]);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	*ret_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	return *ret_fd >= 0 || exm_throw_errno(error, errno, "take signals");

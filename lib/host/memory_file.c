@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/extent.h"
+#include "host/interrupt.h"
 #include "host/lock.h"
 #include "host/place.h"
 #include "plan/host.h"
@@ -138,7 +139,8 @@ bool exm_memory_file_set_size(int fd, const char *path, uint64_t size, GError **
  * @fd:    open for writing
  * @path:  its name, for messages
  * @size:  bytes from the start of the file; what it holds stays as it is
- * @error: NO_ROOM where the file system is full, SYSTEM otherwise; one that cannot reserve is none
+ * @error: NO_ROOM where the file system is full, SYSTEM otherwise, also where it is interrupted
+ * (exm_interrupt_defer()); one that cannot reserve is none
  */
 bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **error)
 {
@@ -147,7 +149,7 @@ bool exm_memory_file_reserve(int fd, const char *path, uint64_t size, GError **e
 	/* A signal may interrupt a long reservation; what it has reserved stays reserved. */
 	do {
 		result = fallocate(fd, 0, 0, (off_t)size);
-	} while (result < 0 && errno == EINTR);
+	} while (result < 0 && errno == EINTR && !exm_interrupt_came());
 	/* What looks like ext4 may be an ext3 that the same driver serves, which cannot reserve. */
 	if (result < 0 && errno != EOPNOTSUPP)
 		return exm_throw_errno(error, errno, "reserve the blocks of '%s'", path);

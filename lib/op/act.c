@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "host/call_guard.h"
 #include "host/control.h"
 #include "host/guest_parent.h"
+#include "host/interrupt.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
@@ -394,6 +396,8 @@ static bool become_qemu(const Actor *actor, const ExmStep *step, GError **error)
 		return false;
 	for (guint i = 0; i < plan->warnings->len; i++)
 		actor->warn(plan->warnings->pdata[i]);
+	/* exomem itself ignores it. */
+	signal(SIGXFSZ, SIG_DFL);
 	execv(step->path, (char **)plan->argv->pdata);
 	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' cannot be run: %s", step->path,
 	                 strerror(errno));
@@ -447,6 +451,26 @@ static void undo_before(const Actor *actor, guint failed)
 	}
 }
 
+/* A file with a name would stay; everything else is swept when the guest's lock is free. */
+static bool leaves_files(const ExmPlan *plan)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const ExmStep *step = plan->steps->pdata[i];
+
+		if (step->kind == EXM_STEP_CREATE_FILE || step->kind == EXM_STEP_NAME_FILE)
+			return true;
+	}
+	return false;
+}
+
+static bool act(const Actor *actor, const ExmStep *step, GError **error)
+{
+	exm_trace("act", "%s %s", exm_step_name(step), step->path);
+	if (exm_interrupt_came())
+		return exm_throw(error, EXM_ERROR_SYSTEM, "interrupted");
+	return deeds[step->kind].act(actor, step, error);
+}
+
 /**
  * exm_act() - Do the steps of a plan, in order
  * @plan:            the plan
@@ -454,19 +478,23 @@ static void undo_before(const Actor *actor, guint failed)
  * @warn:            called for each warning of the plan, right before QEMU takes over
  * @error:           of the step that failed, which is named; what stood before it is undone
  *
+ * Where a file could be left, a signal that ends this process ends it only when that is undone.
+ *
  * Return: false; where all steps succeed, this process has become QEMU.
  */
 bool exm_act(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error)
 {
 	const Actor actor = { plan, state_directory, warn };
 
+	if (leaves_files(plan))
+		exm_interrupt_defer();
 	for (guint i = 0; i < plan->steps->len; i++) {
 		const ExmStep *step = plan->steps->pdata[i];
 
-		exm_trace("act", "%s %s", exm_step_name(step), step->path);
-		if (deeds[step->kind].act(&actor, step, error))
+		if (act(&actor, step, error))
 			continue;
 		undo_before(&actor, i);
+		exm_interrupt_raise();
 		g_prefix_error(error, "%s: ", exm_step_name(step));
 		return false;
 	}

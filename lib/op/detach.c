@@ -109,21 +109,33 @@ static bool read_report(int report, GError **error)
 
 /* The parent of what is to become a guest, until it is one; both go with us until then. */
 static volatile sig_atomic_t newborn;
+static volatile sig_atomic_t last_signal;
 
 static const int last_signals[] = { SIGHUP, SIGINT, SIGTERM };
 
 static void take_newborn_along(int signal_number)
 {
-	if (newborn > 0)
+	last_signal = signal_number;
+	if (newborn > 0) {
 		kill((pid_t)newborn, EXM_GUEST_PARENT_KILL);
-	/* The handler was for once: this ends us as the signal would have. */
+		return;
+	}
+	signal(signal_number, SIG_DFL);
 	raise(signal_number);
+}
+
+/* What the newborn was given has been removed by now. */
+static void end_by_signal(void)
+{
+	if (!last_signal)
+		return;
+	signal(last_signal, SIG_DFL);
+	raise(last_signal);
 }
 
 static void guard_newborn(void)
 {
-	const struct sigaction action = { .sa_handler = take_newborn_along,
-		                          .sa_flags = (int)SA_RESETHAND };
+	const struct sigaction action = { .sa_handler = take_newborn_along };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(last_signals); i++) {
 		struct sigaction old;
@@ -161,6 +173,7 @@ static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t 
 	if (!read_report(reader, error)) {
 		newborn = 0;
 		waitpid(pid, NULL, 0);
+		end_by_signal();
 		return false;
 	}
 	*ret_pid = pid;
@@ -337,13 +350,17 @@ bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, 
 		const bool answers = still_answers(plan);
 
 		if (!answers &&
-		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status))
-			return throw_death(plan, state_directory, status, error);
+		    exm_process_wait(&(ExmProcess){ .pid = pid }, END_PATIENCE_MS, &status)) {
+			throw_death(plan, state_directory, status, error);
+			end_by_signal();
+			return false;
+		}
 		/* It was a call of our own that failed: one that has no state to load is made. */
 		if (!answers || loads_state(plan) || !still_runs(pid)) {
 			kill_child(pid);
 			throw_with_output(plan, silence, error);
 			remove_remains(plan, state_directory);
+			end_by_signal();
 			return false;
 		}
 	}
