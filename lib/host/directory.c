@@ -38,12 +38,14 @@ ExmDirectory *exm_directory_open_at(int at, const char *name)
  * exm_directory_next() - The next entry of a directory
  * @directory: that is read
  *
- * Return: the entry, never "." or "..", valid until the next call; NULL at the end.
+ * Return: the entry, never "." or "..", valid until the next call; NULL at the end, and with errno
+ * set where it is not known whether there are more.
  */
 const struct dirent *exm_directory_next(ExmDirectory *directory)
 {
 	const struct dirent *entry;
 
+	errno = 0;
 	do {
 		entry = readdir(directory);
 	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
@@ -65,7 +67,6 @@ static bool read_names(DIR *directory, GStrvBuilder *names)
 	const struct dirent *entry;
 
 	do {
-		errno = 0;
 		entry = exm_directory_next(directory);
 		if (entry)
 			g_strv_builder_add(names, entry->d_name);

@@ -49,6 +49,28 @@ bool exm_lost_note(const ExmVm *vm, GError **error)
 	        exm_throw_errno(error, errno, "write '%s'", path));
 }
 
+/**
+ * exm_lost_read() - Read the copy of a guest's record
+ * @root:      descriptor of the state directory
+ * @name:      of the guest's directory in it
+ * @directory: path of that
+ *
+ * Return: the record (transfer full), or NULL where there is no copy, or it is not whole.
+ */
+ExmVm *exm_lost_read(int root, const char *name, const char *directory)
+{
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
+	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	g_autofree char *text = NULL;
+	g_autoptr(ExmJson) json = NULL;
+	size_t length;
+
+	if (fd < 0 || !exm_fd_read_all(fd, &text, &length, NULL))
+		return NULL;
+	json = exm_json_parse(text, length, NULL);
+	return json ? exm_vm_from_json(json, directory, NULL) : NULL;
+}
+
 /* The locks of guests that have their directory. */
 static GHashTable *read_present(const char *state_directory)
 {

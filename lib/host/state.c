@@ -189,9 +189,46 @@ static ExmVm *read_written(int root, const char *root_path, const char *name, GE
 	return exm_vm_from_json(json, directory, error);
 }
 
+static bool has_record(int root, const char *name)
+{
+	g_autofree char *path = g_build_filename(name, EXM_VM_RECORD, NULL);
+
+	return faccessat(root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
+}
+
+static pid_t read_holder(int root, const char *name)
+{
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
+	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? 0 : exm_lock_holder(fd);
+}
+
+/* The copy in its lock is written behind the record, so that not both are in pieces. */
+static ExmVm *read_whole(int root, const char *root_path, const char *name, GError **error)
+{
+	g_autofree char *directory = g_build_filename(root_path, name, NULL);
+	g_autoptr(GError) reason = NULL;
+	ExmVm *vm = read_written(root, root_path, name, &reason);
+	pid_t holder;
+
+	if (!vm && has_record(root, name))
+		vm = exm_lost_read(root, name, directory);
+	if (vm)
+		return vm;
+	holder = read_holder(root, name);
+	if (holder > 0 && g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE))
+		exm_throw(error, EXM_ERROR_STATE, "%s: 'kill %d' ends it", reason->message,
+		          (int)holder);
+	else
+		g_propagate_error(error, g_steal_pointer(&reason));
+	return NULL;
+}
+
 static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
 {
-	ExmVm *vm = read_written(root, root_path, name, error);
+	ExmVm *vm = read_whole(root, root_path, name, error);
 
 	/* One that waits to take another's place has its name already, but not its directory. */
 	if (vm) {
@@ -591,18 +628,45 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 }
 
 /* A guest whose directory has this name, where it lives and has its record. */
-static ExmVm *read_living(int root, const char *root_path, const char *name)
+static bool add_living(int root, const char *root_path, const char *name, GPtrArray *vms,
+                       GError **error)
 {
-	if (!exm_name_check(name, NULL) || is_dead(root, name))
-		return NULL;
-	return read_record(root, root_path, name, NULL);
+	g_autoptr(GError) reason = NULL;
+	ExmVm *vm;
+
+	if (!exm_name_check(name, NULL) || is_dead(root, name) || !has_record(root, name))
+		return true;
+	vm = read_record(root, root_path, name, &reason);
+	if (vm)
+		g_ptr_array_add(vms, vm);
+	/* One that has ended meanwhile is none. */
+	if (vm || !has_record(root, name))
+		return true;
+	g_propagate_error(error, g_steal_pointer(&reason));
+	return false;
+}
+
+static bool add_all_living(int root, const char *root_path, GPtrArray *vms, GError **error)
+{
+	g_autoptr(ExmDirectory) entries = exm_directory_open_at(root, ".");
+	const struct dirent *entry = NULL;
+
+	do {
+		entry = entries ? exm_directory_next(entries) : NULL;
+		if (!entry && errno)
+			return exm_throw_errno(error, errno, "read state directory '%s'", root_path);
+		if (entry && !add_living(root, root_path, entry->d_name, vms, error))
+			return false;
+	} while (entry);
+	return true;
 }
 
 /**
  * exm_state_list() - The guests of this user that live
  * @state_directory: where guests' directories are; it need not be there
  * @ret_vms:         of ExmVm, by name (transfer full)
- * @error:           STATE where the state directory is not this user's, or not exomem's
+ * @error:           STATE where the state directory is not this user's, or not exomem's; where it
+ * is not known which guests live, or what one of them is
  *
  * Nothing is removed. A guest that is just being made is not listed yet. Those whose directory was
  * removed while they run are found by their locks.
@@ -610,20 +674,11 @@ static ExmVm *read_living(int root, const char *root_path, const char *name)
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error)
 {
 	g_autoptr(GPtrArray) vms = exm_vms_new();
-	g_autoptr(ExmDirectory) entries = NULL;
-	const struct dirent *entry;
 	exm_autofd int root = -1;
 
-	if (!exm_state_root_open(state_directory, &root, error))
+	if (!exm_state_root_open(state_directory, &root, error) ||
+	    (root >= 0 && !add_all_living(root, state_directory, vms, error)))
 		return false;
-	if (root >= 0)
-		entries = exm_directory_open_at(root, ".");
-	while (entries && (entry = exm_directory_next(entries))) {
-		ExmVm *vm = read_living(root, state_directory, entry->d_name);
-
-		if (vm)
-			g_ptr_array_add(vms, vm);
-	}
 	g_ptr_array_extend_and_steal(vms, exm_lost_list(state_directory));
 	g_ptr_array_sort(vms, compare_names);
 	*ret_vms = g_steal_pointer(&vms);

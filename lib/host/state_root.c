@@ -45,8 +45,13 @@ static bool is_marked(int fd)
 	return id != NULL;
 }
 
-static bool throw_foreign(const char *path, GError **error)
+static bool throw_foreign(int fd, const char *path, GError **error)
 {
+	exm_autofd int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* Without a descriptor to be had, its marker could not be read either. */
+	if (again < 0)
+		return exm_throw_errno(error, errno, "open state directory '%s'", path);
 	return exm_throw(error, EXM_ERROR_STATE,
 	                 "'%s' holds files and was not made by exomem: name an empty or a new "
 	                 "directory by --state-dir",
@@ -72,7 +77,7 @@ bool exm_state_root_open(const char *path, int *ret_fd, GError **error)
 	if (is_marked(fd))
 		*ret_fd = g_steal_fd(&fd);
 	else if (!exm_marker_can_be_made(fd))
-		return throw_foreign(path, error);
+		return throw_foreign(fd, path, error);
 	return true;
 }
 
@@ -106,7 +111,7 @@ bool exm_state_root_lock(const char *path, int *ret_fd, GError **error)
 		return false;
 	if (!is_marked(fd)) {
 		if (!exm_marker_can_be_made(fd))
-			return throw_foreign(path, error);
+			return throw_foreign(fd, path, error);
 		if (!exm_marker_make(fd, EXM_MARKER_STATE, NULL, error))
 			return false;
 	}

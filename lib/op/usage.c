@@ -30,6 +30,8 @@ static void usage_free(gpointer data)
 	g_free(usage);
 }
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExmUsage, usage_free)
+
 static void count_file(const Ledger *ledger, const ExmFileFacts *file)
 {
 	ExmFileUse use;
@@ -77,18 +79,23 @@ static char *find_lost(const ExmVm *vm)
 	return NULL;
 }
 
-/* Takes the guest over. */
-static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
+/* Takes the guest over; one that has ended meanwhile does not count where all were asked for. */
+static bool add_guest(const Ledger *ledger, ExmVm *vm, bool may_be_gone, GError **error)
 {
-	ExmUsage *usage = g_new0(ExmUsage, 1);
+	g_autoptr(ExmUsage) usage = g_new0(ExmUsage, 1);
+	g_autoptr(GError) reason = NULL;
 	g_autoptr(GArray) files = files_of(ledger, vm);
 
 	usage->vm = vm;
 	usage->lost = find_lost(vm);
-	g_ptr_array_add(ledger->usages, usage);
-	if (!exm_smaps_read((pid_t)vm->pid, (const ExmMappedFile *)(const void *)files->data,
-	                    files->len, &usage->smaps, error)) {
-		g_prefix_error(error, "guest '%s': ", vm->name);
+	exm_smaps_read((pid_t)vm->pid, (const ExmMappedFile *)(const void *)files->data, files->len,
+	               &usage->smaps, &reason);
+	/* Its number may be another process's by now. */
+	if (!exm_state_is_alive(vm))
+		return may_be_gone ||
+		       exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended", vm->name);
+	if (reason) {
+		g_propagate_prefixed_error(error, g_steal_pointer(&reason), "guest '%s': ", vm->name);
 		return false;
 	}
 	ledger->sum->copied += usage->smaps.copied;
@@ -96,6 +103,7 @@ static bool add_guest(const Ledger *ledger, ExmVm *vm, GError **error)
 	ledger->sum->qemu += usage->smaps.rest;
 	ledger->sum->merged += usage->smaps.merged;
 	ledger->sum->alone += usage->smaps.mapped + usage->smaps.copied + usage->smaps.rest;
+	g_ptr_array_add(ledger->usages, g_steal_pointer(&usage));
 	return true;
 }
 
@@ -136,7 +144,7 @@ bool exm_op_usage(const char *state_directory, const char *const *names, GPtrArr
 	if (!vms)
 		return false;
 	while (vms->len > 0)
-		if (!add_guest(&ledger, g_ptr_array_steal_index(vms, 0), error))
+		if (!add_guest(&ledger, g_ptr_array_steal_index(vms, 0), !names[0], error))
 			return false;
 	*ret_usages = g_steal_pointer(&usages);
 	*ret_sum = sum;
