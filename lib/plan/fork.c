@@ -7,6 +7,7 @@
 
 #include "base/enumtab.h"
 #include "base/error.h"
+#include "base/size.h"
 #include "plan/block.h"
 #include "plan/clash.h"
 
@@ -93,6 +94,43 @@ static bool choose_way(ExmForkPlan *plan, const ExmForkFacts *facts, GError **er
 		                 "with 'mode=temp', or with memory on XFS or btrfs",
 		                 vm->name);
 	return true;
+}
+
+/* Bytes of the guest's files whose blocks are all there, as a reservation leaves them. */
+static uint64_t reserved_bytes(const ExmForkFacts *facts)
+{
+	ExmJson *memory = facts->freeze->vm->memory;
+	uint64_t reserved = 0;
+
+	for (guint i = 0; i < facts->freeze->memory->len; i++) {
+		const ExmFileFacts *file = facts->freeze->memory->pdata[i];
+
+		if (exm_json_get_bool(json_object_array_get_idx(memory, i), "shared") &&
+		    file->exists && file->allocated >= file->size)
+			reserved += file->size;
+	}
+	return reserved;
+}
+
+/*
+ * After a reflink the guest's next write to each block needs a new one, reserved or not (Linux,
+ * fs/xfs/xfs_reflink.c), and where there is none left the kernel sends SIGBUS.
+ */
+static bool check_room(const ExmForkPlan *plan, const ExmForkRequest *request,
+                       const ExmForkFacts *facts, GError **error)
+{
+	const uint64_t reserved = reserved_bytes(facts);
+	g_autofree char *need = exm_size_human(reserved);
+	g_autofree char *free = exm_size_human(facts->place->free);
+
+	if (plan->way != EXM_FORK_REFLINK || request->clone.overcommit ||
+	    reserved <= facts->place->free)
+		return true;
+	return exm_throw(error, EXM_ERROR_NO_ROOM,
+	                 "the blocks of guest '%s' are reserved, and would be shared: when it writes, "
+	                 "it needs up to %s again, and '%s' has %s free; '--overcommit' forks it all "
+	                 "the same",
+	                 plan->freeze->vm->name, need, facts->place->path, free);
 }
 
 /* The guest's words with what it and its heir have in common. */
@@ -402,7 +440,8 @@ ExmForkPlan *exm_fork_plan(const ExmForkRequest *request, const ExmForkFacts *fa
 	if (!check_parent(facts, error))
 		return NULL;
 	plan = plan_new(request, facts, error);
-	if (!plan->freeze || !choose_way(plan, facts, error) || !plan_disks(plan, facts, error))
+	if (!plan->freeze || !choose_way(plan, facts, error) ||
+	    !check_room(plan, request, facts, error) || !plan_disks(plan, facts, error))
 		return NULL;
 	place_memory(plan, facts);
 	describe_files(plan, facts);

@@ -93,6 +93,29 @@ fork_with_reflinks() {
 	fork_with_reflinks mode=create,mmap=shared, 1
 }
 
+@test "reserved blocks that a reflink would share: refused where they could not be had again" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	boot sparse -mem-path "$memory,mode=temp,mmap=shared,prealloc=off,anyfs"
+	fill web 8M 7
+	free=$(df --output=avail -B1 "$memory" | tail -1)
+	fallocate -l $((free - (40 << 20))) "$memory/full"
+	run vm fork -q web
+	assert_refused 4 "the blocks of guest 'web' are reserved, and would be shared: when it writes, it needs up to 64 MiB"
+	assert_unharmed web
+	[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ]
+	# One that was promised nothing.
+	vm fork -q sparse
+	vm fork -q --overcommit web
+	assert_filled web-1 8M 7
+	forget web-1
+	rm "$memory/full"
+	vm fork -q web
+	assert_filled web-1 8M 7
+}
+
 @test "a fork of a fork of a fork, with a host port for each" {
 	need_qemu
 	boot_parent web -netdev "user,id=n,hostfwd=tcp::@{index+22300}-:22" -device e1000,netdev=n
