@@ -108,8 +108,9 @@ static void complete_job(ExmQmp *qmp)
  * exm_disk_move_back() - Bring what an overlay holds into the image below, and write there again
  * @qmp:          the conversation with the guest's QEMU; the guest may run
  * @overlay_node: how QEMU calls the overlay; nothing happens where it does not know it
+ * @node:         how it calls the image below, of which others may stand on those further below
  */
-void exm_disk_move_back(ExmQmp *qmp, const char *overlay_node)
+void exm_disk_move_back(ExmQmp *qmp, const char *overlay_node, const char *node)
 {
 	const gint64 deadline = g_get_monotonic_time() + JOB_PATIENCE_US;
 	ExmJson *arguments = json_object_new_object();
@@ -117,6 +118,8 @@ void exm_disk_move_back(ExmQmp *qmp, const char *overlay_node)
 
 	exm_json_set_string(arguments, "job-id", JOB_NAME);
 	exm_json_set_string(arguments, "device", overlay_node);
+	/* Without it QEMU writes into the deepest image of all (qapi/block-core.json, block-commit). */
+	exm_json_set_string(arguments, "base-node", node);
 	answer = exm_qmp_execute(qmp, "block-commit", arguments, NULL);
 	while (answer && g_get_monotonic_time() < deadline) {
 		g_autofree char *status = job_status(qmp);

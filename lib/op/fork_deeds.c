@@ -199,24 +199,80 @@ static void end_children(const ExmFreeze *freeze, const ExmStep *step)
 	exm_children_end(freeze->fork->children, freeze->state_directory, NULL);
 }
 
+/* What the guest's record says of a disk (borrowed), or NULL where it has no overlay. */
+static ExmJson *find_disk(ExmJson *disks, uint64_t word)
+{
+	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
+		ExmJson *disk = json_object_array_get_idx(disks, i);
+
+		if (exm_json_get_uint(disk, "word") == word)
+			return disk;
+	}
+	return NULL;
+}
+
+/* Takes @disk, which may be NULL. */
+static bool record_disk(const ExmFreeze *freeze, uint64_t word, ExmJson *disk, GError **error)
+{
+	g_autoptr(ExmJson) owned = disk;
+	g_autoptr(ExmJson) disks = json_object_new_array();
+	g_autoptr(ExmVm) vm = exm_state_find(freeze->state_directory, freeze->plan->vm->name, error);
+
+	if (!vm)
+		return false;
+	for (size_t i = 0; vm->disks && i < json_object_array_length(vm->disks); i++) {
+		ExmJson *other = json_object_array_get_idx(vm->disks, i);
+
+		if (exm_json_get_uint(other, "word") != word)
+			json_object_array_add(disks, json_object_get(other));
+	}
+	if (disk)
+		json_object_array_add(disks, g_steal_pointer(&owned));
+	exm_json_put(vm->disks);
+	vm->disks = g_steal_pointer(&disks);
+	return exm_state_record(vm, error);
+}
+
+static ExmJson *overlay_to_json(const ExmFreeze *freeze, int index)
+{
+	const ExmTemplate *template = freeze->plan->template;
+	const ExmTemplateDisk *disk = template->disks->pdata[index];
+	g_autofree char *backing = exm_template_path(template, disk->path);
+	ExmJson *json = json_object_new_object();
+
+	exm_json_set_uint(json, "word", disk->word);
+	exm_json_set_string(json, "path", freeze->fork->plan->overlays->pdata[index]);
+	exm_json_set_string(json, "backing", backing);
+	return json;
+}
+
+/* From here on the record says where the guest writes, whoever is killed. */
 static bool move_disk(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
 	const ExmSaveFile *file = freeze->plan->disks->pdata[index];
+	const ExmTemplateDisk *disk = freeze->plan->template->disks->pdata[index];
 	g_autofree char *node = node_name(freeze, index);
 	g_autoptr(ExmJson) stopped = exm_qmp_execute(freeze->qmp, "stop", NULL, error);
 
-	return stopped && exm_disk_move(freeze->qmp, file->node, step->path, node, error);
+	return stopped && exm_disk_move(freeze->qmp, file->node, step->path, node, error) &&
+	       record_disk(freeze, disk->word, overlay_to_json(freeze, index), error);
 }
 
 static void move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
 {
-	g_autofree char *node = node_name(freeze, overlay_index(freeze->fork->plan, step->path));
+	const int index = overlay_index(freeze->fork->plan, step->path);
+	const ExmTemplateDisk *disk = freeze->plan->template->disks->pdata[index];
+	const ExmSaveFile *file = freeze->plan->disks->pdata[index];
+	g_autofree char *node = node_name(freeze, index);
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
 
 	if (!qmp)
 		return;
-	exm_disk_move_back(qmp, node);
+	exm_disk_move_back(qmp, node, file->node);
+	if (!exm_disk_is_moved(qmp, node))
+		record_disk(freeze, disk->word,
+		            json_object_get(find_disk(freeze->plan->vm->disks, disk->word)), NULL);
 	/* It was stopped for this, and perhaps for nothing else yet. */
 	exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
 }
@@ -253,33 +309,6 @@ static bool pour(const ExmFreeze *freeze, ExmExpectant *child, GError **error)
 	return exm_load_pour(child, (const char *)freeze->state->data, freeze->state->len, error);
 }
 
-/* The disks that the guest has from now on. */
-static bool record_disks(const ExmFreeze *freeze, GError **error)
-{
-	const ExmTemplate *template = freeze->plan->template;
-	const ExmForkPlan *plan = freeze->fork->plan;
-	g_autoptr(ExmVm) vm = NULL;
-
-	if (template->disks->len == 0)
-		return true;
-	vm = exm_state_find(freeze->state_directory, freeze->plan->vm->name, error);
-	if (!vm)
-		return false;
-	exm_json_put(vm->disks);
-	vm->disks = json_object_new_array();
-	for (guint i = 0; i < template->disks->len; i++) {
-		const ExmTemplateDisk *disk = template->disks->pdata[i];
-		g_autofree char *backing = exm_template_path(template, disk->path);
-		ExmJson *item = json_object_new_object();
-
-		exm_json_set_uint(item, "word", disk->word);
-		exm_json_set_string(item, "path", plan->overlays->pdata[i]);
-		exm_json_set_string(item, "backing", backing);
-		json_object_array_add(vm->disks, item);
-	}
-	return exm_state_record(vm, error);
-}
-
 static bool resume_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	ExmForking *fork = freeze->fork;
@@ -291,7 +320,7 @@ static bool resume_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 		return false;
 	fork->forked->pause_us = time - freeze->stopped;
 	exm_freeze_forget_sharing(freeze->qmp);
-	return record_disks(freeze, error);
+	return true;
 }
 
 /* What the guest has said so far stands before what its heir will say. */
@@ -389,8 +418,11 @@ static bool load_children(ExmFreeze *freeze, const ExmStep *step, GError **error
 	exm_expectant_clear(&fork->heir);
 	for (guint i = 1; i < count; i++)
 		g_ptr_array_add(others, fork->children->pdata[i]);
-	exm_children_work(others, freeze->state_directory, fork->order, &work, fork->cloned,
-	                  &failure);
+	/* One for which no process could be forked waits for its state, and nobody will load it. */
+	if (!exm_children_work(others, freeze->state_directory, fork->order, &work, fork->cloned,
+	                       &failure))
+		exm_children_end(others, freeze->state_directory,
+		                 fork->paused ? "paused" : "running");
 	if (failure && !fork->failure)
 		fork->failure = g_steal_pointer(&failure);
 	return true;

@@ -7,10 +7,20 @@
 
 load hard
 
+# Path of the guest's disk, where it has one.
+disk=''
+
+# An overlay more for each fork of a guest with a disk.
+many_overlays() {
+	[ "$(find "$T" -maxdepth 1 -name 'disk.*' | wc -l)" -gt 20 ]
+}
+
 prepare() {
-	[ "$(vm list -q)" != web ] || return 0
+	! is_fit web || many_overlays || return 0
 	start_over
-	boot web -mem-path "$memory,anyfs"
+	rm -f "$T"/disk.*
+	[ -z "$disk" ] || qemu-img create -q -f qcow2 "$disk" 1M
+	boot web -mem-path "$memory,anyfs" ${disk:+-drive "file=$disk,format=qcow2,if=virtio"}
 	fill web 8M 7
 }
 
@@ -44,8 +54,16 @@ check_failed() {
 	check_family
 }
 
+# What the next fork needs is there: the record says which disk the guest writes to.
+check_forks_again() {
+	vm fork -q --name again web >/dev/null 2>"$T/answer" ||
+		complain lost "cannot be forked any more: $(cat "$T/answer")"
+	check_family
+}
+
 check_killed() {
 	check_family
+	[ -z "$disk" ] || check_forks_again
 }
 
 @test "fork -n 2, with each system call failing" {
@@ -57,4 +75,17 @@ check_killed() {
 	use_xfs 400M
 	memory=$reflink
 	fault_sweep fork-reflink
+}
+
+@test "fork -n 2 of a guest with a disk, with each system call failing" {
+	disk=$T/disk.qcow2
+	fault_sweep fork-disk
+}
+
+@test "fork -n 2 of a guest with a disk with reflinks, with each system call failing" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	disk=$T/disk.qcow2
+	fault_sweep fork-disk-reflink
 }

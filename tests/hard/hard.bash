@@ -31,6 +31,7 @@ actions() { # KIND
 	openat) echo EMFILE EIO ENOMEM ENOSPC EINTR kill group ;;
 	write | pwrite) echo ENOSPC EIO EINTR short kill group ;;
 	fsync | fdatasync) echo EIO ENOSPC EINTR kill group ;;
+	unlink) echo EIO ENOMEM kill group ;;
 	rename | link) echo ENOSPC EIO ENOMEM kill group ;;
 	ftruncate | fallocate | ficlone) echo ENOSPC EIO EINTR kill group ;;
 	flock) echo EINTR ENOMEM EIO kill group ;;
@@ -167,6 +168,11 @@ try() { # KIND K ACTION
 		printf '%s\n' "$*" >>"$again"
 		start_over
 	}
+}
+
+# Whether it is the only guest, and no earlier fault was a sign of lost memory, for which it is refused.
+is_fit() { # NAME
+	[ "$(vm list -q 2>/dev/null)" = "$1" ] && ! grep -q '"memory-error"' "$state/$1/vm.json"
 }
 
 # Nothing of this test is left. A file of tests may do more.

@@ -6,7 +6,7 @@
 
 # A movable guest on the source.
 prepare_source() {
-	[ "$(vm list -q 2>/dev/null)" != web ] || return 0
+	! is_fit web || return 0
 	start_over
 	served=$memory
 	boot_movable web

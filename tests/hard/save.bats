@@ -8,7 +8,7 @@
 load hard
 
 prepare() {
-	[ "$(vm list -q)" != web ] || return 0
+	! is_fit web || return 0
 	start_over
 	boot web -mem-path "$memory,mode=create,anyfs"
 	fill web 8M 7

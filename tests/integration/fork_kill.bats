@@ -177,6 +177,36 @@ fork_until_children_run() { # FORK-ARGUMENT...
 	wait_for "$T/trace" ' load-children '
 }
 
+# By QEMU itself: the tiny guest has no driver.
+write_disk() { # NAME DEVICE BYTE
+	vm qmp "$1" human-monitor-command \
+		"{\"command-line\": \"qemu-io $2 \\\"write -P $3 0 64k\\\"\"}" >/dev/null
+}
+
+@test "SIGKILL of a second fork: the disk goes back to the overlay of the first, and not into the image below" {
+	need_qemu
+	use_xfs 400M
+	memory=$reflink
+	qemu-img create -q -f qcow2 "$T/disk.qcow2" 1M
+	boot web -mem-path "$memory,anyfs" -drive "file=$T/disk.qcow2,format=qcow2,if=virtio,id=d0"
+	fill web 8M 7
+	vm fork -q web
+	write_disk web d0 9
+	before=$(sha256sum <"$T/disk.qcow2")
+	overlay=$(jq -r '.disks[0].path' "$state/web/vm.json")
+	[[ "$overlay" == "$T/disk.qcow2.web-"* ]]
+	for step in move-disk save-devices clone-memory resume-guest; do
+		fork_until "$step" --name other web
+		kill -KILL "$main"
+		go_on_forking
+		assert_one_parent
+		[ "$(sha256sum <"$T/disk.qcow2")" = "$before" ]
+		[ "$(jq -r '.disks[0].path' "$state/web/vm.json")" = "$overlay" ]
+	done
+	vm fork -q --name third web
+	assert_filled third 8M 7
+}
+
 @test "SIGKILL of exomem with --keep: what the disks of guests stand on keeps its name" {
 	need_qemu
 	truncate -s 1M "$T/disk.raw"
