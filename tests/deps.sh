@@ -53,6 +53,7 @@ lint            codespell        codespell            lint-words
 coverage        gcovr            gcovr                counts the lines that tests reach
 valgrind        valgrind         valgrind             check-valgrind
 clang,fuzz      clang            clang                the second compiler of .ci/run
+cache           ccache           ccache               compiles what has changed since the last .ci/run
 fuzz            libclang-rt-dev|libclang-rt-14-dev clang:libclang_rt.fuzzer-x86_64.a  libFuzzer
 clean           debootstrap      debootstrap          makes a bare Debian
 clean           git              git                  clones into it
