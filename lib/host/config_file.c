@@ -55,7 +55,8 @@ static bool add_group(GKeyFile *file, const char *path, const char *group, GPtrA
  * exm_config_file_read() - Read a configuration file
  * @path:    of the file
  * @entries: of ExmConfigEntry; grows
- * @error:   USAGE where it is none, or where others can write to it; SYSTEM where it cannot be read
+ * @error:   USAGE where it is none, or where others can write to it or exchange it; STATE where it
+ * is no plain file; SYSTEM where it cannot be read
  */
 bool exm_config_file_read(const char *path, GPtrArray *entries, GError **error)
 {

@@ -94,7 +94,8 @@ bool exm_memory_file_create(const char *path, int fd_number, int *ret_fd, GError
 bool exm_memory_file_open(const char *path, bool writable, uint64_t size, int fd_number,
                           int *ret_fd, GError **error)
 {
-	exm_autofd int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK |
+	                                       O_CLOEXEC);
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) < 0)

@@ -23,6 +23,7 @@
 #include "base/size.h"
 #include "host/hostinfo.h"
 #include "host/mount.h"
+#include "host/safe_open.h"
 
 /* Not in linux/magic.h. */
 #define BCACHEFS_MAGIC 0xca451a4e
@@ -365,13 +366,6 @@ bool exm_place_is_memory(const char *path)
 	return type && type->in_memory;
 }
 
-/* A group with the number of its owner is the owner's own: root's, and each user's on Debian. */
-static bool others_may_write(const struct stat *info)
-{
-	return (info->st_mode & S_IWOTH) ||
-	       ((info->st_mode & S_IWGRP) && info->st_gid != info->st_uid);
-}
-
 static void look_at_directory(ExmPlace *place, const struct stat *info)
 {
 	const FileSystem *type = file_system_of(place->path);
@@ -381,8 +375,9 @@ static void look_at_directory(ExmPlace *place, const struct stat *info)
 	place->kind = EXM_PLACE_DIRECTORY;
 	place->device = info->st_dev;
 	place->writable = faccessat(AT_FDCWD, place->path, W_OK | X_OK, AT_EACCESS) == 0;
-	place->others_write = others_may_write(info) && !sticky;
-	place->shared_sticky = others_may_write(info) && sticky;
+	place->others_write = exm_safe_others_may_write(info) && !sticky;
+	place->shared_sticky = exm_safe_others_may_write(info) && sticky;
+	place->closed = exm_safe_look(place->path, &place->distrust);
 	place->file_system = exm_place_file_system(place->path);
 	look_at_mount(place);
 	place->in_memory = type && type->in_memory;
@@ -466,6 +461,8 @@ static ExmFileFacts *look(const char *path, int (*status_of)(const char *, struc
 	file->mtime = (uint64_t)info.st_mtim.tv_sec * G_GUINT64_CONSTANT(1000000000) +
 	              (uint64_t)info.st_mtim.tv_nsec;
 	file->others_write = info.st_mode & (S_IWGRP | S_IWOTH);
+	file->mode = info.st_mode & ALLPERMS;
+	file->links = info.st_nlink;
 	if (!file->regular)
 		return file;
 	file->size = (uint64_t)info.st_size;

@@ -56,8 +56,9 @@ static bool check_qemu(const ExmTemplate *template, GError **error)
 {
 	g_autofree char *distrust = NULL;
 
-	if (!exm_safe_look(template->qemu, &distrust, error))
-		return false;
+	exm_safe_look(template->qemu, &distrust);
+	if (distrust && access(template->qemu, F_OK) < 0)
+		return exm_throw_errno(error, errno, "cannot open '%s'", template->qemu);
 	return !distrust ||
 	       exm_throw(error, EXM_ERROR_STATE,
 	                 "%s, and template '%s' runs '%s': name another QEMU with '--qemu'",

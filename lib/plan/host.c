@@ -3,6 +3,7 @@
 
 #include "plan/host.h"
 
+#include "base/error.h"
 #include "base/record.h"
 
 static const char *const kind_names[] = {
@@ -37,6 +38,8 @@ static const ExmField place_fields[] = {
 	EXM_FIELD(ExmPlace, "writable", BOOL, writable, false),
 	EXM_FIELD(ExmPlace, "others-write", BOOL, others_write, false),
 	EXM_FIELD(ExmPlace, "shared-sticky", BOOL, shared_sticky, false),
+	EXM_FIELD(ExmPlace, "distrust", STRING, distrust, false),
+	EXM_FIELD(ExmPlace, "closed", BOOL, closed, false),
 	EXM_FIELD(ExmPlace, "file-system", STRING, file_system, false),
 	EXM_FIELD(ExmPlace, "mount-point", STRING, mount_point, false),
 	EXM_FIELD(ExmPlace, "mount-type", STRING, mount_type, false),
@@ -63,6 +66,8 @@ static const ExmField file_fields[] = {
 	EXM_FIELD(ExmFileFacts, "inode", UINT, inode, false),
 	EXM_FIELD(ExmFileFacts, "mtime", UINT, mtime, false),
 	EXM_FIELD(ExmFileFacts, "others-write", BOOL, others_write, false),
+	EXM_FIELD(ExmFileFacts, "mode", UINT, mode, false),
+	EXM_FIELD(ExmFileFacts, "links", UINT, links, false),
 	EXM_FIELD(ExmFileFacts, "readable", BOOL, readable, false),
 	EXM_FIELD(ExmFileFacts, "writable", BOOL, writable, false),
 	EXM_FIELD(ExmFileFacts, "template", STRING, template_name, false),
@@ -117,6 +122,77 @@ ExmHost *exm_host_from_json(ExmJson *json, GError **error)
 void exm_place_free(ExmPlace *place)
 {
 	exm_record_free(&place_layout, place);
+}
+
+/**
+ * exm_place_check_safe() - Whether nobody else can exchange a directory or what this user makes in it
+ * @place: the directory
+ * @error: USAGE
+ */
+bool exm_place_check_safe(const ExmPlace *place, GError **error)
+{
+	if (place->others_write)
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "others can write to '%s': chmod go-w or chmod +t it, or take another",
+		                 place->path);
+	return !place->distrust || exm_throw(error, EXM_ERROR_USAGE,
+	                                     "%s, and so '%s' is not safe: take another directory",
+	                                     place->distrust, place->path);
+}
+
+/* In a mode, as chmod(1) has it. */
+#define ALL_READ  04
+#define ALL_WRITE 02
+
+static bool belongs_to(const ExmFileFacts *file, const ExmPlace *place, uint64_t user)
+{
+	return file->owner == user || file->owner == 0 ||
+	       (file->owner == EXM_NFS_NOBODY && user == 0 &&
+	        g_strcmp0(place->file_system, "nfs") == 0);
+}
+
+/* What others could do with the guest's memory by the file's mode, or NULL. */
+static const char *access_of_others(const ExmFileFacts *file, const ExmPlace *place, bool shared)
+{
+	if (place->closed)
+		return NULL;
+	if (file->mode & ALL_WRITE)
+		return "write to";
+	return shared && (file->mode & ALL_READ) ? "read" : NULL;
+}
+
+/**
+ * exm_file_check_access() - Whether a memory file that is there may become a guest's memory
+ * @file:   the file
+ * @place:  the directory that it is in
+ * @user:   that the guest runs as
+ * @shared: the guest writes the file, or QEMU may
+ * @error:  STATE where another user could read or write the guest's memory, or has put it there
+ *
+ * Access by a group is let through: other programs may share the memory on purpose. What is mapped
+ * private may be another user's, and others may read it.
+ */
+bool exm_file_check_access(const ExmFileFacts *file, const ExmPlace *place, uint64_t user,
+                           bool shared, GError **error)
+{
+	const char *access = access_of_others(file, place, shared);
+
+	if (shared && !belongs_to(file, place, user))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' belongs to another user, who could read the guest's memory",
+		                 file->path);
+	if (access)
+		return exm_throw(
+			error, EXM_ERROR_STATE,
+			"others can %s '%s' (mode %04o), and so the guest's memory: chmod %s it",
+			access, file->path, (unsigned int)file->mode, shared ? "600" : "go-w");
+	/* Linux, fs/namei.c, may_linkat(): anybody's, where fs.protected_hardlinks is 0. */
+	if (shared && place->shared_sticky && file->links > 1)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' has another name (a hard link), and another user may have put it "
+		                 "there: copy it, or take a directory that only you can write to",
+		                 file->path);
+	return true;
 }
 
 /**

@@ -66,6 +66,9 @@ typedef enum {
  * @writable:       this user may create files in it (or write the device)
  * @others_write:   group or others may write to it and it is not sticky
  * @shared_sticky:  others may write to it, but it is sticky, like /tmp
+ * @distrust:       who else than root and this user could put another directory there, as the
+ *                  beginning of a message; NULL for nobody, and for a device
+ * @closed:         some directory of its path keeps out users who are in none of its groups
  * @file_system:    "ext4", "tmpfs", "hugetlbfs", "nfs", …; "devdax" for a device
  * @mount_point:    where that is mounted; NULL where it is not known, and for a device
  * @mount_type:     what /proc/self/mountinfo calls it: "nfs4", "fuse.sshfs"; NULL likewise
@@ -88,6 +91,8 @@ typedef struct {
 	bool writable;
 	bool others_write;
 	bool shared_sticky;
+	char *distrust;
+	bool closed;
 	char *file_system;
 	char *mount_point;
 	char *mount_type;
@@ -114,6 +119,8 @@ typedef struct {
  * @inode:     number of the file
  * @mtime:     nanoseconds since 1970
  * @others_write: group or others may write to it
+ * @mode:      its permissions, as chmod(1) has them
+ * @links:     how many names it has
  * @readable:  this user may read it
  * @writable:  this user may write it
  * @template_name: template that the marker beside it names, or NULL
@@ -129,10 +136,15 @@ typedef struct {
 	uint64_t inode;
 	uint64_t mtime;
 	bool others_write;
+	uint64_t mode;
+	uint64_t links;
 	bool readable;
 	bool writable;
 	char *template_name;
 } ExmFileFacts;
+
+/* Whom an NFS server takes root for that has root_squash (exports(5), anonuid). */
+#define EXM_NFS_NOBODY 65534
 
 /* Beside a memory file that belongs to a template stands FILE + this, holding the template's name. */
 #define EXM_TEMPLATE_MARKER ".template"
@@ -141,11 +153,14 @@ void exm_host_free(ExmHost *host);
 ExmJson *exm_host_to_json(const ExmHost *host);
 ExmHost *exm_host_from_json(ExmJson *json, GError **error);
 void exm_place_free(ExmPlace *place);
+bool exm_place_check_safe(const ExmPlace *place, GError **error);
 bool exm_place_check_mount(const ExmPlace *place, ExmMountUse use, bool trust, GPtrArray *warnings,
                            GError **error);
 ExmJson *exm_place_to_json(const ExmPlace *place);
 ExmPlace *exm_place_from_json(ExmJson *json, GError **error);
 void exm_file_facts_free(ExmFileFacts *file);
+bool exm_file_check_access(const ExmFileFacts *file, const ExmPlace *place, uint64_t user,
+                           bool shared, GError **error);
 ExmJson *exm_file_facts_to_json(const ExmFileFacts *file);
 ExmFileFacts *exm_file_facts_from_json(ExmJson *json, GError **error);
 

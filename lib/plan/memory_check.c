@@ -105,12 +105,12 @@ static bool check_kind(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *warnin
 static bool check_directory(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *warnings,
                             GError **error)
 {
+	const bool only_reads = in->option->mode == EXM_MODE_OPEN && !exm_memory_is_shared(in);
+
 	if (is_device(in))
 		return true;
-	if (in->place->others_write)
-		return exm_throw(error, EXM_ERROR_USAGE,
-		                 "others can write to '%s': chmod go-w or chmod +t it, or take another",
-		                 in->place->path);
+	if ((in->place->others_write || !only_reads) && !exm_place_check_safe(in->place, error))
+		return false;
 	if (in->option->mode != EXM_MODE_OPEN && !in->place->writable)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not writable", in->place->path);
 	return true;
@@ -216,11 +216,6 @@ static bool check_presence(const ExmMemoryInput *in, G_GNUC_UNUSED GPtrArray *wa
 	return exm_throw(error, EXM_ERROR_STATE, "in '%s' %s", in->place->path, list);
 }
 
-static bool is_own(const ExmMemoryInput *in, const ExmFileFacts *file)
-{
-	return file->owner == in->host->euid || file->owner == 0;
-}
-
 static bool check_file(const ExmMemoryInput *in, const ExmFileFacts *file, GError **error)
 {
 	const bool shared = exm_memory_is_shared(in);
@@ -230,10 +225,9 @@ static bool check_file(const ExmMemoryInput *in, const ExmFileFacts *file, GErro
 		                 "'%s' belongs to template '%s' and must not change: say "
 		                 "'mmap=private'",
 		                 file->path, file->template_name);
-	if ((shared || in->option->mode == EXM_MODE_CREATE) && !is_own(in, file))
-		return exm_throw(error, EXM_ERROR_STATE,
-		                 "'%s' belongs to another user, who could read the guest's memory",
-		                 file->path);
+	if (!exm_file_check_access(file, in->place, in->host->euid,
+	                           shared || in->option->mode == EXM_MODE_CREATE, error))
+		return false;
 	if (shared && !file->writable)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not writable", file->path);
 	if (!file->readable)

@@ -208,15 +208,15 @@ static bool check_new_file(const ExmPmemOption *option, const ExmPlace *place,
 }
 
 static bool check_file(const ExmPmemOption *option, const ExmPlace *place, const ExmFileFacts *file,
-                       GError **error)
+                       uint64_t user, GError **error)
 {
 	if (place->kind != EXM_PLACE_DIRECTORY)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not a directory", place->path);
-	if (place->others_write)
-		return exm_throw(error, EXM_ERROR_USAGE,
-		                 "others can write to '%s': chmod go-w or chmod +t it, or take another",
-		                 place->path);
+	if ((place->others_write || !option->readonly) && !exm_place_check_safe(place, error))
+		return false;
 	if (file->exists && !check_old_file(option, file, error))
+		return false;
+	if (file->exists && !exm_file_check_access(file, place, user, !option->readonly, error))
 		return false;
 	if (!file->size && !check_new_file(option, place, file, error))
 		return false;
@@ -259,7 +259,7 @@ static bool add_file(ExmBuilder *builder, guint index, GError **error)
 		.maps_sync = place->maps_sync,
 	};
 
-	if (!check_file(option, place, file, error) ||
+	if (!check_file(option, place, file, builder->facts->host->euid, error) ||
 	    !exm_place_check_mount(place, option->readonly ? EXM_MOUNT_UNNAMED : EXM_MOUNT_NAMED,
 	                           builder->request->trust_mount, builder->plan->warnings, error))
 		return false;

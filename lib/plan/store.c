@@ -72,6 +72,10 @@ static void check_directory(const ExmStoreInput *in, GPtrArray *findings)
 	else if (in->place->others_write)
 		fatal(findings, EXM_ERROR_USAGE, "directory",
 		      "can be written by others: chmod go-w it", path);
+	else if (in->place->distrust)
+		exm_findings_add(findings, EXM_SEVERITY_FATAL, EXM_ERROR_USAGE, "directory",
+		                 "memory_backing_dir: %s, and so '%s' is not safe",
+		                 in->place->distrust, path);
 	else
 		exm_findings_add(findings, EXM_SEVERITY_OK, 0, "directory", "'%s' is on %s", path,
 		                 in->place->file_system);

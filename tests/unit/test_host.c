@@ -131,7 +131,8 @@ END_TEST
 
 #define PLACE_JSON                                                                                       \
 	"{\"path\": \"/mem\", \"kind\": \"directory\", \"detail\": \"why\", \"writable\": true,"         \
-	" \"others-write\": false, \"shared-sticky\": true, \"file-system\": \"hugetlbfs\","             \
+	" \"others-write\": false, \"shared-sticky\": true, \"distrust\": \"who\", \"closed\": true,"    \
+	" \"file-system\": \"hugetlbfs\","                                                               \
 	" \"in-memory\": true, \"page-size\": 2097152, \"free\": 7, \"device\": 8, \"can-punch\": true," \
 	" \"can-reserve\": false, \"unnamed-files\": true, \"maps-sync\": true}"
 
@@ -181,7 +182,8 @@ END_TEST
 #define FILE_JSON                                                                                \
 	"{\"path\": \"/mem/f\", \"exists\": true, \"regular\": true, \"owner\": 8, \"size\": 9," \
 	" \"allocated\": 10, \"device\": 11, \"inode\": 12, \"mtime\": 13,"                      \
-	" \"others-write\": true, \"readable\": true, \"writable\": false, \"template\": \"web\"}"
+	" \"others-write\": true, \"mode\": 432, \"links\": 2,"                                  \
+	" \"readable\": true, \"writable\": false, \"template\": \"web\"}"
 
 START_TEST(file_there_and_back)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_safe_open.c - lib/host/safe_open.c; what other users own is in integration/untrusted.bats */
+/* test_safe_open.c - lib/host/safe_open.c; other users are in integration/{untrusted,two_users}.bats */
 
 #include "host/safe_open.h"
 
@@ -186,6 +186,90 @@ START_TEST(a_small_file_is_read_and_a_large_one_is_not)
 }
 END_TEST
 
+START_TEST(the_directory_of_a_name_is_opened)
+{
+	g_autofree char *missing = g_build_filename(folder, "a", "b", "new", NULL);
+	g_autofree char *open = g_build_filename(folder, "to-open", "new", NULL);
+	g_autofree char *nowhere = g_build_filename(folder, "missing", "new", NULL);
+	g_autofree char *distrust = NULL;
+	g_autoptr(GError) error = NULL;
+	exm_autofd int parent = -1, others = -1;
+
+	make_tree();
+	parent = exm_safe_open_parent(missing, &distrust, &error);
+	assert_no_error(error);
+	ck_assert_ptr_null(distrust);
+	ck_assert_int_eq(mkdirat(parent, "new", 0700), 0);
+	ck_assert_int_eq(g_rmdir(missing), 0);
+	others = exm_safe_open_parent(open, &distrust, &error);
+	ck_assert_int_ge(others, 0);
+	ck_assert_ptr_nonnull(strstr(distrust, "others can write to '"));
+	ck_assert_int_eq(exm_safe_open_parent(nowhere, &distrust, &error), -1);
+	remove_tree();
+	assert_error(error, EXM_ERROR_SYSTEM, "missing': No such file or directory");
+}
+END_TEST
+
+static bool is_closed(const char *name, const char *wanted)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+	g_autofree char *distrust = NULL;
+	const bool closed = exm_safe_look(path, &distrust);
+
+	ck_assert_msg(wanted ? distrust && strstr(distrust, wanted) : !distrust, "%s: %s", name,
+	              distrust);
+	return closed;
+}
+
+START_TEST(a_directory_that_others_cannot_enter)
+{
+	make_tree();
+	ck_assert(is_closed("sticky", NULL));
+	ck_assert_int_eq(chmod(folder, 0755), 0);
+	/* Where this is all in a directory of the user's own, everything is closed. */
+	ck_assert(is_closed("sticky", NULL) == is_closed(".", NULL));
+	ck_assert(is_closed("a", NULL));
+	ck_assert(is_closed("up/b", NULL));
+	is_closed("open/b", "others can write to '");
+	is_closed("missing", "leads elsewhere");
+	remove_tree();
+}
+END_TEST
+
+static char *read_path(const char *name, char **distrust, GError **error)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+	GString *text = exm_safe_read_path(path, 4, distrust, error);
+
+	return text ? g_string_free(text, FALSE) : NULL;
+}
+
+START_TEST(a_file_is_read_over_links)
+{
+	g_autofree char *path = g_build_filename(folder, "a", "file", NULL);
+	g_autofree char *link = g_build_filename(folder, "file-link", NULL);
+	g_autofree char *distrust = NULL;
+	g_autoptr(GError) folder_error = NULL;
+	g_autoptr(GError) large_error = NULL;
+	g_autofree char *whole = NULL;
+
+	make_tree();
+	ck_assert(g_file_set_contents(path, "1234", 4, NULL));
+	ck_assert_int_eq(symlink("up/../a/file", link), 0);
+	whole = read_path("file-link", &distrust, NULL);
+	ck_assert_str_eq(whole, "1234");
+	ck_assert_ptr_null(distrust);
+	ck_assert_ptr_null(read_path("a", &distrust, &folder_error));
+	ck_assert(g_file_set_contents(path, "12345", 5, NULL));
+	ck_assert_ptr_null(read_path("a/file", &distrust, &large_error));
+	g_unlink(link);
+	g_unlink(path);
+	remove_tree();
+	assert_error(folder_error, EXM_ERROR_STATE, "is not a regular file");
+	assert_error(large_error, EXM_ERROR_STATE, "is larger than 4 bytes");
+}
+END_TEST
+
 /** safe_open_suite() - Tests of lib/host/safe_open.c */
 Suite *safe_open_suite(void)
 {
@@ -197,6 +281,9 @@ Suite *safe_open_suite(void)
 	tcase_add_loop_test(tests, a_path_is_followed_and_looked_at, 0, G_N_ELEMENTS(paths));
 	tcase_add_loop_test(tests, where_there_is_no_directory, 0, G_N_ELEMENTS(no_paths));
 	tcase_add_test(tests, a_small_file_is_read_and_a_large_one_is_not);
+	tcase_add_test(tests, the_directory_of_a_name_is_opened);
+	tcase_add_test(tests, a_directory_that_others_cannot_enter);
+	tcase_add_test(tests, a_file_is_read_over_links);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

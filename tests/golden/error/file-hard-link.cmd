@@ -1,0 +1,15 @@
+# facts: qemu-7.2.json qemu-10.0.json
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+@FACTS@
+-M
+q35
+-m
+1g
+-mem-path
+/sticky-link,mode=create
