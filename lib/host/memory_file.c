@@ -283,14 +283,14 @@ void exm_memory_file_remove(const char *path)
  */
 void exm_memory_file_discard(const char *path, uint64_t device, uint64_t inode, uint64_t size)
 {
-	g_autofree char *marker = g_strconcat(path, EXM_TEMPLATE_MARKER, NULL);
+	g_autoptr(ExmFileFacts) facts = exm_file_look(path);
 	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat file;
 	bool taken;
 
 	if (fd < 0 || fstat(fd, &file) < 0 || file.st_dev != device || file.st_ino != inode)
 		return;
-	if (access(marker, F_OK) == 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
+	if (facts->template_name || !exm_lock_take(fd, false, &taken, NULL) || !taken)
 		return;
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
 }

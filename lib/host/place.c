@@ -422,15 +422,24 @@ ExmPlace *exm_place_look(const char *path)
 	return g_steal_pointer(&place);
 }
 
+/* Somebody else can put a file beside a memory file in a sticky directory, and it says nothing. */
+static bool is_foreign(const struct stat *marker, const struct stat *file)
+{
+	return !exm_safe_is_ours(marker) && !(file && marker->st_uid == file->st_uid);
+}
+
 /* What the marker says, or "?" where there is one that does not say it; NULL without a marker. */
-static char *read_marker(const char *path)
+static char *read_marker(const char *path, const struct stat *file)
 {
 	g_autofree char *marker = g_strconcat(path, EXM_TEMPLATE_MARKER, NULL);
-	/* Somebody else's pipe or link must neither hold us up nor be followed. */
+	/* A pipe or link must neither hold us up nor be followed. */
 	exm_autofd int fd = open(marker, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	g_autofree char *text = g_malloc0(MARKER_MAX + 1);
+	struct stat info;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
+		return NULL;
+	if ((fd < 0 ? lstat(marker, &info) : fstat(fd, &info)) == 0 && is_foreign(&info, file))
 		return NULL;
 	if (fd < 0 || read(fd, text, MARKER_MAX) < 0)
 		return g_strdup("?");
@@ -450,10 +459,10 @@ static ExmFileFacts *look(const char *path, int (*status_of)(const char *, struc
 	struct stat info;
 
 	file->path = g_strdup(path);
-	file->template_name = read_marker(path);
-	if (status_of(path, &info) < 0)
+	file->exists = status_of(path, &info) == 0;
+	file->template_name = read_marker(path, file->exists ? &info : NULL);
+	if (!file->exists)
 		return file;
-	file->exists = true;
 	file->regular = S_ISREG(info.st_mode);
 	file->owner = info.st_uid;
 	file->device = info.st_dev;
