@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "host/lock.h"
 #include "host/marker.h"
+#include "host/safe_open.h"
 
 /*
  * How long exomems that start guests at once may have to wait for each other, on a busy host: each
@@ -19,9 +20,30 @@
  */
 #define PATIENCE_US 30000000
 
-static int open_root(const char *path)
+/*
+ * Opens the directory that it is in. What is in a state directory is reached by its path, also by
+ * QEMU: nobody else may be able to exchange it.
+ */
+static int open_parent(const char *path, GError **error)
 {
-	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, error);
+
+	if (fd >= 0 && distrust) {
+		exm_throw(error, EXM_ERROR_STATE,
+		          "%s, and so state directory '%s' is not safe: name another by --state-dir",
+		          distrust, path);
+		errno = EACCES;
+		return -1;
+	}
+	return g_steal_fd(&fd);
+}
+
+static int open_root(int parent, const char *path)
+{
+	g_autofree char *name = g_path_get_basename(path);
+
+	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static bool check_owner(int fd, const char *path, GError **error)
@@ -66,9 +88,16 @@ static bool throw_foreign(int fd, const char *path, GError **error)
  */
 bool exm_state_root_open(const char *path, int *ret_fd, GError **error)
 {
-	exm_autofd int fd = open_root(path);
+	g_autoptr(GError) reason = NULL;
+	exm_autofd int parent = open_parent(path, &reason);
+	exm_autofd int fd = -1;
 
 	*ret_fd = -1;
+	if (parent < 0 && errno != ENOENT) {
+		g_propagate_error(error, g_steal_pointer(&reason));
+		return false;
+	}
+	fd = parent < 0 ? -1 : open_root(parent, path);
 	if (fd < 0)
 		return errno == ENOENT ||
 		       exm_throw_errno(error, errno, "open state directory '%s'", path);
@@ -100,11 +129,15 @@ static bool lock(int fd, const char *path, GError **error)
  */
 bool exm_state_root_lock(const char *path, int *ret_fd, GError **error)
 {
+	exm_autofd int parent = open_parent(path, error);
+	g_autofree char *name = g_path_get_basename(path);
 	exm_autofd int fd = -1;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (parent < 0)
+		return false;
+	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
 		return exm_throw_errno(error, errno, "make state directory '%s'", path);
-	fd = open_root(path);
+	fd = open_root(parent, path);
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "open state directory '%s'", path);
 	if (!check_owner(fd, path, error) || !lock(fd, path, error))
@@ -139,7 +172,8 @@ bool exm_state_root_make(const char *path, GError **error)
  */
 char *exm_state_root_id(const char *path)
 {
-	exm_autofd int fd = open_root(path);
+	exm_autofd int parent = open_parent(path, NULL);
+	exm_autofd int fd = parent < 0 ? -1 : open_root(parent, path);
 
 	return fd < 0 ? NULL : exm_marker_read(fd, EXM_MARKER_STATE, NULL);
 }
