@@ -125,10 +125,14 @@ static bool read_run_facts(Clone *clone, const ExmCloneRequest *request, const E
 	return true;
 }
 
-static bool check_disk_place(const ExmPlace *place, GError **error)
+/* The directory of a template that is trusted is trusted too. */
+static bool check_disk_place(const ExmPlace *place, const ExmCloneOrder *order, GError **error)
 {
-	if (!place || (place->kind == EXM_PLACE_DIRECTORY && place->writable))
+	if (!place)
 		return true;
+	if (place->kind == EXM_PLACE_DIRECTORY && place->writable)
+		return (order->leniency.trust && !order->disk_directory) ||
+		       exm_place_check_safe(place, error);
 	return exm_throw(error, EXM_ERROR_USAGE,
 	                 "'%s' is not a directory that overlays can be made in: name one by '--disks'",
 	                 place->path);
@@ -147,7 +151,7 @@ static Clone *clone_open(const ExmCloneRequest *request, const ExmCloneOrder *or
 	leniency.trust = exm_template_is_trusted(clone->use->template, order->trust);
 	if (!exm_template_check_or_throw(clone->use->template, clone->use->facts, &leniency, error) ||
 	    !read_run_facts(clone, request, order, error) ||
-	    !check_disk_place(clone->run->disk_place, error) ||
+	    !check_disk_place(clone->run->disk_place, order, error) ||
 	    !exm_state_list(request->state_directory, &clone->guests, error))
 		return NULL;
 	return g_steal_pointer(&clone);

@@ -105,6 +105,7 @@ static bool plan_children(ExmForkPrepared *prepared, const ExmForkRequest *reque
 	done = !store || run.capacity;
 	run.refusal = exm_balance_note_refusal(request->clone.state_directory);
 	run.disk_place = exm_place_look(order->disk_directory ? order->disk_directory : overlays);
+	done = done && exm_place_check_safe(run.disk_place, error);
 	prepared->children = g_ptr_array_new_with_free_func(plan_free);
 	for (guint i = 0; done && i < plan->children->len; i++) {
 		const ExmRunRequest *child = plan->children->pdata[i];

@@ -146,8 +146,9 @@ static bool check_target(const ExmSaveRequest *request, const ExmSaveFacts *fact
 	if (facts->place->kind != EXM_PLACE_DIRECTORY)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not a directory",
 		                 facts->place->path);
-	return facts->place->writable ||
-	       exm_throw(error, EXM_ERROR_USAGE, "'%s' is not writable", facts->place->path);
+	if (!facts->place->writable)
+		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is not writable", facts->place->path);
+	return exm_place_check_safe(facts->place, error);
 }
 
 /* Refuses what no child could have; warns of what several could not have. */
