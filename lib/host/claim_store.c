@@ -11,14 +11,19 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "host/directory.h"
 #include "host/lock.h"
+#include "host/safe_open.h"
 
 /* Who has what is no secret, and others' exomems shall not give it out. */
 #define DIRECTORY_MODE 0755
 #define FILE_MODE      0644
 
 #define SUFFIX ".json"
+
+/* Names, numbers and paths. */
+#define CLAIM_MAX EXM_MIB
 
 /* How long another exomem may take to write a claim. */
 #define PATIENCE_US 10000000
@@ -28,15 +33,25 @@ static char *path_of(const char *directory, const char *uuid)
 	return g_strdup_printf("%s/%s%s", directory, uuid, SUFFIX);
 }
 
+/* What it says decides whose data is wiped. */
+static bool check_trust(const char *distrust, const char *path, GError **error)
+{
+	return !distrust || exm_throw(error, EXM_ERROR_STATE,
+	                              "%s, and so '%s' is not safe: name another directory of claims",
+	                              distrust, path);
+}
+
 static bool read_claim(const char *path, ExmClaim **ret_claim, GError **error)
 {
-	g_autofree char *text = NULL;
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, error);
+	g_autoptr(GString) text = fd < 0 ? NULL
+	                                 : exm_safe_read(fd, path, CLAIM_MAX, &distrust, error);
 	g_autoptr(ExmJson) json = NULL;
-	size_t length;
 
-	if (!exm_file_read(path, &text, &length, error))
+	if (!text || !check_trust(distrust, path, error))
 		return false;
-	json = exm_json_parse(text, length, error);
+	json = exm_json_parse(text->str, text->len, error);
 	*ret_claim = json ? exm_claim_from_json(json, error) : NULL;
 	if (!*ret_claim)
 		g_prefix_error(error, "'%s': ", path);
@@ -56,7 +71,7 @@ bool exm_claim_store_read(const char *directory, const char *uuid, ExmClaim **re
 	g_autofree char *path = path_of(directory, uuid);
 
 	*ret_claim = NULL;
-	if (access(path, F_OK) < 0 && errno == ENOENT)
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return true;
 	return read_claim(path, ret_claim, error);
 }
@@ -86,7 +101,7 @@ bool exm_claim_store_read_all(const char *directory, GPtrArray *claims, GError *
 		if (!g_str_has_suffix(name, SUFFIX))
 			continue;
 		/* It may have been released since its name was read. */
-		if (access(path, F_OK) < 0 && errno == ENOENT)
+		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 			continue;
 		if (!read_claim(path, &claim, error))
 			return false;
@@ -121,14 +136,15 @@ static void remove_left(int fd)
 /* One writer at a time: exm_claim_store_replace() reads before it writes. */
 static bool lock(const char *directory, int *ret_fd, GError **error)
 {
+	g_autofree char *distrust = NULL;
 	exm_autofd int fd = -1;
 	bool taken;
 
 	if (g_mkdir_with_parents(directory, DIRECTORY_MODE) < 0)
 		return exm_throw_errno(error, errno, "make directory '%s'", directory);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return exm_throw_errno(error, errno, "open '%s'", directory);
+	fd = exm_safe_open_directory(directory, &distrust, error);
+	if (fd < 0 || !check_trust(distrust, directory, error))
+		return false;
 	if (!exm_lock_wait(fd, false, PATIENCE_US, &taken, error))
 		return false;
 	if (!taken)

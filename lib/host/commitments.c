@@ -12,12 +12,14 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "base/trace.h"
 #include "host/directory.h"
 #include "host/guest_memory.h"
 #include "host/lock.h"
 #include "host/lost.h"
 #include "host/place.h"
+#include "host/safe_open.h"
 #include "host/state.h"
 #include "host/state_root.h"
 #include "plan/vm.h"
@@ -26,6 +28,9 @@
 #define LOCK_FILE   ".capacity"
 #define LOG_FILE    ".overcommit"
 #define LINK_PREFIX ".guests-"
+
+/* Some numbers and a line of text. */
+#define COMMITMENT_MAX EXM_MIB
 
 /* Longer than a hundred exomems that start guests at once have to wait for each other. */
 #define LOCK_PATIENCE_US 60000000L
@@ -69,13 +74,15 @@ bool exm_commitments_lock(const ExmCommitmentPlaces *places, int *ret_fd, GError
 static ExmCommitment *read_written(const char *guest)
 {
 	g_autofree char *path = g_build_filename(guest, EXM_VM_COMMITMENT, NULL);
-	g_autofree char *text = NULL;
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, NULL);
+	g_autoptr(GString) text = fd < 0 ? NULL
+	                                 : exm_safe_read(fd, path, COMMITMENT_MAX, &distrust, NULL);
 	g_autoptr(ExmJson) json = NULL;
-	size_t length;
 
-	if (!exm_file_read(path, &text, &length, NULL))
+	if (!text)
 		return NULL;
-	json = exm_json_parse(text, length, NULL);
+	json = exm_json_parse(text->str, text->len, NULL);
 	return json ? exm_commitment_from_json(json, NULL) : NULL;
 }
 

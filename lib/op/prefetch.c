@@ -22,6 +22,7 @@
 #include "host/page_map.h"
 #include "host/pidfd.h"
 #include "host/place.h"
+#include "host/safe_open.h"
 #include "host/state.h"
 #include "host/template_store.h"
 
@@ -30,6 +31,9 @@
 
 /* How long a QEMU that starts may take until it answers. */
 #define START_MS 60000
+
+/* Each page of 64 GiB by itself takes less. */
+#define RECORDING_MAX (512 * EXM_MIB)
 
 /* It is not asked more often than that. */
 #define NAP_US 20000
@@ -170,35 +174,50 @@ static Subject *find_subject(const ExmPrefetchTarget *target, bool guests_only, 
 	return taken ? g_steal_pointer(&subject) : NULL;
 }
 
-static ExmPrefetch *read_file(const char *path, GError **error)
+/* Beside memory in a sticky directory anybody may have put it; a template's user trusts all of it. */
+static GString *read_text(const char *path, bool trust, GError **error)
+{
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, error);
+	g_autoptr(GString) text = fd < 0 ? NULL
+	                                 : exm_safe_read(fd, path, RECORDING_MAX, &distrust, error);
+
+	if (!text || !distrust || trust)
+		return g_steal_pointer(&text);
+	exm_throw(error, EXM_ERROR_STATE, "%s, and so recording '%s' is not used: remove it",
+	          distrust, path);
+	return NULL;
+}
+
+static ExmPrefetch *read_file(const char *path, bool trust, GError **error)
 {
 	g_autoptr(GError) reason = NULL;
-	g_autofree char *text = NULL;
+	g_autoptr(GString) text = read_text(path, trust, error);
 	g_autoptr(ExmJson) json = NULL;
 	ExmPrefetch *recording;
-	size_t length;
 
-	if (!exm_file_read(path, &text, &length, error))
+	if (!text)
 		return NULL;
-	json = exm_json_parse(text, length, &reason);
+	json = exm_json_parse(text->str, text->len, &reason);
 	recording = json ? exm_prefetch_from_json(json, &reason) : NULL;
 	if (!recording)
 		exm_throw(error, EXM_ERROR_STATE, "'%s' is no recording: %s", path, reason->message);
 	return recording;
 }
 
-static ExmPrefetch *read_checked(const char *path, const ExmPrefetch *blank, GError **error)
+static ExmPrefetch *read_checked(const char *path, const ExmPrefetch *blank, bool trust,
+                                 GError **error)
 {
 	g_autoptr(ExmPrefetch) recording = NULL;
 
-	if (access(path, F_OK) < 0) {
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		exm_throw(error, EXM_ERROR_STATE,
 		          "there is no recording '%s': 'exomem prefetch record' makes one of a guest that "
 		          "runs",
 		          path);
 		return NULL;
 	}
-	recording = read_file(path, error);
+	recording = read_file(path, trust, error);
 	if (!recording)
 		return NULL;
 	if (exm_prefetch_check(recording, blank, error))
@@ -302,7 +321,7 @@ ExmPrefetchShown *exm_op_prefetch_record(const ExmPrefetchTarget *target, int wa
 	if (!subject)
 		return NULL;
 	if (!anew && access(subject->path, F_OK) == 0) {
-		before = read_checked(subject->path, subject->blank, error);
+		before = read_checked(subject->path, subject->blank, subject->template, error);
 		if (!before)
 			return NULL;
 	}
@@ -367,7 +386,7 @@ ExmPrefetchShown *exm_op_prefetch_show(const ExmPrefetchTarget *target, GError *
 
 	if (!subject)
 		return NULL;
-	shown->recording = read_checked(subject->path, subject->blank, error);
+	shown->recording = read_checked(subject->path, subject->blank, subject->template, error);
 	if (!shown->recording)
 		return NULL;
 	shown->path = g_strdup(subject->path);
@@ -559,8 +578,9 @@ bool exm_op_prefetch_replay(const ExmPrefetchTarget *target, const ExmPrefetchOr
                             ExmReplayed *ret_replayed, GError **error)
 {
 	g_autoptr(Subject) subject = find_subject(target, false, error);
-	g_autoptr(ExmPrefetch)
-		recording = subject ? read_checked(subject->path, subject->blank, error) : NULL;
+	g_autoptr(ExmPrefetch) recording = subject ? read_checked(subject->path, subject->blank,
+	                                                          subject->template, error)
+	                                           : NULL;
 	g_auto(Replay) replay = replay_new(target->state_directory,
 	                                   subject && subject->vm ? subject->vm->name : NULL, NULL);
 	exm_autofd int interrupt = -1;
@@ -585,7 +605,7 @@ ExmPrefetch *exm_prefetch_read_beside(const ExmTemplate *template, GError **erro
 	g_autoptr(ExmPrefetch) blank = exm_prefetch_of_template(template, page_size());
 	g_autofree char *path = exm_template_path(template, EXM_TEMPLATE_PREFETCH);
 
-	return read_checked(path, blank, error);
+	return read_checked(path, blank, true, error);
 }
 
 /**
@@ -603,7 +623,7 @@ bool exm_prefetch_hand_over(const ExmVm *vm, const char *path, GError **error)
 
 	if (!take_memory(subject, vm, error))
 		return false;
-	recording = read_checked(subject->path, subject->blank, NULL);
+	recording = read_checked(subject->path, subject->blank, subject->template, NULL);
 	if (!recording && !look_at_guest(vm, subject->blank, error))
 		return false;
 	return write_file(recording ? recording : subject->blank, path, error);

@@ -12,12 +12,16 @@
 #include "host/control.h"
 #include "host/conversation.h"
 #include "host/pidfd.h"
+#include "host/safe_open.h"
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/arrival.h"
 #include "op/template.h"
 #include "plan/migrate.h"
 #include "plan/path_map.h"
+
+/* A token is a UUID. */
+#define TOKEN_MAX 4096
 
 /* Once it has run so long, its state is of no use any more. */
 #define MOMENT_US 300000
@@ -181,9 +185,12 @@ static void forget_state(Server *server)
 static bool check_token(const ExmTemplate *handover, const char *token, GError **error)
 {
 	g_autofree char *path = exm_template_path(handover, EXM_TEMPLATE_TOKEN);
-	g_autofree char *text = NULL;
+	/* Whose it is does not count: nobody else knows the token. */
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, NULL);
+	g_autoptr(GString) text = fd < 0 ? NULL : exm_safe_read(fd, path, TOKEN_MAX, &distrust, NULL);
 
-	if (exm_file_read(path, &text, NULL, NULL) && g_strcmp0(text, token) == 0)
+	if (text && g_strcmp0(text->str, token) == 0)
 		return true;
 	return exm_throw(error, EXM_ERROR_STATE,
 	                 "'%s' is not the directory that the guest's host means: where it is called "

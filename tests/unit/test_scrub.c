@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -190,6 +191,33 @@ START_TEST(what_a_killed_writer_left_goes_with_the_next)
 }
 END_TEST
 
+START_TEST(claims_that_others_can_write_are_refused)
+{
+	g_autofree char *directory = g_dir_make_tmp("exomem-unit-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(directory, UUID ".json", NULL);
+	g_autofree char *fifo = g_build_filename(directory, "fifo.json", NULL);
+	g_autoptr(ExmClaim) claim = exm_claim_new(), read = NULL;
+	g_autoptr(GPtrArray) claims = g_ptr_array_new();
+	g_autoptr(GError) file_error = NULL, fifo_error = NULL, error = NULL;
+
+	claim->uuid = g_strdup(UUID);
+	claim->namespace = g_strdup("ns0");
+	ck_assert(exm_claim_store_write(directory, claim, NULL));
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	ck_assert(!exm_claim_store_read(directory, UUID, &read, &file_error));
+	unlink(path);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert(!exm_claim_store_read_all(directory, claims, &fifo_error));
+	unlink(fifo);
+	ck_assert_int_eq(chmod(directory, 0777), 0);
+	ck_assert(!exm_claim_store_write(directory, claim, &error));
+	g_rmdir(directory);
+	assert_error(file_error, EXM_ERROR_STATE, "others can write to '");
+	assert_error(fifo_error, EXM_ERROR_STATE, "is not a regular file");
+	assert_error(error, EXM_ERROR_STATE, "name another directory of claims");
+}
+END_TEST
+
 /* Who does not hold the device's lock changes only what it knows. */
 START_TEST(a_claim_is_replaced_only_where_it_is_what_was_expected)
 {
@@ -248,6 +276,7 @@ Suite *scrub_suite(void)
 	tcase_add_test(tcase, claims_there_and_back);
 	tcase_add_test(tcase, what_a_killed_writer_left_goes_with_the_next);
 	tcase_add_test(tcase, half_a_claim_is_no_claim);
+	tcase_add_test(tcase, claims_that_others_can_write_are_refused);
 	tcase_add_test(tcase, a_claim_is_replaced_only_where_it_is_what_was_expected);
 	suite_add_tcase(suite, tcase);
 	return suite;
