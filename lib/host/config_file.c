@@ -3,29 +3,27 @@
 
 #include "host/config_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "host/directory.h"
 #include "host/safe_open.h"
 #include "plan/config.h"
 
 #define DROP_IN_SUFFIX ".conf"
 
+/* That of Nova, whose groups are among ours, has 600 KiB when it is generated with all its comments. */
+#define CONFIG_MAX (16 * EXM_MIB)
+
 /* What it says decides whose data is wiped: nobody but root and this user may have a say in it. */
-static bool check_writers(const char *path, const struct stat *info, GError **error)
+static bool check_trust(const char *distrust, const char *path, GError **error)
 {
-	if (exm_safe_others_may_write(info))
-		return exm_throw(error, EXM_ERROR_USAGE, "others can write to '%s': chmod go-w it",
-		                 path);
-	if (info->st_uid != 0 && info->st_uid != geteuid())
-		return exm_throw(error, EXM_ERROR_USAGE, "'%s' belongs to another user", path);
-	return true;
+	return !distrust || exm_throw(error, EXM_ERROR_USAGE,
+	                              "cannot use configuration '%s': %s; chown or chmod go-w it",
+	                              path, distrust);
 }
 
 static bool throw_key_file(const char *path, const GError *reason, GError **error)
@@ -62,17 +60,13 @@ bool exm_config_file_read(const char *path, GPtrArray *entries, GError **error)
 {
 	g_autoptr(GKeyFile) file = g_key_file_new();
 	g_autoptr(GError) reason = NULL;
-	g_autofree char *text = NULL;
+	g_autofree char *distrust = NULL;
+	g_autoptr(GString) text = exm_safe_read_path(path, CONFIG_MAX, &distrust, error);
 	g_auto(GStrv) groups = NULL;
-	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat info;
-	size_t length;
 
-	if (fd < 0 || fstat(fd, &info) < 0)
-		return exm_throw_errno(error, errno, "open '%s'", path);
-	if (!check_writers(path, &info, error) || !exm_fd_read_all(fd, &text, &length, error))
+	if (!text || !check_trust(distrust, path, error))
 		return false;
-	if (!g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, &reason))
+	if (!g_key_file_load_from_data(file, text->str, text->len, G_KEY_FILE_NONE, &reason))
 		return throw_key_file(path, reason, error);
 	groups = g_key_file_get_groups(file, NULL);
 	for (char **group = groups; *group; group++)
@@ -90,13 +84,21 @@ static bool read_drop_ins(const char *directory, GPtrArray *entries, GError **er
 {
 	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
 	g_auto(GStrv) names = exm_directory_names(directory, error);
-	struct stat info;
+	g_autofree char *distrust = NULL;
+	g_autoptr(GError) reason = NULL;
+	exm_autofd int fd = -1;
 
 	if (!names)
 		return false;
-	if (stat(directory, &info) < 0)
-		return !*names || exm_throw_errno(error, errno, "look at '%s'", directory);
-	if (!check_writers(directory, &info, error))
+	fd = exm_safe_open_directory(directory, &distrust, &reason);
+	/* It is not there, or not ours to read. */
+	if (fd < 0 && !*names)
+		return true;
+	if (fd < 0) {
+		g_propagate_error(error, g_steal_pointer(&reason));
+		return false;
+	}
+	if (!check_trust(distrust, directory, error))
 		return false;
 	for (char **name = names; *name; name++)
 		if (**name != '.' && g_str_has_suffix(*name, DROP_IN_SUFFIX))
