@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "base/size.h"
 #include "command.h"
 #include "options.h"
@@ -157,9 +158,10 @@ static bool print_leaks(const ExmMemoryConfig *store)
 		const ExmLeak *leak = leaks->pdata[i];
 		g_autofree char *size = exm_size_human(leak->size);
 		g_autofree char *blocks = exm_size_human(leak->blocks);
+		g_autofree char *path = exm_quote_printable(leak->path);
 		ExmJson *item = json_object_new_object();
 
-		exm_table_add(table, leak->path, size, blocks,
+		exm_table_add(table, path, size, blocks,
 		              leak->template ? "a template's" : "nobody's", (char *)NULL);
 		exm_json_set_string(item, "path", leak->path);
 		exm_json_set_uint(item, "size", leak->size);

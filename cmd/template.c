@@ -105,9 +105,10 @@ static bool list(const char *word, GError **error)
 	templates = exm_op_template_list(root);
 	for (guint i = 0; i < templates->len; i++) {
 		const ExmTemplate *template = templates->pdata[i];
+		g_autofree char *name = exm_quote_printable(template->name);
 
 		if (opt.quiet)
-			printf("%s\n", template->name);
+			printf("%s\n", name);
 		json_object_array_add(array, to_json(template));
 	}
 	if (opt.json)
