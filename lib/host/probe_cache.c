@@ -4,7 +4,6 @@
 #include "host/probe_cache.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,9 +11,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/size.h"
+#include "host/safe_open.h"
 
 /* To be raised whenever a probe finds out more than before, or writes it in another way. */
 #define SCHEMA 2
+
+/* An answer has some 30 KiB. */
+#define ANSWER_MAX (16 * EXM_MIB)
 
 static uint64_t nanoseconds(const struct timespec *time)
 {
@@ -80,16 +84,25 @@ static char *cache_path(const char *directory, const char *binary)
 	return g_strdup_printf("%s/probe-%.16s.json", directory, hash);
 }
 
-/* Text of a cache file, or NULL where it is not there or not ours. */
-static char *read_own_file(const char *path, size_t *ret_length)
+/* Text of a cache file, or NULL where it is not there, or could be of another user. */
+static GString *read_own_file(const char *path)
 {
-	exm_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char *text = NULL;
-	struct stat info;
+	g_autofree char *distrust = NULL;
+	exm_autofd int fd = exm_safe_open_parent(path, &distrust, NULL);
+	g_autoptr(GString) text = fd < 0 ? NULL
+	                                 : exm_safe_read(fd, path, ANSWER_MAX, &distrust, NULL);
 
-	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid())
-		return NULL;
-	return exm_fd_read_all(fd, &text, ret_length, NULL) ? text : NULL;
+	return distrust ? NULL : g_steal_pointer(&text);
+}
+
+/* What is not there yet counts as little as what is ours. */
+static bool check_directory(const char *directory, GError **error)
+{
+	g_autofree char *distrust = NULL;
+	G_GNUC_UNUSED exm_autofd int fd = exm_safe_open_directory(directory, &distrust, NULL);
+
+	return !distrust ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "cannot use '%s': %s", directory, distrust);
 }
 
 /**
@@ -105,13 +118,11 @@ ExmCaps *exm_probe_cache_load(const char *directory, const ExmProbeKey *key)
 	g_autofree char *path = cache_path(directory, key->path);
 	g_autoptr(ExmJson) wanted = key_to_json(key);
 	g_autoptr(ExmJson) json = NULL;
-	g_autofree char *text = NULL;
-	size_t length = 0;
+	g_autoptr(GString) text = read_own_file(path);
 
-	text = read_own_file(path, &length);
 	if (!text)
 		return NULL;
-	json = exm_json_parse(text, length, NULL);
+	json = exm_json_parse(text->str, text->len, NULL);
 	if (!json || !json_object_equal(exm_json_member(json, "key"), wanted))
 		return NULL;
 	return exm_caps_from_json(exm_json_member(json, "caps"), NULL);
@@ -136,6 +147,8 @@ bool exm_probe_cache_store(const char *directory, const ExmProbeKey *key, const 
 	json_object_object_add(json, "key", key_to_json(key));
 	json_object_object_add(json, "caps", exm_caps_to_json(caps));
 	text = exm_json_print(json, false);
+	if (!check_directory(directory, error))
+		return false;
 	if (g_mkdir_with_parents(directory, 0700) < 0)
 		return exm_throw_errno(error, errno, "cannot make '%s'", directory);
 	return exm_file_write_atomic(path, text, strlen(text), 0600, error);
