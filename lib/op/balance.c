@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "host/guest_memory.h"
 #include "host/interrupt.h"
 #include "host/ksm.h"
+#include "host/safe_open.h"
 #include "host/smaps.h"
 #include "op/ask.h"
 #include "op/mover.h"
@@ -376,13 +378,21 @@ static void loop_clear(Loop *loop)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Loop, loop_clear)
 
+/* Nobody else's file or link, which may stand there in a sticky directory. */
 static bool open_record(Loop *loop, GError **error)
 {
 	const char *path = loop->request->record;
+	struct stat status;
+	bool there;
 
 	if (!path)
 		return true;
-	loop->recording = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	there = lstat(path, &status) == 0;
+	if (there && !exm_safe_is_ours(&status))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' belongs to another user: name another file", path);
+	loop->recording = open(
+		path, (there ? 0 : O_CREAT | O_EXCL) | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	return loop->recording >= 0 || exm_throw_errno(error, errno, "make '%s'", path);
 }
 
