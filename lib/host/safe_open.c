@@ -134,9 +134,18 @@ static bool may_be_root(const Walk *walk, const struct stat *status)
 	return status->st_uid == walk->top && !walk->shared;
 }
 
+/* autofs mounts only what is opened as a directory (Linux, fs/namei.c, follow_automount()). */
+static int open_component(int at, const char *name)
+{
+	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+	const int fd = openat(at, name, flags | O_DIRECTORY);
+
+	return fd < 0 && errno == ENOTDIR ? openat(at, name, flags) : fd;
+}
+
 static bool enter(Walk *walk, const char *name, char **distrust)
 {
-	exm_autofd int fd = openat(walk->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	exm_autofd int fd = open_component(walk->at, name);
 	g_autofree char *path = g_strdup_printf("%s/%s", walk->done->str, name);
 	struct stat status;
 
