@@ -142,6 +142,41 @@ static const char *tokener_problem(Tokener *tokener, size_t length, const ExmJso
 	return json ? NULL : "a bare null says nothing";
 }
 
+/* Members of objects that a text of JSON has: each has a colon, outside of a string. */
+static size_t count_colons(const char *text)
+{
+	bool in_string = false;
+	size_t count = 0;
+
+	for (; *text; text++) {
+		if (*text == '"')
+			in_string = !in_string;
+		else if (in_string && *text == '\\')
+			text++;
+		else if (!in_string && *text == ':')
+			count++;
+	}
+	return count;
+}
+
+/* A json_c_visit_userfunc: counts members of objects. */
+static int count_member(G_GNUC_UNUSED ExmJson *json, int flags, G_GNUC_UNUSED ExmJson *parent,
+                        const char *name, G_GNUC_UNUSED size_t *index, void *data)
+{
+	if (name && flags != JSON_C_VISIT_SECOND)
+		(*(size_t *)data)++;
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
+/* Of members with one name json-c keeps the last, and another reader the first. */
+static bool has_doubled_member(ExmJson *json, const char *text)
+{
+	size_t count = 0;
+
+	json_c_visit(json, 0, count_member, &count);
+	return count != count_colons(text);
+}
+
 /* Sets *ret_offset to where reading ended. */
 static ExmJson *parse_utf8(const char *text, size_t *ret_offset, const char **ret_problem)
 {
@@ -159,6 +194,8 @@ static ExmJson *parse_utf8(const char *text, size_t *ret_offset, const char **re
 	/* The NUL is read as well: without it, json-c would wait for more digits of a bare number. */
 	json = json_tokener_parse_ex(tokener, ascii->str, -1);
 	*ret_problem = tokener_problem(tokener, ascii->len, json);
+	if (!*ret_problem && has_doubled_member(json, ascii->str))
+		*ret_problem = "an object has a member twice";
 	if (!*ret_problem)
 		return g_steal_pointer(&json);
 	*ret_offset = (size_t)(copy_ascii(text, json_tokener_get_parse_end(tokener), again, &none) -
@@ -175,7 +212,8 @@ static ExmJson *parse_utf8(const char *text, size_t *ret_offset, const char **re
  *
  * The text must be strict JSON in UTF-8 (RFC 8259), whichever version of json-c reads it. A string
  * with U+0000 or half of a surrogate pair is refused: no argument, path or UTF-8 text can be that.
- * So is a bare "null", because json-c has no object for it.
+ * So is an object with two members of one name, of which readers take the first or the last (RFC
+ * 8259, 4), and a bare "null", because json-c has no object for it.
  *
  * Return: (transfer full): the value, or NULL with @error set
  */

@@ -23,7 +23,16 @@
  * Which messages there are and what they mean. It goes up with every change that a peer who does
  * not know of it would get wrong; members that it may leave aside can be added without.
  */
-#define PROTOCOL 1
+#define PROTOCOL 2
+
+/* Once a message has begun to arrive, its line takes no longer than this. */
+#define MESSAGE_MS 10000
+
+/* Bytes a second that the data after a line come with at least. */
+#define DATA_RATE 65536
+
+/* A migration has ten questions, two of them more than once. */
+#define TURNS_MAX 32
 
 /* How long the program that speaks with the other host may take to end when nobody speaks any more. */
 #define END_MS 2000
@@ -33,6 +42,8 @@
  * @input:  what the other one says comes from here
  * @output: what it shall hear goes there
  * @heard:  bytes that came and were not taken yet
+ * @turn:   number of the last question
+ * @has_ended: the other one has closed the channel, and not within a message
  * @process: the program that reaches the other host, or NULL
  * @program: what that is called, or NULL
  */
@@ -40,6 +51,8 @@ struct ExmConversation {
 	int input;
 	int output;
 	GByteArray *heard;
+	uint64_t turn;
+	bool has_ended;
 	ExmProcess *process;
 	char *program;
 };
@@ -156,13 +169,17 @@ static gint64 deadline_of(int timeout_ms)
 	return timeout_ms < 0 ? G_MAXINT64 / 2 : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 }
 
-static bool wait_until_ready(int fd, short events, gint64 deadline, GError **error)
+static bool wait_until_ready(int fd, short events, gint64 deadline)
 {
 	struct pollfd polled = { .fd = fd, .events = events };
 	const gint64 left = (deadline - g_get_monotonic_time() + 999) / 1000;
 
-	return TEMP_FAILURE_RETRY(poll(&polled, 1, (int)CLAMP(left, 0, G_MAXINT))) != 0 ||
-	       exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, (int)CLAMP(left, 0, G_MAXINT))) != 0;
+}
+
+static bool throw_silence(GError **error)
+{
+	return exm_throw(error, EXM_ERROR_SYSTEM, "the other host does not answer");
 }
 
 /* Half a message cannot be finished: the other one, who waits for the rest, hears the end instead. */
@@ -183,8 +200,8 @@ static bool write_all(ExmConversation *conversation, const char *bytes, size_t l
 	while (length > 0) {
 		ssize_t count;
 
-		if (!wait_until_ready(conversation->output, POLLOUT, deadline, error))
-			return false;
+		if (!wait_until_ready(conversation->output, POLLOUT, deadline))
+			return throw_silence(error);
 		count = TEMP_FAILURE_RETRY(
 			write(conversation->output, bytes, MIN(length, (size_t)PIPE_BUF)));
 		if (count < 0)
@@ -212,8 +229,12 @@ bool exm_conversation_say(ExmConversation *conversation, int timeout_ms, ExmJson
 	g_autofree char *text = NULL;
 	g_autofree char *line = NULL;
 
-	if (length > 0)
+	if (length > 0) {
+		g_autofree char *sum = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, data);
+
 		exm_json_set_uint(message, "data", length);
+		exm_json_set_string(message, "sha256", sum);
+	}
 	text = exm_json_print(message, false);
 	exm_json_put(message);
 	line = g_strconcat(text, "\n", NULL);
@@ -221,19 +242,24 @@ bool exm_conversation_say(ExmConversation *conversation, int timeout_ms, ExmJson
 	       write_all(conversation, bytes, length, deadline, error);
 }
 
-/* What comes next, until there is so much of it. */
+/* Fails at the end of input, and where nothing comes until the deadline. */
 static bool read_more(ExmConversation *conversation, gint64 deadline, GError **error)
 {
+	const bool begun = conversation->heard->len > 0;
 	guint8 piece[65536];
 	ssize_t got;
 
-	if (!wait_until_ready(conversation->input, POLLIN, deadline, error))
-		return false;
+	if (!wait_until_ready(conversation->input, POLLIN, deadline))
+		return begun ? exm_throw(error, EXM_ERROR_SYSTEM,
+		                         "the other host does not finish its message")
+		             : throw_silence(error);
 	got = TEMP_FAILURE_RETRY(read(conversation->input, piece, sizeof(piece)));
 	if (got < 0)
 		return exm_throw_errno(error, errno, "hear the other host");
-	if (got == 0)
+	if (got == 0) {
+		conversation->has_ended = !begun;
 		return throw_end(conversation, error);
+	}
 	g_byte_array_append(conversation->heard, piece, (guint)got);
 	return true;
 }
@@ -246,7 +272,7 @@ static const guint8 *find_line_end(ExmConversation *conversation, gint64 deadlin
 
 	while (!(end = heard->len ? memchr(heard->data, '\n', heard->len) : NULL)) {
 		if (heard->len > LINE_MAX_LENGTH) {
-			exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
+			exm_throw(error, EXM_ERROR_SYSTEM, "the other host sends too much");
 			return NULL;
 		}
 		if (!read_more(conversation, deadline, error))
@@ -255,57 +281,149 @@ static const guint8 *find_line_end(ExmConversation *conversation, gint64 deadlin
 	return end;
 }
 
-static char *read_line(ExmConversation *conversation, gint64 deadline, GError **error)
+static GBytes *read_line(ExmConversation *conversation, gint64 deadline, GError **error)
 {
 	const GByteArray *heard = conversation->heard;
 	const guint8 *end = find_line_end(conversation, deadline, error);
-	char *line;
+	GBytes *line;
 
 	if (!end)
 		return NULL;
-	line = g_strndup((const char *)heard->data, (gsize)(end - heard->data));
+	line = g_bytes_new(heard->data, (gsize)(end - heard->data));
 	g_byte_array_remove_range(conversation->heard, 0, (guint)(end - heard->data) + 1);
 	return line;
 }
 
-static bool read_data(ExmConversation *conversation, gint64 deadline, size_t length,
-                      GBytes **ret_data, GError **error)
+static ExmJson *parse_line(GBytes *line, GError **error)
 {
-	if (length > DATA_MAX_LENGTH)
-		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host says too much");
-	while (conversation->heard->len < length)
-		if (!read_more(conversation, deadline, error))
+	g_autoptr(GError) reason = NULL;
+	gsize length;
+	const char *text = g_bytes_get_data(line, &length);
+	g_autoptr(ExmJson) message = exm_json_parse(text, length, &reason);
+
+	if (message && json_object_is_type(message, json_type_object))
+		return g_steal_pointer(&message);
+	exm_throw(error, EXM_ERROR_SYSTEM, "the peer is not exomem: '%.*s' (%s)",
+	          (int)MIN(length, 60), text, reason ? reason->message : "not an object");
+	return NULL;
+}
+
+static bool read_data(ExmConversation *conversation, size_t length, GBytes **ret_data, GError **error)
+{
+	const GByteArray *heard = conversation->heard;
+	const gint64 deadline = deadline_of(MESSAGE_MS);
+
+	while (heard->len < length) {
+		const gint64 granted = (gint64)heard->len * G_USEC_PER_SEC / DATA_RATE;
+
+		if (!read_more(conversation, deadline + granted, error))
 			return false;
-	*ret_data = g_bytes_new(conversation->heard->data, length);
+	}
+	*ret_data = g_bytes_new(heard->data, length);
 	if (length > 0)
 		g_byte_array_remove_range(conversation->heard, 0, (guint)length);
 	return true;
 }
 
+static bool check_length(ExmJson *message, size_t *ret_length, GError **error)
+{
+	ExmJson *length = exm_json_member(message, "data");
+	const bool is_size = json_object_is_type(length, json_type_int) &&
+	                     json_object_get_int64(length) >= 0;
+
+	if (length && !is_size)
+		return exm_throw(error, EXM_ERROR_SYSTEM,
+		                 "the other host sends '%.60s' bytes of data",
+		                 json_object_to_json_string(length));
+	if (exm_json_get_uint(message, "data") > DATA_MAX_LENGTH)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host sends too much");
+	*ret_length = exm_json_get_uint(message, "data");
+	return true;
+}
+
+static bool check_sum(ExmJson *message, GBytes *data, GError **error)
+{
+	g_autofree char *sum = NULL;
+
+	if (g_bytes_get_size(data) == 0)
+		return true;
+	sum = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, data);
+	return g_strcmp0(exm_json_get_string(message, "sha256"), sum) == 0 ||
+	       exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "the data that the other host sent have changed on the way");
+}
+
+/*
+ * One message more or less, or one that is late, would be taken for another. A peer of an older
+ * protocol is to be told so: its first message has no number.
+ */
+static bool check_turn(ExmJson *message, uint64_t turn, GError **error)
+{
+	const bool is_older = turn == 1 && !exm_json_member(message, "turn") &&
+	                      exm_json_get_uint(message, "protocol") < PROTOCOL;
+
+	return is_older || exm_json_get_uint(message, "turn") == turn ||
+	       exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "the message of the other host is not that of turn %" G_GUINT64_FORMAT,
+	                 turn);
+}
+
+static bool hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
+                 GBytes **ret_data, GError **error)
+{
+	g_autoptr(ExmJson) message = NULL;
+	g_autoptr(GBytes) line = NULL;
+	size_t length = 0;
+
+	if (conversation->heard->len == 0 && !read_more(conversation, deadline_of(timeout_ms), error))
+		return false;
+	line = read_line(conversation, deadline_of(MESSAGE_MS), error);
+	message = line ? parse_line(line, error) : NULL;
+	if (!message || !check_length(message, &length, error) ||
+	    !read_data(conversation, length, ret_data, error))
+		return false;
+	if (check_sum(message, *ret_data, error)) {
+		*ret_message = g_steal_pointer(&message);
+		return true;
+	}
+	g_bytes_unref(g_steal_pointer(ret_data));
+	return false;
+}
+
 /**
- * exm_conversation_hear() - Hear something
+ * exm_conversation_hear() - Hear the next question
  * @conversation: with whom
- * @timeout_ms:   until then; -1 for no end
+ * @timeout_ms:   until it begins to arrive; -1 for no end. The rest of its line is to arrive in ten
+ *                seconds, and its data at 64 KiB a second
  * @ret_message:  an object (transfer full)
  * @ret_data:     the bytes behind it (transfer full), perhaps none
- * @error:        SYSTEM: it says nothing, it has ended, or it is no exomem
+ * @error:        SYSTEM: nothing comes, the channel has ended, the peer is not exomem, or it asks
+ *                another question than the next
  */
 bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
                            GBytes **ret_data, GError **error)
 {
-	const gint64 deadline = deadline_of(timeout_ms);
-	g_autofree char *line = read_line(conversation, deadline, error);
 	g_autoptr(ExmJson) message = NULL;
+	g_autoptr(GBytes) data = NULL;
 
-	if (!line)
+	if (!hear(conversation, timeout_ms, &message, &data, error))
 		return false;
-	message = exm_json_parse(line, strlen(line), NULL);
-	if (!message || !json_object_is_type(message, json_type_object))
-		return exm_throw(error, EXM_ERROR_SYSTEM, "that is no exomem: '%.60s'", line);
-	if (!read_data(conversation, deadline, exm_json_get_uint(message, "data"), ret_data, error))
+	if (++conversation->turn > TURNS_MAX)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host asks too much");
+	if (!check_turn(message, conversation->turn, error))
 		return false;
 	*ret_message = g_steal_pointer(&message);
+	*ret_data = g_steal_pointer(&data);
 	return true;
+}
+
+/**
+ * exm_conversation_has_ended() - Whether the peer has closed the channel, and not within a message
+ * @conversation: with whom
+ */
+bool exm_conversation_has_ended(const ExmConversation *conversation)
+{
+	return conversation->has_ended;
 }
 
 /* As the other one has said it, with the status that it has there. */
@@ -315,8 +433,28 @@ static bool throw_refusal(ExmJson *answer, GError **error)
 	const bool known = code >= EXM_ERROR_SYSTEM && code <= EXM_ERROR_STATE;
 	const char *words = exm_json_get_string(answer, "error");
 
-	return exm_throw(error, known ? (ExmErrorCode)code : EXM_ERROR_SYSTEM, "%s",
-	                 words && *words ? words : "the other host refuses, and says no reason");
+	return exm_throw(error, known ? (ExmErrorCode)code : EXM_ERROR_SYSTEM, "%.1000s",
+	                 words && *words ? words
+	                                 : "the other host rejects the request without a reason");
+}
+
+/* The answer to the last question; a reason for a refusal is the error. */
+static bool hear_answer(ExmConversation *conversation, int timeout_ms, ExmJson **ret_answer,
+                        GError **error)
+{
+	g_autoptr(ExmJson) answer = NULL;
+	g_autoptr(GBytes) data = NULL;
+
+	if (!hear(conversation, timeout_ms, &answer, &data, error))
+		return false;
+	if (!check_turn(answer, conversation->turn, error))
+		return false;
+	if (g_bytes_get_size(data) > 0)
+		return exm_throw(error, EXM_ERROR_SYSTEM, "the other host sends data with an answer");
+	if (exm_json_member(answer, "error"))
+		return throw_refusal(answer, error);
+	*ret_answer = g_steal_pointer(&answer);
+	return true;
 }
 
 /**
@@ -332,16 +470,15 @@ bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson
                           GBytes *data, ExmJson **ret_answer, GError **error)
 {
 	g_autoptr(ExmJson) answer = NULL;
-	g_autoptr(GBytes) bytes = NULL;
 	g_autoptr(GError) unsent = NULL;
-	const bool sent = exm_conversation_say(conversation, timeout_ms, question, data, &unsent);
+	bool sent;
 
+	exm_json_set_uint(question, "turn", ++conversation->turn);
+	sent = exm_conversation_say(conversation, timeout_ms, question, data, &unsent);
 	/* A peer that ended before it read the question may have sent the reason. */
 	if ((sent || find_line_end(conversation, 0, NULL)) &&
-	    !exm_conversation_hear(conversation, sent ? timeout_ms : 0, &answer, &bytes, error))
+	    !hear_answer(conversation, sent ? timeout_ms : 0, &answer, error))
 		return false;
-	if (answer && exm_json_member(answer, "error"))
-		return throw_refusal(answer, error);
 	if (!sent) {
 		g_propagate_error(error, g_steal_pointer(&unsent));
 		return false;
@@ -364,6 +501,7 @@ bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJ
 {
 	ExmJson *message = answer ? answer : json_object_new_object();
 
+	exm_json_set_uint(message, "turn", conversation->turn);
 	if (refusal) {
 		exm_json_set_string(message, "error", refusal->message);
 		exm_json_set_uint(message, "code", (uint64_t)refusal->code);

@@ -16,6 +16,7 @@ bool exm_conversation_say(ExmConversation *conversation, int timeout_ms, ExmJson
                           GBytes *data, GError **error);
 bool exm_conversation_hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_message,
                            GBytes **ret_data, GError **error);
+bool exm_conversation_has_ended(const ExmConversation *conversation);
 bool exm_conversation_ask(ExmConversation *conversation, int timeout_ms, ExmJson *question,
                           GBytes *data, ExmJson **ret_answer, GError **error);
 bool exm_conversation_answer(ExmConversation *conversation, int timeout_ms, ExmJson *answer,

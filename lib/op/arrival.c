@@ -357,8 +357,21 @@ static bool claim_reservation(ExmArrival *arrival, int fd_number, GError **error
 	return exm_state_claim(arrival->reservation, fd_number, &arrival->reserved, error);
 }
 
-/* The run that will be is planned already now, while the guest can still stay where it is. */
-static bool reserve_as(ExmArrival *arrival, ExmRunFacts *facts, GError **error)
+/* From now on it counts: another one must not get its room while it is on its way. */
+static bool reserve(ExmArrival *arrival, const ExmRunFacts *facts, const ExmPlan *plan, GError **error)
+{
+	const char *state_directory = arrival->request->state_directory;
+
+	if (!arrival->request->store)
+		return true;
+	if (!claim_reservation(arrival, (int)facts->host->first_fd, error) ||
+	    !exm_op_reserve(plan, state_directory, arrival->reservation, error))
+		return false;
+	warn_of_capacity(arrival, facts->capacity, plan->commitment);
+	return true;
+}
+
+static bool plan_with(ExmArrival *arrival, ExmRunFacts *facts, GError **error)
 {
 	const ExmReceiveRequest *request = arrival->request;
 	g_autoptr(ExmRunRequest) run = exm_receive_run(arrival->handover, request, false, error);
@@ -366,24 +379,22 @@ static bool reserve_as(ExmArrival *arrival, ExmRunFacts *facts, GError **error)
 
 	if (!run)
 		return false;
-	facts->capacity = exm_op_capacity_read(request->store, request->state_directory, NULL, error);
-	if (!facts->capacity)
+	if (request->store)
+		facts->capacity = exm_op_capacity_read(request->store, request->state_directory,
+		                                       NULL, error);
+	if (request->store && !facts->capacity)
 		return false;
 	run->store = request->store;
 	run->overcommit = request->overcommit;
 	plan = exm_run_plan(run, facts, error);
-	if (!plan || !claim_reservation(arrival, (int)facts->host->first_fd, error) ||
-	    !exm_op_reserve(plan, request->state_directory, arrival->reservation, error))
-		return false;
-	warn_of_capacity(arrival, facts->capacity, plan->commitment);
-	return true;
+	return plan && reserve(arrival, facts, plan, error);
 }
 
-/* From now on it counts: another one must not get its room while it is on its way. */
-static bool reserve(ExmArrival *arrival, GError **error)
+/* The run that will be is planned already now, while the guest can still stay where it is. */
+static bool plan_run(ExmArrival *arrival, GError **error)
 {
 	ExmRunFacts *facts = read_facts(arrival, error);
-	const bool done = facts->host && reserve_as(arrival, facts, error);
+	const bool done = facts->host && plan_with(arrival, facts, error);
 
 	facts_free(facts);
 	return done;
@@ -424,8 +435,7 @@ bool exm_arrival_check(ExmArrival *arrival, ExmMountUse use, GError **error)
 	return exm_receive_check(arrival->handover, &facts, error) &&
 	       (!mount || exm_mount_check(mount, use, arrival->request->trust_mount,
 	                                  arrival->warnings, error)) &&
-	       check_refusal(arrival, error) &&
-	       (!arrival->request->store || reserve(arrival, error));
+	       check_refusal(arrival, error) && plan_run(arrival, error);
 }
 
 /* What a guest's start warns of was said when it was started at first. */

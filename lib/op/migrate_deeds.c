@@ -29,6 +29,10 @@
 /* Clocks that differ by so much are worth a word: times of files would look strange. */
 #define CLOCK_SKEW_US 2000000
 
+/* More warnings than a destination has, and longer ones. */
+#define WARNINGS_MAX       32
+#define WARNING_MAX_LENGTH 1000
+
 static ExmJson *question(const char *verb)
 {
 	ExmJson *json = json_object_new_object();
@@ -94,17 +98,29 @@ static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_file_write_durable(step->path, token, strlen(token), 0600, error);
 }
 
-static void take_answer(const ExmFreeze *freeze, ExmJson *answer, gint64 asked_us)
+static void warn_all(const ExmFreeze *freeze, char **warnings)
+{
+	for (int i = 0; warnings[i] && i < WARNINGS_MAX; i++) {
+		g_autofree char *warning = g_strndup(warnings[i], WARNING_MAX_LENGTH);
+
+		freeze->move->order->warn(warning);
+	}
+}
+
+static bool take_answer(const ExmFreeze *freeze, ExmJson *answer, gint64 asked_us, GError **error)
 {
 	const uint64_t now = (uint64_t)g_get_real_time();
 	const uint64_t there = exm_json_get_uint(answer, "now");
 	g_auto(GStrv) warnings = exm_json_get_strv(answer, "warnings");
 
+	if (!warnings || !json_object_is_type(exm_json_member(answer, "now"), json_type_int))
+		return exm_throw(error, EXM_ERROR_SYSTEM,
+		                 "the other host does not say what time it is, or what it warns of");
 	freeze->move->moved->round_trip_us = (uint64_t)(g_get_monotonic_time() - asked_us);
-	for (char **warning = warnings; warning && *warning; warning++)
-		freeze->move->order->warn(*warning);
-	if (llabs((gint64)(there - now)) > CLOCK_SKEW_US)
+	warn_all(freeze, warnings);
+	if (MAX(there, now) - MIN(there, now) > CLOCK_SKEW_US)
 		freeze->move->order->warn("the clocks of the two hosts differ by seconds");
+	return true;
 }
 
 static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -127,8 +143,7 @@ static bool check(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (!exm_conversation_ask(move->peer, move->order->timeout_ms, message, NULL, &answer, error) ||
 	    !exm_conversation_check_destination(answer, move->order->version, error))
 		return false;
-	take_answer(freeze, answer, asked_us);
-	return true;
+	return take_answer(freeze, answer, asked_us, error);
 }
 
 static bool take_state(ExmFreeze *freeze, GError **error)

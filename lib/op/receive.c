@@ -20,9 +20,6 @@
 #include "plan/migrate.h"
 #include "plan/path_map.h"
 
-/* A token is a UUID. */
-#define TOKEN_MAX 4096
-
 /* Once it has run so long, its state is of no use any more. */
 #define MOMENT_US 300000
 
@@ -31,8 +28,17 @@
 
 #define ANSWER_MS 5000
 
-/* A migration may rest between two words for as long as memory takes to be written back. */
+/* A source that is there sends its first question at once, and takes an answer. */
+#define TURN_MS 10000
+
+/* Between two questions memory may be written back, which has no limit. */
 #define PATIENCE_MS 3600000
+
+/* When the guest has been taken over, the source still waits until its QEMU has ended. */
+#define LAST_QUESTION_MS 60000
+
+/* A UUID. */
+#define TOKEN_MAX 64
 
 static ExmTemplate *read_handover(const ExmReceiveRequest *request, const char *directory,
                                   const ExmSources *sources, GError **error)
@@ -156,11 +162,23 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	                 handover->name, handover->name);
 }
 
+/* How far a guest has come; OVER is a failure after which nothing more can be asked. */
+typedef enum {
+	NEW,
+	CHECKED,
+	REHEARSING,
+	PREPARED,
+	READY,
+	TAKEN,
+	OVER,
+} Phase;
+
 /**
  * struct Server - A conversation that is led by the host that has the guest
  * @request: what the user said
  * @sources: where facts are to be had
  * @version: of this exomem
+ * @phase:   how far the guest has come
  * @arrival: the guest, once it is known
  * @state:   its last device state
  * @taken:   when the guest was taken over, in microseconds of the monotonic clock; 0 before
@@ -169,6 +187,7 @@ typedef struct {
 	const ExmReceiveRequest *request;
 	const ExmSources *sources;
 	const char *version;
+	Phase phase;
 	ExmArrival *arrival;
 	GBytes *state;
 	gint64 taken;
@@ -181,16 +200,21 @@ static void forget_state(Server *server)
 	server->state = NULL;
 }
 
+/* Whose it is does not count: nobody else knows the token. */
+static GString *read_token(const char *directory)
+{
+	g_autofree char *path = g_build_filename(directory, EXM_TEMPLATE_TOKEN, NULL);
+	g_autofree char *distrust = NULL;
+
+	return exm_safe_read_path(path, TOKEN_MAX, &distrust, NULL);
+}
+
 /* The other host has just written it: who reads it sees what that one sees, whatever it is called. */
 static bool check_token(const ExmTemplate *handover, const char *token, GError **error)
 {
-	g_autofree char *path = exm_template_path(handover, EXM_TEMPLATE_TOKEN);
-	/* Whose it is does not count: nobody else knows the token. */
-	g_autofree char *distrust = NULL;
-	exm_autofd int fd = exm_safe_open_parent(path, &distrust, NULL);
-	g_autoptr(GString) text = fd < 0 ? NULL : exm_safe_read(fd, path, TOKEN_MAX, &distrust, NULL);
+	g_autoptr(GString) text = read_token(handover->directory);
 
-	if (text && g_strcmp0(text->str, token) == 0)
+	if (text && text->len > 0 && g_strcmp0(text->str, token) == 0)
 		return true;
 	return exm_throw(error, EXM_ERROR_STATE,
 	                 "'%s' is not the directory that the guest's host means: where it is called "
@@ -206,12 +230,8 @@ static ExmTemplate *guest_in(ExmJson *message, const GPtrArray *path_maps, GErro
 	g_autoptr(ExmTemplate) handover = exm_template_from_json(exm_json_member(message, "guest"),
 	                                                         directory, error);
 
-	if (!handover)
+	if (!handover || !exm_receive_check_form(handover, error))
 		return NULL;
-	if (!handover->uuid) {
-		exm_throw(error, EXM_ERROR_STATE, "it is a template, and no guest");
-		return NULL;
-	}
 	exm_receive_map_paths(handover, path_maps);
 	return g_steal_pointer(&handover);
 }
@@ -242,10 +262,13 @@ static bool check(Server *server, ExmJson *message, ExmJson *answer, GError **er
 	if (!exm_conversation_check_source(message, server->version, error))
 		return false;
 	handover = guest_in(message, server->request->path_maps, error);
+	/* Before the QEMU is started that it names: whoever sees the same files may name one. */
+	if (handover && !check_token(handover, exm_json_get_string(message, "token"), error))
+		exm_template_free(g_steal_pointer(&handover));
 	if (!handover)
 		return false;
 	server->arrival = exm_arrival_new(handover, server->request, server->sources, error);
-	if (!server->arrival || !check_token(handover, exm_json_get_string(message, "token"), error))
+	if (!server->arrival)
 		return false;
 	end_leftovers(server->request, handover);
 	if (!exm_arrival_check(server->arrival, use_of_mount(message), error))
@@ -289,12 +312,11 @@ static bool keep_state(Server *server, G_GNUC_UNUSED ExmJson *message,
 static bool take_over(Server *server, ExmJson *message, G_GNUC_UNUSED ExmJson *answer, GError **error)
 {
 	size_t length;
-	const char *state = server->state ? g_bytes_get_data(server->state, &length) : NULL;
-	ExmTemplate *handover;
+	const char *state = g_bytes_get_data(server->state, &length);
+	ExmTemplate *handover = guest_in(message, server->request->path_maps, error);
 
-	if (!state)
-		return exm_throw(error, EXM_ERROR_STATE, "its state has not come");
-	handover = guest_in(message, server->request->path_maps, error);
+	if (handover && !exm_receive_check_same(exm_arrival_guest(server->arrival), handover, error))
+		exm_template_free(g_steal_pointer(&handover));
 	if (!handover)
 		return false;
 	exm_arrival_settle(server->arrival, handover);
@@ -319,55 +341,102 @@ static bool look(Server *server, G_GNUC_UNUSED ExmJson *message, ExmJson *answer
 	return true;
 }
 
-/* What the other host may ask, each once the guest is known. */
+/* What the other host may ask in which phase, and which comes after that. */
 static const struct {
 	const char *name;
 	bool (*act)(Server *server, ExmJson *message, ExmJson *answer, GError **error);
 	bool brings_state;
+	Phase from;
+	Phase to;
+	Phase failed;
 } verbs[] = {
-	{ "set-up-rehearsal", set_up_rehearsal, false },
-	{ "rehearse", rehearse, true },
-	{ "prepare", prepare, false },
-	{ "state", keep_state, true },
-	{ "take-over", take_over, false },
-	{ "look", look, false },
+	{ "check", check, false, NEW, CHECKED, OVER },
+	{ "set-up-rehearsal", set_up_rehearsal, false, CHECKED, REHEARSING, OVER },
+	/* One that fails is tried once more. */
+	{ "rehearse", rehearse, true, REHEARSING, CHECKED, CHECKED },
+	{ "prepare", prepare, false, CHECKED, PREPARED, OVER },
+	{ "state", keep_state, true, PREPARED, READY, OVER },
+	{ "take-over", take_over, false, READY, TAKEN, OVER },
+	{ "look", look, false, TAKEN, TAKEN, OVER },
 };
 
-static bool obey(Server *server, ExmJson *message, GBytes *data, ExmJson *answer, GError **error)
+/* The question's place in the table, or -1 for one that a source does not ask in this phase. */
+static int find_verb(const Server *server, ExmJson *message, GBytes *data, GError **error)
 {
 	const char *verb = exm_json_get_string(message, "ask");
 
-	if (g_strcmp0(verb, "check") == 0 && !server->arrival)
-		return check(server, message, answer, error);
-	for (size_t i = 0; server->arrival && i < G_N_ELEMENTS(verbs); i++) {
-		if (g_strcmp0(verb, verbs[i].name) != 0)
+	for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		if (g_strcmp0(verb, verbs[i].name) != 0 || server->phase != verbs[i].from)
 			continue;
-		if (verbs[i].brings_state) {
-			forget_state(server);
-			server->state = g_bytes_ref(data);
-		}
-		return verbs[i].act(server, message, answer, error);
+		if (verbs[i].brings_state == (g_bytes_get_size(data) > 0))
+			return (int)i;
+		exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' comes with %s", verb,
+		          verbs[i].brings_state ? "no data" : "data");
+		return -1;
 	}
-	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%s' is nothing that can be asked now",
-	                 verb ? verb : "");
+	exm_throw(error, EXM_ERROR_UNSUPPORTED, "'%.60s' cannot be asked now", verb ? verb : "");
+	return -1;
+}
+
+static ExmJson *obey(Server *server, size_t verb, ExmJson *message, GBytes *data, GError **error)
+{
+	ExmJson *answer = json_object_new_object();
+	bool done;
+
+	if (verbs[verb].brings_state) {
+		forget_state(server);
+		server->state = g_bytes_ref(data);
+	}
+	done = verbs[verb].act(server, message, answer, error);
+	server->phase = done ? verbs[verb].to : verbs[verb].failed;
+	return answer;
+}
+
+static int patience(const Server *server)
+{
+	if (server->phase == NEW)
+		return TURN_MS;
+	return server->phase == TAKEN ? LAST_QUESTION_MS : PATIENCE_MS;
+}
+
+/* What is wrong with the channel is for the users of both hosts. */
+static bool throw_broken(ExmConversation *conversation, GError *reason, GError **error)
+{
+	exm_conversation_answer(conversation, TURN_MS, NULL, reason, NULL);
+	g_propagate_error(error, reason);
+	return false;
+}
+
+/* Reads a question and answers it; @ret_over where it was the last. */
+static bool serve_one(Server *server, ExmConversation *conversation, bool *ret_over, GError **error)
+{
+	g_autoptr(ExmJson) message = NULL;
+	g_autoptr(GBytes) data = NULL;
+	g_autoptr(GError) refusal = NULL;
+	ExmJson *answer;
+	int verb;
+
+	if (!exm_conversation_hear(conversation, patience(server), &message, &data, &refusal)) {
+		/* Whoever hangs up has said why to his own user, or has ended well. */
+		*ret_over = server->phase != NEW && exm_conversation_has_ended(conversation);
+		return *ret_over || throw_broken(conversation, g_steal_pointer(&refusal), error);
+	}
+	verb = find_verb(server, message, data, &refusal);
+	if (verb < 0)
+		return throw_broken(conversation, g_steal_pointer(&refusal), error);
+	answer = obey(server, (size_t)verb, message, data, &refusal);
+	*ret_over = server->phase == OVER;
+	return exm_conversation_answer(conversation, TURN_MS, answer, refusal, error);
 }
 
 static bool serve(Server *server, ExmConversation *conversation, GError **error)
 {
-	for (;;) {
-		g_autoptr(ExmJson) message = NULL;
-		g_autoptr(GBytes) data = NULL;
-		g_autoptr(GError) refusal = NULL;
-		ExmJson *answer;
+	bool over = false;
 
-		/* Whoever hangs up has said why to his own user, or has ended well. */
-		if (!exm_conversation_hear(conversation, PATIENCE_MS, &message, &data, NULL))
-			return true;
-		answer = json_object_new_object();
-		obey(server, message, data, answer, &refusal);
-		if (!exm_conversation_answer(conversation, PATIENCE_MS, answer, refusal, error))
+	while (!over)
+		if (!serve_one(server, conversation, &over, error))
 			return false;
-	}
+	return true;
 }
 
 /**

@@ -10,6 +10,104 @@
 #include "plan/rehearsal.h"
 #include "plan/vm.h"
 
+static bool is_canonical(const char *path)
+{
+	g_autofree char *same = g_canonicalize_filename(path, "/");
+
+	return strcmp(path, same) == 0;
+}
+
+static bool check_path(const char *what, const char *path, GError **error)
+{
+	return is_canonical(path) ||
+	       exm_throw(error, EXM_ERROR_STATE, "the %s '%s' is not an absolute path without '..'",
+	                 what, path);
+}
+
+static bool is_uuid_or_none(const char *text)
+{
+	return !text || g_uuid_string_is_valid(text);
+}
+
+static bool check_blocks(const ExmTemplate *handover, GError **error)
+{
+	for (guint i = 0; i < handover->memory->len; i++) {
+		const ExmTemplateMemory *block = handover->memory->pdata[i];
+
+		if (!check_path("memory file", block->path, error))
+			return false;
+		if (exm_template_memory(handover, block->id) != block)
+			return exm_throw(error, EXM_ERROR_STATE, "memory '%s' is there twice",
+			                 block->id);
+	}
+	return true;
+}
+
+/**
+ * exm_receive_check_form() - Whether what another host says of a guest can be true of one
+ * @handover: the guest, with that host's paths
+ * @error:    STATE
+ *
+ * Types and names were checked when it was read (exm_template_from_json()).
+ */
+bool exm_receive_check_form(const ExmTemplate *handover, GError **error)
+{
+	if (!handover->uuid)
+		return exm_throw(error, EXM_ERROR_STATE, "it is a template, and no guest");
+	if (!is_uuid_or_none(handover->uuid) || !is_uuid_or_none(handover->generation_id))
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "'%s' is not the UUID of a guest, or '%s' not a generation ID",
+		                 handover->uuid,
+		                 handover->generation_id ? handover->generation_id : "");
+	if (handover->index > G_MAXUINT32)
+		return exm_throw(error, EXM_ERROR_STATE,
+		                 "%" G_GUINT64_FORMAT " is not the index of a guest",
+		                 handover->index);
+	if (!g_ascii_isdigit(*handover->qemu_version))
+		return exm_throw(error, EXM_ERROR_STATE, "'%s' is not the version of a QEMU",
+		                 handover->qemu_version);
+	return check_path("directory", handover->directory, error) &&
+	       check_path("working directory", handover->working_directory, error) &&
+	       check_blocks(handover, error);
+}
+
+static bool has_same_memory(const ExmTemplate *checked, const ExmTemplate *handover)
+{
+	if (checked->memory->len != handover->memory->len)
+		return false;
+	for (guint i = 0; i < checked->memory->len; i++) {
+		const ExmTemplateMemory *one = checked->memory->pdata[i];
+		const ExmTemplateMemory *other = handover->memory->pdata[i];
+
+		if (strcmp(one->id, other->id) != 0 || strcmp(one->path, other->path) != 0 ||
+		    one->size != other->size || one->offset != other->offset)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * exm_receive_check_same() - Whether a guest that comes is the one that was checked
+ * @checked:  what was said of it before it stopped
+ * @handover: what is said of it now
+ * @error:    STATE; files that were left out then were not checked
+ *
+ * Its state, and what tells whether its memory has changed, become known only when it stops.
+ */
+bool exm_receive_check_same(const ExmTemplate *checked, const ExmTemplate *handover, GError **error)
+{
+	const bool same = strcmp(checked->name, handover->name) == 0 &&
+	                  strcmp(checked->uuid, handover->uuid) == 0 &&
+	                  g_strv_equal((const char *const *)checked->command,
+	                               (const char *const *)handover->command) &&
+	                  checked->ram_size == handover->ram_size &&
+	                  has_same_memory(checked, handover);
+
+	return same || exm_throw(error, EXM_ERROR_STATE,
+	                         "guest '%s' (%s) is another guest than '%s', which was checked",
+	                         handover->name, handover->uuid, checked->name);
+}
+
 static void map_text(char **text, const GPtrArray *maps)
 {
 	char *mapped = exm_path_map_apply(maps, *text);

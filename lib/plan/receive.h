@@ -50,6 +50,8 @@ typedef struct {
 	const GPtrArray *guests;
 } ExmReceiveFacts;
 
+bool exm_receive_check_form(const ExmTemplate *handover, GError **error);
+bool exm_receive_check_same(const ExmTemplate *checked, const ExmTemplate *handover, GError **error);
 void exm_receive_map_paths(ExmTemplate *handover, const GPtrArray *maps);
 bool exm_receive_check(const ExmTemplate *handover, const ExmReceiveFacts *facts, GError **error);
 ExmRunRequest *exm_receive_run(const ExmTemplate *handover, const ExmReceiveRequest *request,

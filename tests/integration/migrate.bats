@@ -179,7 +179,7 @@ send-state commit release-guest take-over clean-up" ]
 	[[ "${lines[-1]}" == "exomem migrate: check: '$T/rsh' has ended with status 1" ]]
 	assert_stayed web
 	run move -q --remote 'echo hello' web other
-	[[ "${lines[-1]}" == "exomem migrate: check: that is no exomem: 'hello"* ]]
+	[[ "${lines[-1]}" == "exomem migrate: check: the peer is not exomem: 'hello"* ]]
 	assert_stayed web
 	run move -q --qemu /bin/true web other
 	[ "$status" = 3 ]
@@ -434,9 +434,9 @@ elsewhere_with() { # source|destination COMMAND
 @test "two releases that do not know each other's protocol: each is named, and the guest runs on" {
 	need_qemu
 	boot_movable web
-	own="exomem $("$EXOMEM" --version | sed 's/^exomem //') (protocol 1)"
-	unnamed='s/"protocol": ?1, ?"version": ?"[^"]*", ?//'
-	later='s/"protocol": ?1, ?"version": ?"[^"]*"/"protocol":2,"version":"9.1"/'
+	own="exomem $("$EXOMEM" --version | sed 's/^exomem //') (protocol 2)"
+	unnamed='s/"protocol": ?2, ?"version": ?"[^"]*", ?//'
+	later='s/"protocol": ?2, ?"version": ?"[^"]*"/"protocol":3,"version":"9.1"/'
 	elsewhere_with source "$unnamed"
 	run move -q web other
 	assert_refused 3 "the source has an older exomem without a protocol version, and the destination $own"
@@ -445,10 +445,10 @@ elsewhere_with() { # source|destination COMMAND
 	assert_refused 3 "the source has $own, and the destination an older exomem without a protocol version"
 	elsewhere_with source "$later"
 	run move -q web other
-	assert_refused 3 "the source has exomem 9.1 (protocol 2), and the destination $own: install one release"
+	assert_refused 3 "the source has exomem 9.1 (protocol 3), and the destination $own: install one release"
 	elsewhere_with destination "$later"
 	run move -q web other
-	assert_refused 3 "the source has $own, and the destination exomem 9.1 (protocol 2): install one release"
+	assert_refused 3 "the source has $own, and the destination exomem 9.1 (protocol 3): install one release"
 	assert_stayed web
 }
 

@@ -79,16 +79,16 @@ START_TEST(two_that_do_not_know_each_other)
 	ck_assert(!exm_conversation_check_source(old, "2.0", &error));
 	assert_error(error, EXM_ERROR_UNSUPPORTED,
 	             "the source has an older exomem without a protocol version, and the "
-	             "destination exomem 2.0 (protocol 1): install one release on both hosts");
+	             "destination exomem 2.0 (protocol 2): install one release on both hosts");
 	g_clear_error(&error);
 	ck_assert(!exm_conversation_check_destination(old, "2.0", &error));
 	assert_error(error, EXM_ERROR_UNSUPPORTED,
-	             "the source has exomem 2.0 (protocol 1), and the destination an older exomem");
+	             "the source has exomem 2.0 (protocol 2), and the destination an older exomem");
 	g_clear_error(&error);
 	ck_assert(!exm_conversation_check_source(later, "2.0", &error));
 	assert_error(error, EXM_ERROR_UNSUPPORTED,
 	             "the source has exomem 9.1 (protocol 7), and the destination exomem 2.0 "
-	             "(protocol 1)");
+	             "(protocol 2)");
 	g_clear_error(&error);
 	ck_assert(!exm_conversation_check_destination(later, "2.0", &error));
 	assert_error(error, EXM_ERROR_UNSUPPORTED, "the destination exomem 9.1 (protocol 7)");

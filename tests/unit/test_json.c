@@ -74,6 +74,8 @@ static const struct {
 	{ "[1] // text", "not JSON at byte 4: " },
 	{ "tru", "not JSON at byte " },
 	{ "{} x", "not JSON at byte 3: " },
+	{ "{\"a\":1,\"a\":1}", "not JSON at byte 13: an object has a member twice" },
+	{ "[{\"b:\\\":\":{\"\\u0061\":1,\"a\":2}}]", "an object has a member twice" },
 	{ "{}{}", "not JSON at byte 2: " },
 	{ "[1]]", "not JSON at byte 3: " },
 	{ "null", "a bare null says nothing" },
