@@ -15,10 +15,12 @@
 #include "host/budget.h"
 #include "host/directory.h"
 #include "host/guest_end.h"
+#include "host/incoming.h"
 #include "host/lock.h"
 #include "host/lost.h"
 #include "host/marker.h"
 #include "host/memory_file.h"
+#include "host/pidfd.h"
 #include "host/state_root.h"
 #include "plan/identity.h"
 
@@ -27,6 +29,9 @@
 
 /* How long the process may take that records a guest's end. */
 #define END_PATIENCE_US 2000000
+
+/* How long a QEMU may take to end that never ran its guest. */
+#define ABANDONED_MS 10000
 
 /* In a state directory: what stays of guests that have ended, in directories named "TIME-GUEST". */
 #define ENDED_DIRECTORY ".ended"
@@ -388,6 +393,17 @@ static void note_dead(const Root *root, const char *name, int guest, ExmRemains 
 		g_ptr_array_add(remains->names, g_strdup(name));
 }
 
+/* It waits for its state, and those who had it to load were killed. */
+static void end_abandoned(const Root *root, const char *name)
+{
+	g_autoptr(ExmVm) vm = read_written(root->fd, root->path, name, NULL);
+
+	if (!vm)
+		return;
+	exm_guest_end_announce(vm->directory, "its migration was killed before it had its state");
+	exm_pidfd_end(vm, ABANDONED_MS, NULL);
+}
+
 /* Takes away what dead guests left, or only says what that is. */
 static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
 {
@@ -397,10 +413,13 @@ static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
 	while (entries && (entry = exm_directory_next(entries))) {
 		const char *name = entry->d_name;
 		exm_autofd int guest = exm_name_check(name, NULL) ? open_guest(root, name) : -1;
+		const bool abandoned = guest >= 0 && exm_incoming_is_abandoned(guest);
 
 		if (guest < 0 && !dry_run && exm_name_check(name, NULL))
 			remove_unmarked(root, name);
-		if (guest < 0 || !is_dead(root->fd, name))
+		if (abandoned && !dry_run)
+			end_abandoned(root, name);
+		if (guest < 0 || (!is_dead(root->fd, name) && !(abandoned && dry_run)))
 			continue;
 		if (remains)
 			note_dead(root, name, guest, remains);

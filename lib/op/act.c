@@ -18,6 +18,7 @@
 #include "host/call_guard.h"
 #include "host/control.h"
 #include "host/guest_parent.h"
+#include "host/incoming.h"
 #include "host/interrupt.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
@@ -233,7 +234,8 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->parent = g_strdup(parent_of(plan));
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
-	return exm_state_record(vm, error);
+	return (!plan->leader || exm_incoming_note(step->path, plan->leader, error)) &&
+	       exm_state_record(vm, error);
 }
 
 static bool keep_log(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)

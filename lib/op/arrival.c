@@ -17,6 +17,7 @@
 #include "host/child_process.h"
 #include "host/frozen.h"
 #include "host/hostinfo.h"
+#include "host/incoming.h"
 #include "host/lock.h"
 #include "host/marker.h"
 #include "host/mount.h"
@@ -500,6 +501,8 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	guest->plan = guest->facts && guest->facts->host
 	                      ? exm_run_plan(guest->run, guest->facts, error)
 	                      : NULL;
+	if (guest->plan)
+		guest->plan->leader = getpid();
 	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, &pid, error))
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
@@ -706,6 +709,7 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 		return false;
 	/* From here on it may have run: it is not ended any more, and its state is of no use. */
 	arrival->is_taken = true;
+	exm_incoming_leave(guest->vm);
 	end_guard(guest, true);
 	exm_fd_clear(&guest->lead);
 	if (!rests && !exm_load_resume(&guest->child, &time, error)) {

@@ -3,6 +3,10 @@
 
 #include "op/list.h"
 
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "host/incoming.h"
 #include "host/state.h"
 #include "op/ask.h"
 
@@ -28,11 +32,20 @@ static void listed_free(gpointer listed)
 	exm_listed_free(listed);
 }
 
+static bool is_abandoned(const ExmVm *vm)
+{
+	exm_autofd int directory = open(vm->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return directory >= 0 && exm_incoming_is_abandoned(directory);
+}
+
 /* QEMU, qapi/run-state.json: a child that has not got its device state. */
 static const char *status_of(const ExmVm *vm, ExmJson *answer)
 {
 	const char *status = exm_json_get_string(answer, "status");
 
+	if (g_strcmp0(status, "inmigrate") == 0 && is_abandoned(vm))
+		return "abandoned";
 	return vm->parent && g_strcmp0(status, "inmigrate") == 0 ? "waiting" : status;
 }
 

@@ -89,6 +89,23 @@ static void end_leftover(const ExmReceiveRequest *request, const ExmTemplate *ha
 	exm_state_sweep(request->state_directory);
 }
 
+/* Of another guest, too: nobody can load the state of one whose migration was killed. */
+static void end_abandoned(const ExmReceiveRequest *request, const char *name, ExmWarn warn)
+{
+	g_autoptr(ExmVm) before = exm_state_find(request->state_directory, name, NULL);
+	g_autoptr(ExmVm) after = NULL;
+	g_autofree char *text = NULL;
+
+	exm_state_sweep(request->state_directory);
+	after = exm_state_find(request->state_directory, name, NULL);
+	if (!before || after || !warn)
+		return;
+	text = g_strdup_printf("a QEMU that waited here for the state of '%s' was ended: its "
+	                       "migration was killed",
+	                       name);
+	warn(text);
+}
+
 static void warn_all(const ExmArrival *arrival, ExmWarn warn)
 {
 	g_auto(GStrv) warnings = exm_arrival_warnings(arrival);
@@ -147,6 +164,7 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 
 	if (!arrival || !check_state(arrival, request, error))
 		return false;
+	end_abandoned(request, handover->name, warn);
 	end_leftover(request, handover, handover->name, true);
 	if (!exm_arrival_check(arrival, EXM_MOUNT_HANDOVER, error) ||
 	    !exm_arrival_prepare(arrival, error) || !exm_load_read(handover, &state, &length, error) ||
@@ -241,6 +259,7 @@ static void end_leftovers(const ExmReceiveRequest *request, const ExmTemplate *h
 {
 	g_autofree char *rehearsal = g_strconcat(handover->name, EXM_REHEARSAL_SUFFIX, NULL);
 
+	end_abandoned(request, handover->name, NULL);
 	end_leftover(request, handover, handover->name, false);
 	end_leftover(request, handover, rehearsal, true);
 }

@@ -89,6 +89,13 @@ whose() { # WHOM
 	exomem) echo "$main" ;;
 	receiver) exomems "receive --state-dir $T/.* -$" ;;
 	both) whose exomem && whose receiver ;;
+	# With the processes that watch over them.
+	all) exomems "(migrate|receive) --state-dir $T/" ;;
+	all-and-qemus)
+		whose all
+		whose new-qemu || true
+		whose old-qemu || true
+		;;
 	new-qemu) pgrep -f -- "readconfig $there/" ;;
 	old-qemu) pgrep -f -- "readconfig $state/web/" ;;
 	esac
@@ -98,8 +105,22 @@ kill_whom() { # WHOM
 	local pids
 	pids=$(whose "$1")
 	[ -n "$pids" ] || return 1
+	# None sees the end of another.
 	# shellcheck disable=SC2086 # one word each
+	kill -STOP $pids 2>/dev/null || true
+	# shellcheck disable=SC2086
 	kill -KILL $pids 2>/dev/null || true
+}
+
+# As a terminal that is closed, or timeout(1), does.
+kill_receivers_group() {
+	local pid group=''
+	for pid in $(whose receiver); do
+		# What watches over it has a session of its own.
+		[ "$(ps -o sid= -p "$pid" | xargs)" = "$pid" ] || group=$(ps -o pgid= -p "$pid" | xargs)
+	done
+	[ -n "$group" ] && [ "$group" != "$(ps -o pgid= -p $$ | xargs)" ] || return 1
+	kill -KILL -- "-$group" 2>/dev/null || true
 }
 
 runs() { # source|destination

@@ -4,7 +4,7 @@
 # state is on disk, from which one command resumes it. Never two.
 
 # Words are split on purpose; bats, helper.bash and template.bash set the other variables.
-# shellcheck disable=SC2034,SC2046,SC2086,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2046,SC2086,SC2154
 
 load helper
 load template
@@ -59,6 +59,112 @@ kill_at_each_step() { # VICTIM
 	[ "$lost" = 0 ]
 }
 
+@test "the destination's process group is killed at each step" {
+	setup_two_hosts
+	for step in $steps; do
+		start_anew
+		move_until "$step"
+		if kill_receivers_group; then hits=$((hits + 1)); fi
+		go_on_moving
+		assert_one_guest receiver "$step"
+	done
+	kill_all
+	[ "$hits" -ge 12 ]
+	[ "$lost" = 0 ]
+}
+
+# Nobody is left who could end the QEMU that waits there. Prints what it is there.
+kill_all_at() { # STEP [VICTIM]
+	move_until "$1"
+	kill_whom "${2-all}"
+	wait "$main" 2>/dev/null || true
+	wait_for_exomems "(migrate|receive) --state-dir $T/"
+	there vm list
+}
+
+# The last message waits on its way, until this end of it is gone.
+hold_take_over() {
+	cat >"$T/rsh" <<-'RSH'
+		#!/bin/bash
+		shift
+		perl -e 'while (sysread(STDIN, $text, 65536)) {
+			if ($text =~ /"take-over"/) { while (sysread(STDIN, $text, 65536)) { } exit }
+			syswrite(STDOUT, $text)
+		}' | "$@"
+	RSH
+}
+
+# Its name is free, and nothing is left.
+assert_name_is_free() {
+	there boot web
+	there vm stop --kill web
+	assert_empty_of_guests "$there"
+}
+
+@test "all who took part are killed at once: the next verb ends the QEMU that waits" {
+	setup_two_hosts
+	mkdir "$T/there"
+	for step in save-devices freeze-guest flush-memory; do
+		start_anew
+		kill_all_at "$step"
+		[ "$(there vm list --json | jq -r '.[].status')" = abandoned ]
+		case $step in
+		save-devices)
+			run -0 there vm clean
+			printf "%s\n" "${lines[@]}" | grep -qx web
+			;;
+		freeze-guest) there vm stop web ;;
+		flush-memory)
+			# A migration of the same guest, or another's.
+			kill -CONT "$(pid_of web)"
+			vm qmp web cont >/dev/null
+			move_again source
+			there assert_filled web 8M 7
+			there vm stop --kill web
+			;;
+		esac
+		assert_name_is_free
+	done
+	kill_all
+}
+
+@test "all are killed at once after the commit: receive says what it ended, and resumes the guest" {
+	setup_two_hosts
+	mkdir "$T/there"
+	start_anew
+	hold_take_over
+	kill_all_at take-over
+	[ "$(there vm list --json | jq -r '.[].status')" = abandoned ]
+	run -0 --separate-stderr there vm receive -q "$memory/web.handover"
+	[ "$stderr" = "exomem receive: warning: a QEMU that waited here for the state of 'web' was \
+ended: its migration was killed" ]
+	there assert_filled web 8M 7
+	assert_memory_alone
+	kill_all
+}
+
+@test "all are killed at once, and both QEMUs: nothing is left after clean" {
+	setup_two_hosts
+	mkdir "$T/there"
+	for step in rehearse prepare flush-memory take-over; do
+		start_anew
+		[ "$step" != take-over ] || hold_take_over
+		kill_all_at "$step" all-and-qemus
+		vm clean >/dev/null
+		there vm clean >/dev/null
+		assert_empty_of_guests "$there"
+		[ "$(vm list -q)" = '' ]
+		# The state is whole or not there.
+		if [ -e "$memory/web.handover" ]; then
+			vm receive -q "$memory/web.handover"
+			assert_filled web 8M 7
+		else
+			[ "$step" != take-over ]
+		fi
+	done
+	kill_all
+}
+
 @test "killed when the guest has been taken over: the destination removes the state" {
 	setup_two_hosts
 	start_anew
@@ -73,15 +179,7 @@ kill_at_each_step() { # VICTIM
 @test "killed after the commit: the process that watches says how the guest is resumed" {
 	setup_two_hosts
 	start_anew
-	# A way on which the last message is lost, and which stays until this end of it is gone.
-	cat >"$T/rsh" <<-'RSH'
-		#!/bin/bash
-		shift
-		perl -e 'while (sysread(STDIN, $text, 65536)) {
-			if ($text =~ /"take-over"/) { while (sysread(STDIN, $text, 65536)) { } exit }
-			syswrite(STDOUT, $text)
-		}' | "$@"
-	RSH
+	hold_take_over
 	move_until take-over
 	kill_whom exomem
 	go_on_moving
