@@ -188,7 +188,7 @@ static void print_inventory(ExmJson *inventory)
 
 	exm_table_add(table, "resource_class", columns[0], columns[1], columns[2], columns[3],
 	              columns[4], columns[5], columns[6], (char *)NULL);
-	for (size_t i = 0; i < json_object_array_length(inventory); i++) {
+	for (size_t i = 0; i < exm_json_length(inventory); i++) {
 		ExmJson *item = json_object_array_get_idx(inventory, i);
 		const char *cells[G_N_ELEMENTS(columns)];
 
@@ -215,11 +215,11 @@ static bool inventory(const ExmPmem *pmem, const ExmPmemSource *source, const ch
 	json_object_object_add(json, "inventory", items);
 	if (opt.json)
 		exm_output_json(json);
-	else if (json_object_array_length(items) == 0 && !opt.quiet)
+	else if (exm_json_length(items) == 0 && !opt.quiet)
 		printf("pmem_namespaces is not set: see exomem.conf(5)\n");
 	else if (!opt.quiet)
 		print_inventory(items);
-	for (size_t i = 0; opt.quiet && i < json_object_array_length(items); i++)
+	for (size_t i = 0; opt.quiet && i < exm_json_length(items); i++)
 		printf("%s\n",
 		       exm_json_get_string(json_object_array_get_idx(items, i), "resource_class"));
 	return true;
@@ -295,7 +295,7 @@ static bool allocations(const ExmPmem *pmem, const ExmPmemSource *source, const 
 	}
 	if (opt.json)
 		exm_output_json(json);
-	else if (!opt.quiet && json_object_array_length(array) > 0)
+	else if (!opt.quiet && exm_json_length(array) > 0)
 		exm_table_print(table);
 	else if (!opt.quiet)
 		printf("no guest has persistent memory\n");

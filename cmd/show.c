@@ -66,7 +66,7 @@ static void print_memory(const ExmListed *listed)
 	g_autofree char *size = listed->memory ? exm_size_human(listed->memory) : NULL;
 
 	print_fact("memory", size);
-	for (size_t i = 0; i < json_object_array_length(listed->vm->memory); i++)
+	for (size_t i = 0; i < exm_json_length(listed->vm->memory); i++)
 		print_block(json_object_array_get_idx(listed->vm->memory, i));
 }
 

@@ -477,6 +477,18 @@ bool exm_json_get_bool(ExmJson *object, const char *name)
 }
 
 /**
+ * exm_json_length() - How many values an array has
+ * @array: the array; may be NULL or something else, which has none
+ *
+ * json-c ends the program where it is asked this of something else (json_object.c,
+ * json_object_array_length()).
+ */
+size_t exm_json_length(ExmJson *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+/**
  * exm_json_set_string() - Set a member to a string
  * @object: the object
  * @name:   the member's name

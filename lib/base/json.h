@@ -20,6 +20,7 @@ ExmJson *exm_json_member(ExmJson *object, const char *name);
 const char *exm_json_get_string(ExmJson *object, const char *name);
 uint64_t exm_json_get_uint(ExmJson *object, const char *name);
 bool exm_json_get_bool(ExmJson *object, const char *name);
+size_t exm_json_length(ExmJson *array);
 void exm_json_set_string(ExmJson *object, const char *name, const char *value);
 void exm_json_set_uint(ExmJson *object, const char *name, uint64_t value);
 void exm_json_set_bool(ExmJson *object, const char *name, bool value);

@@ -243,7 +243,7 @@ static bool check_members(const ExmLayout *layout, ExmJson *json, GError **error
 
 static bool list_read(const ExmLayout *layout, ExmJson *array, GPtrArray *items, GError **error)
 {
-	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+	for (size_t i = 0; array && i < exm_json_length(array); i++) {
 		ExmJson *json = json_object_array_get_idx(array, i);
 		void *item = exm_record_new(layout);
 

@@ -110,12 +110,12 @@ static ExmCommitment *conclude(const ExmVm *vm, uint64_t store_device)
 	const ExmMemoryUse anonymous = { .size = vm->ram_size };
 	ExmCommitment *commitment = exm_commitment_new(vm->name, 0);
 
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		const ExmMemoryUse use = use_of(vm, json_object_array_get_idx(vm->memory, i));
 
 		exm_commitment_add(commitment, &use, store_device);
 	}
-	if (json_object_array_length(vm->memory) == 0 && vm->ram_size)
+	if (exm_json_length(vm->memory) == 0 && vm->ram_size)
 		exm_commitment_add(commitment, &anonymous, store_device);
 	return commitment;
 }

@@ -73,7 +73,7 @@ bool exm_disk_is_moved(ExmQmp *qmp, const char *overlay_node)
 {
 	g_autoptr(ExmJson) nodes = exm_qmp_execute(qmp, "query-named-block-nodes", NULL, NULL);
 
-	for (size_t i = 0; nodes && i < json_object_array_length(nodes); i++) {
+	for (size_t i = 0; nodes && i < exm_json_length(nodes); i++) {
 		ExmJson *node = json_object_array_get_idx(nodes, i);
 
 		if (g_strcmp0(exm_json_get_string(node, "node-name"), overlay_node) == 0)
@@ -87,7 +87,7 @@ static char *job_status(ExmQmp *qmp)
 {
 	g_autoptr(ExmJson) jobs = exm_qmp_execute(qmp, "query-jobs", NULL, NULL);
 
-	for (size_t i = 0; jobs && i < json_object_array_length(jobs); i++) {
+	for (size_t i = 0; jobs && i < exm_json_length(jobs); i++) {
 		ExmJson *job = json_object_array_get_idx(jobs, i);
 
 		if (g_strcmp0(exm_json_get_string(job, "id"), JOB_NAME) == 0)

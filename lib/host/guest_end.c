@@ -95,7 +95,7 @@ char *exm_guest_end_memory(int directory)
 	ExmJson *blocks = exm_json_member(record, "memory");
 	g_autoptr(GString) paths = g_string_new(NULL);
 
-	for (size_t i = 0; blocks && i < json_object_array_length(blocks); i++) {
+	for (size_t i = 0; blocks && i < exm_json_length(blocks); i++) {
 		ExmJson *block = json_object_array_get_idx(blocks, i);
 		const char *path = exm_json_get_string(block, "path");
 		char *fault = find_fault(block);

@@ -92,7 +92,7 @@ char *exm_guest_memory_path(const ExmVm *vm, ExmJson *memory)
 
 static size_t count_of(const ExmVm *vm)
 {
-	return vm->memory ? json_object_array_length(vm->memory) : 0;
+	return vm->memory ? exm_json_length(vm->memory) : 0;
 }
 
 /**

@@ -81,7 +81,7 @@ static bool check_job(ExmQmp *qmp, GError **error)
 
 	if (!jobs)
 		return false;
-	for (size_t i = 0; i < json_object_array_length(jobs); i++) {
+	for (size_t i = 0; i < exm_json_length(jobs); i++) {
 		ExmJson *job = json_object_array_get_idx(jobs, i);
 		const char *words = exm_json_get_string(job, "error");
 

@@ -211,9 +211,7 @@ static GPtrArray *new_names(void)
 static char **collect(ExmJson *array, const char *member)
 {
 	g_autoptr(GPtrArray) names = new_names();
-	const size_t count = json_object_is_type(array, json_type_array)
-	                             ? json_object_array_length(array)
-	                             : 0;
+	const size_t count = json_object_is_type(array, json_type_array) ? exm_json_length(array) : 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *name = exm_json_get_string(json_object_array_get_idx(array, i), member);
@@ -325,7 +323,7 @@ static bool ask_machines(Talk *talk, GPtrArray *machines, GError **error)
 	if (!array)
 		return false;
 	for (size_t i = 0;
-	     json_object_is_type(array, json_type_array) && i < json_object_array_length(array); i++) {
+	     json_object_is_type(array, json_type_array) && i < exm_json_length(array); i++) {
 		ExmJson *item = json_object_array_get_idx(array, i);
 		const char *name = exm_json_get_string(item, "name");
 

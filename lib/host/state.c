@@ -246,7 +246,7 @@ static ExmVm *read_record(int root, const char *root_path, const char *name, GEr
 /* A QEMU that was killed could not discard its memory, as it was told to at its end. */
 static void discard_memory(const ExmVm *vm)
 {
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 		ExmJson *backend = exm_json_member(memory, "backend");
 		const char *path = exm_json_get_string(memory, "path");

@@ -194,7 +194,7 @@ static int descriptor_of(const ExmPlan *plan, const char *path)
 /* By what a file is known again when its path may have become another's. */
 static void identify_files(const ExmPlan *plan, ExmJson *memory)
 {
-	for (size_t i = 0; i < json_object_array_length(memory); i++) {
+	for (size_t i = 0; i < exm_json_length(memory); i++) {
 		ExmJson *item = json_object_array_get_idx(memory, i);
 		const int fd = descriptor_of(plan, exm_json_get_string(item, "path"));
 		struct stat file;

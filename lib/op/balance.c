@@ -85,7 +85,7 @@ static uint64_t drop_of_guests(const Loop *loop)
 	for (guint i = 0; i < vms->len; i++) {
 		const ExmVm *vm = vms->pdata[i];
 
-		for (size_t k = 0; vm->memory && k < json_object_array_length(vm->memory); k++) {
+		for (size_t k = 0; vm->memory && k < exm_json_length(vm->memory); k++) {
 			g_autofree char *path = exm_guest_memory_path(
 				vm, json_object_array_get_idx(vm->memory, k));
 

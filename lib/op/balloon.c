@@ -94,7 +94,7 @@ static uint64_t held_by(const ExmVm *vm)
 	ExmGuestSample process = { 0 };
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; vm->memory && i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; vm->memory && i < exm_json_length(vm->memory); i++) {
 		g_autofree char *path = exm_guest_memory_path(
 			vm, json_object_array_get_idx(vm->memory, i));
 

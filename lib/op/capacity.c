@@ -88,7 +88,7 @@ static bool recall(ExmCapacity *capacity, const ExmMemoryConfig *config, ExmJson
 	ExmJson *balloons = exm_json_member(exm_json_member(recorded, "capacity"), "balloons");
 	g_autoptr(GArray) memories = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
-	for (size_t i = 0; balloons && i < json_object_array_length(balloons); i++) {
+	for (size_t i = 0; balloons && i < exm_json_length(balloons); i++) {
 		const uint64_t memory = json_object_get_uint64(json_object_array_get_idx(balloons, i));
 
 		g_array_append_val(memories, memory);

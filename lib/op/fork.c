@@ -33,7 +33,7 @@ void exm_fork_prepared_free(ExmForkPrepared *prepared)
 /* Where the guest's own memory is; the template's directory where that is in no file. */
 static char *memory_directory(const ExmSaveFacts *facts)
 {
-	ExmJson *first = json_object_array_length(facts->vm->memory) > 0
+	ExmJson *first = exm_json_length(facts->vm->memory) > 0
 	                         ? json_object_array_get_idx(facts->vm->memory, 0)
 	                         : NULL;
 	const char *path = exm_json_get_string(first, "path");

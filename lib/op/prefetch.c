@@ -117,7 +117,7 @@ static bool throw_no_file(const ExmVm *vm, GError **error)
 /* A guest without a template: its recording stands beside its memory. */
 static bool take_memory(Subject *subject, const ExmVm *vm, GError **error)
 {
-	const size_t count = vm->memory ? json_object_array_length(vm->memory) : 0;
+	const size_t count = vm->memory ? exm_json_length(vm->memory) : 0;
 	g_autofree char *name = g_strconcat(vm->name, EXM_PREFETCH_SUFFIX, NULL);
 	g_autofree char *directory = NULL;
 
@@ -237,7 +237,7 @@ static bool write_file(const ExmPrefetch *recording, const char *path, GError **
 
 static ExmJson *memory_called(const ExmVm *vm, const char *id)
 {
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 
 		if (g_strcmp0(exm_json_get_string(memory, "id"), id) == 0)

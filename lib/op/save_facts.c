@@ -50,7 +50,7 @@ static ExmFileFacts *look_at_descriptor(const ExmVm *vm, int fd)
 
 static void look_at_memory(ExmSaveFacts *facts)
 {
-	for (size_t i = 0; i < json_object_array_length(facts->vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(facts->vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(facts->vm->memory, i);
 		const char *path = exm_json_get_string(memory, "path");
 		const char *opened = exm_json_get_string(exm_json_member(memory, "backend"),
@@ -114,7 +114,7 @@ static void look_at_handover(const ExmSaveRequest *request, ExmSaveFacts *facts)
 /* The kernel does not tell guest memory from QEMU's own, where both are anonymous. */
 static uint64_t read_qemu_memory(const ExmVm *vm)
 {
-	const size_t count = json_object_array_length(vm->memory);
+	const size_t count = exm_json_length(vm->memory);
 
 	for (size_t i = 0; i < count; i++)
 		if (!exm_json_get_bool(json_object_array_get_idx(vm->memory, i), "shared"))

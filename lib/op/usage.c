@@ -49,7 +49,7 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 {
 	GArray *files = g_array_new(FALSE, FALSE, sizeof(ExmMappedFile));
 
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 		g_autofree char *path = exm_guest_memory_path(vm, memory);
 		ExmMappedFile mapped = { 0 };
@@ -69,7 +69,7 @@ static GArray *files_of(const Ledger *ledger, const ExmVm *vm)
 
 static char *find_lost(const ExmVm *vm)
 {
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		const char *path = exm_guest_memory_lost(vm,
 		                                         json_object_array_get_idx(vm->memory, i));
 
@@ -166,9 +166,9 @@ bool exm_op_usage_map(const char *state_directory, const char *name, ExmStripCel
 
 	if (!vm)
 		return false;
-	if (json_object_array_length(vm->memory) == 0)
+	if (exm_json_length(vm->memory) == 0)
 		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has no -mem-path", name);
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++) {
 		ExmJson *memory = json_object_array_get_idx(vm->memory, i);
 		g_autofree char *path = exm_guest_memory_path(vm, memory);
 		const ExmMappedFile anonymous = { .size = exm_json_get_uint(memory, "size") };

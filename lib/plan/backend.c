@@ -241,7 +241,7 @@ static void append_property(GString *text, const char *name, ExmJson *value)
 		append_value(text, name, value);
 		return;
 	}
-	for (size_t i = 0; i < json_object_array_length(value); i++)
+	for (size_t i = 0; i < exm_json_length(value); i++)
 		append_value(text, name, json_object_array_get_idx(value, i));
 }
 

@@ -49,9 +49,7 @@ bool exm_balloon_target(const char *word, uint64_t actual, uint64_t memory, uint
  */
 char *exm_balloon_find(ExmJson *list, const char *parent)
 {
-	const size_t count = json_object_is_type(list, json_type_array)
-	                             ? json_object_array_length(list)
-	                             : 0;
+	const size_t count = json_object_is_type(list, json_type_array) ? exm_json_length(list) : 0;
 
 	for (size_t i = 0; i < count; i++) {
 		ExmJson *item = json_object_array_get_idx(list, i);

@@ -52,7 +52,7 @@ ExmCapacityFacts *exm_capacity_facts_from_json(ExmJson *json, uint64_t ram_total
 
 	facts->ram_total = ram_total;
 	facts->unseen = g_strdup(exm_json_get_string(json, "unseen"));
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+	for (size_t i = 0; list && i < exm_json_length(list); i++) {
 		ExmCommitment *commitment = exm_commitment_from_json(
 			json_object_array_get_idx(list, i), error);
 

@@ -190,7 +190,7 @@ static bool read_machines(ExmJson *json, GPtrArray *machines)
 
 	if (!json_object_is_type(array, json_type_array))
 		return false;
-	for (size_t i = 0; i < json_object_array_length(array); i++) {
+	for (size_t i = 0; i < exm_json_length(array); i++) {
 		ExmJson *item = json_object_array_get_idx(array, i);
 
 		if (!exm_json_get_string(item, "name"))

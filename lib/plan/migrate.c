@@ -34,9 +34,8 @@ void exm_migrate_request_free(ExmMigrateRequest *request)
  */
 char *exm_handover_directory(const ExmVm *vm, GError **error)
 {
-	ExmJson *first = json_object_array_length(vm->memory) > 0
-	                         ? json_object_array_get_idx(vm->memory, 0)
-	                         : NULL;
+	ExmJson *first = exm_json_length(vm->memory) > 0 ? json_object_array_get_idx(vm->memory, 0)
+	                                                 : NULL;
 	const char *path = exm_json_get_string(first, "path");
 	g_autofree char *directory = NULL;
 	g_autofree char *name = g_strconcat(vm->name, EXM_HANDOVER_SUFFIX, NULL);
@@ -80,7 +79,7 @@ static bool check_memory(const ExmSavePlan *plan, GError **error)
 /* A child's overlay without a name is open here, and can be opened nowhere else. */
 static bool check_disks(const ExmVm *vm, GError **error)
 {
-	const size_t count = vm->disks ? json_object_array_length(vm->disks) : 0;
+	const size_t count = vm->disks ? exm_json_length(vm->disks) : 0;
 
 	for (size_t i = 0; i < count; i++) {
 		ExmJson *disk = json_object_array_get_idx(vm->disks, i);

@@ -45,7 +45,7 @@ void exm_pmem_free(ExmPmem *pmem)
 
 static bool read_namespaces(ExmPmem *pmem, ExmJson *array, GError **error)
 {
-	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+	for (size_t i = 0; array && i < exm_json_length(array); i++) {
 		ExmNamespace *namespace = exm_namespace_from_json(
 			json_object_array_get_idx(array, i), error);
 
@@ -59,7 +59,7 @@ static bool read_namespaces(ExmPmem *pmem, ExmJson *array, GError **error)
 
 static bool read_claims(ExmPmem *pmem, ExmJson *array, GError **error)
 {
-	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+	for (size_t i = 0; array && i < exm_json_length(array); i++) {
 		ExmClaim *claim = exm_claim_from_json(json_object_array_get_idx(array, i), error);
 
 		if (!claim)

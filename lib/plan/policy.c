@@ -259,8 +259,12 @@ static bool add_state(ExmPolicy *policy, GKeyFile *file, const char *group, cons
 static bool add_rule(ExmPolicy *policy, GKeyFile *file, const char *group, const char *pattern,
                      GError **error)
 {
-	Rule *rule = g_new0(Rule, 1);
+	Rule *rule;
 
+	/* GLib ends the program where a pattern is not (gpattern.c, g_pattern_spec_new()). */
+	if (!g_utf8_validate(pattern, -1, NULL))
+		return exm_throw(error, EXM_ERROR_USAGE, "[%s]: the pattern is not UTF-8", group);
+	rule = g_new0(Rule, 1);
 	rule->pattern = g_pattern_spec_new(pattern);
 	g_ptr_array_add(policy->guests, rule);
 	if (!read_group(file, group, &of_rule, &rule->rule, &rule->said, error))

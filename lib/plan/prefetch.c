@@ -96,7 +96,7 @@ static uint64_t number_at(ExmJson *array, size_t index)
  */
 GArray *exm_prefetch_extents(const ExmPrefetchMemory *memory)
 {
-	const size_t count = json_object_array_length(memory->extents);
+	const size_t count = exm_json_length(memory->extents);
 	GArray *extents = exm_extents_new();
 
 	for (size_t i = 0; i + 1 < count; i += 2) {
@@ -176,7 +176,7 @@ guint exm_prefetch_count(const ExmPrefetch *recording)
 	for (guint i = 0; i < recording->memory->len; i++) {
 		const ExmPrefetchMemory *memory = recording->memory->pdata[i];
 
-		count += (guint)json_object_array_length(memory->extents) / 2;
+		count += (guint)exm_json_length(memory->extents) / 2;
 	}
 	return count;
 }
@@ -337,7 +337,7 @@ static bool is_number_at(ExmJson *array, size_t index)
 static bool check_extents(const ExmPrefetchMemory *memory)
 {
 	const size_t count = json_object_is_type(memory->extents, json_type_array)
-	                             ? json_object_array_length(memory->extents)
+	                             ? exm_json_length(memory->extents)
 	                             : 1;
 	uint64_t end = 0;
 

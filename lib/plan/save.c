@@ -35,6 +35,23 @@ static bool check_state(const ExmSaveFacts *facts, GError **error)
 	return true;
 }
 
+/* Without these lists it is not known what children must not share. */
+static bool check_answers(const ExmSaveFacts *facts, GError **error)
+{
+	ExmJson *reasons = exm_json_member(facts->migration, "blocked-reasons");
+	const char *command = NULL;
+
+	if (!json_object_is_type(facts->backends, json_type_array))
+		command = "query-memdev";
+	else if (!json_object_is_type(facts->disks, json_type_array))
+		command = "query-block";
+	else if (reasons && !json_object_is_type(reasons, json_type_array))
+		command = "query-migrate";
+	return !command ||
+	       exm_throw(error, EXM_ERROR_SYSTEM,
+	                 "QEMU's answer to %s has no list where there must be one", command);
+}
+
 /* What could not be written to a file may be gone from memory too, and the kernel says it once. */
 static bool check_loss(const ExmSaveFacts *facts, GError **error)
 {
@@ -50,7 +67,7 @@ static bool check_blockers(const ExmSaveFacts *facts, GError **error)
 {
 	ExmJson *reasons = exm_json_member(facts->migration, "blocked-reasons");
 
-	if (!reasons || json_object_array_length(reasons) == 0)
+	if (!reasons || exm_json_length(reasons) == 0)
 		return true;
 	return exm_throw(error, EXM_ERROR_UNSUPPORTED, "guest '%s' cannot be saved: %s",
 	                 facts->vm->name,
@@ -78,7 +95,7 @@ static bool check_pmem(const ExmSaveFacts *facts, GError **error)
 	ExmJson *pmem = facts->vm->pmem;
 	const char *title;
 
-	if (!pmem || json_object_array_length(pmem) == 0)
+	if (!pmem || exm_json_length(pmem) == 0)
 		return true;
 	title = exm_json_get_string(json_object_array_get_idx(pmem, 0), "title");
 	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
@@ -178,7 +195,7 @@ static bool check_clashes(const ExmQemuLine *line, GPtrArray *warnings, GError *
 
 static ExmJson *find_backend(const ExmSaveFacts *facts, const char *id)
 {
-	for (size_t i = 0; i < json_object_array_length(facts->backends); i++) {
+	for (size_t i = 0; i < exm_json_length(facts->backends); i++) {
 		ExmJson *backend = json_object_array_get_idx(facts->backends, i);
 
 		if (g_strcmp0(exm_json_get_string(backend, "id"), id) == 0)
@@ -189,7 +206,7 @@ static ExmJson *find_backend(const ExmSaveFacts *facts, const char *id)
 
 static bool is_recorded(const ExmVm *vm, const char *id)
 {
-	for (size_t i = 0; i < json_object_array_length(vm->memory); i++)
+	for (size_t i = 0; i < exm_json_length(vm->memory); i++)
 		if (g_strcmp0(exm_json_get_string(json_object_array_get_idx(vm->memory, i), "id"),
 		              id) == 0)
 			return true;
@@ -202,7 +219,7 @@ static bool is_recorded(const ExmVm *vm, const char *id)
  */
 static bool check_backends(const ExmSaveFacts *facts, GError **error)
 {
-	for (size_t i = 0; i < json_object_array_length(facts->backends); i++) {
+	for (size_t i = 0; i < exm_json_length(facts->backends); i++) {
 		ExmJson *backend = json_object_array_get_idx(facts->backends, i);
 		const char *id = exm_json_get_string(backend, "id");
 
@@ -357,7 +374,7 @@ static bool plan_default_block(ExmSavePlan *plan, const ExmSaveFacts *facts, GEr
 
 static bool plan_memory(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **error)
 {
-	const size_t count = json_object_array_length(plan->vm->memory);
+	const size_t count = exm_json_length(plan->vm->memory);
 
 	if (count == 0 && !plan_default_block(plan, facts, error))
 		return false;
@@ -387,7 +404,7 @@ static char *image_name(ExmJson *inserted)
 
 static ExmJson *find_inserted(const ExmSaveFacts *facts, const char *path)
 {
-	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
+	for (size_t i = 0; i < exm_json_length(facts->disks); i++) {
 		ExmJson *inserted = exm_json_member(json_object_array_get_idx(facts->disks, i),
 		                                    "inserted");
 		g_autofree char *name = image_name(inserted);
@@ -430,7 +447,7 @@ static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSa
 /* Each disk that the guest may write to must be one that children get an overlay of. */
 static bool check_all_found(const ExmSaveFacts *facts, const GPtrArray *images, GError **error)
 {
-	for (size_t i = 0; i < json_object_array_length(facts->disks); i++) {
+	for (size_t i = 0; i < exm_json_length(facts->disks); i++) {
 		ExmJson *device = json_object_array_get_idx(facts->disks, i);
 		ExmJson *inserted = exm_json_member(device, "inserted");
 		g_autofree char *path = image_name(inserted);
@@ -497,8 +514,12 @@ static bool plan_disks(ExmSavePlan *plan, const ExmSaveFacts *facts, GError **er
 		ExmJson *inserted = find_inserted(facts, image->path);
 
 		/* Taken out of its drive, or QEMU itself found it to be read-only. */
-		if (inserted && !exm_json_get_bool(inserted, "ro"))
-			plan_image(plan, facts, image, i, inserted);
+		if (!inserted || exm_json_get_bool(inserted, "ro"))
+			continue;
+		if (!exm_json_get_string(inserted, "drv"))
+			return exm_throw(error, EXM_ERROR_SYSTEM,
+			                 "QEMU does not say which format disk '%s' has", image->path);
+		plan_image(plan, facts, image, i, inserted);
 	}
 	return check_paths(plan, error);
 }
@@ -725,9 +746,9 @@ ExmSavePlan *exm_save_plan_begin(const ExmSaveRequest *request, const ExmSaveFac
 	g_autoptr(ExmQemuLine)
 		line = exm_qemu_line_parse((const char *const *)facts->vm->command, error);
 
-	if (!line || !check_state(facts, error) || !check_loss(facts, error) ||
-	    !check_blockers(facts, error) || !check_stream(facts, error) ||
-	    !check_pmem(facts, error) || !check_caps(facts, error) ||
+	if (!line || !check_state(facts, error) || !check_answers(facts, error) ||
+	    !check_loss(facts, error) || !check_blockers(facts, error) ||
+	    !check_stream(facts, error) || !check_pmem(facts, error) || !check_caps(facts, error) ||
 	    !check_target(request, facts, error) ||
 	    (!request->moves && !check_clashes(line, plan->warnings, error)) ||
 	    !check_backends(facts, error) || !describe(plan, request, facts, line, error) ||

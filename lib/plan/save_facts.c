@@ -78,7 +78,7 @@ static void image_free(gpointer data)
 /* The overlay that a child has in place of a disk, or NULL. */
 static ExmJson *overlay_of(const ExmVm *vm, guint word)
 {
-	for (size_t i = 0; vm->disks && i < json_object_array_length(vm->disks); i++) {
+	for (size_t i = 0; vm->disks && i < exm_json_length(vm->disks); i++) {
 		ExmJson *disk = json_object_array_get_idx(vm->disks, i);
 
 		if (exm_json_get_uint(disk, "word") == word)
