@@ -9,9 +9,14 @@
 #include "base/fd.h"
 #include "host/mount.h"
 #include "host/pidfd.h"
+#include "host/place.h"
 #include "host/state.h"
 #include "op/moving.h"
 #include "op/save.h"
+
+/* How long a destination may take, after the channel has ended, to remove the state of a guest. */
+#define FINISH_US 1500000
+#define PAUSE_US  20000
 
 /**
  * exm_migrate_facts_read() - Read what the plan of a migration has to know
@@ -82,36 +87,73 @@ static const char *destination_of(const ExmSavePlan *plan)
 	return NULL;
 }
 
+/* Whether a memory file is not any more what the manifest says: the guest has run since. */
+static bool has_changed(const ExmSavePlan *plan)
+{
+	for (guint i = 0; i < plan->memory->len; i++) {
+		const ExmTemplateMemory *block = plan->template->memory->pdata[i];
+		g_autofree char *path = exm_template_path(plan->template, block->path);
+		ExmFileFacts *file = exm_file_look(path);
+		const bool changed = file->exists && block->mtime && file->mtime != block->mtime;
+
+		exm_file_facts_free(file);
+		if (changed)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The destination removes the state when the guest has run for a moment, also where the channel
+ * has ended; a guest that did not last so long has written to its memory.
+ */
+static bool has_run_there(const ExmSavePlan *plan)
+{
+	const gint64 deadline = g_get_monotonic_time() + FINISH_US;
+	bool found = false;
+
+	while (!found && g_get_monotonic_time() < deadline) {
+		found = access(plan->template->directory, F_OK) < 0 || has_changed(plan);
+		if (!found)
+			g_usleep(PAUSE_US);
+	}
+	return found;
+}
+
 /**
  * exm_migrate_way_out() - Say where a guest is whose migration failed after the commit
- * @plan:     of the migration
- * @is_taken: the destination has said that the guest runs there
+ * @plan: of the migration
+ * @move: what is known of it
  *
  * Only the destination removes the state, once it has the guest.
  *
  * Return: half a sentence (transfer full).
  */
-char *exm_migrate_way_out(const ExmSavePlan *plan, bool is_taken)
+char *exm_migrate_way_out(const ExmSavePlan *plan, const ExmMoving *move)
 {
 	const char *destination = destination_of(plan);
 	const char *name = plan->vm->name;
 
-	if (is_taken || (destination && access(plan->template->directory, F_OK) < 0))
-		return g_strdup_printf("guest '%s' was taken over by '%s', where 'exomem show %s' "
-		                       "says whether it runs",
-		                       name, destination, name);
 	if (!destination)
 		return g_strdup_printf(
 			"guest '%s' has stopped here, and 'exomem receive %s' resumes it", name,
 			plan->template->directory);
+	if (move->has_ended)
+		return g_strdup_printf("guest '%s' was taken over by '%s', where it ran and has "
+		                       "ended: 'exomem logs %s' there may say why",
+		                       name, destination, name);
+	if (move->is_taken || has_run_there(plan))
+		return g_strdup_printf("guest '%s' was taken over by '%s', where 'exomem show %s' "
+		                       "says whether it runs",
+		                       name, destination, name);
 	return g_strdup_printf("guest '%s' has stopped here, and unless '%s' has taken it over "
 	                       "'exomem receive %s' resumes it, on either host",
 	                       name, destination, plan->template->directory);
 }
 
-static void tell_way_out(const ExmSavePlan *plan, bool is_taken, GError **error)
+static void tell_way_out(const ExmSavePlan *plan, const ExmMoving *move, GError **error)
 {
-	g_autofree char *way_out = exm_migrate_way_out(plan, is_taken);
+	g_autofree char *way_out = exm_migrate_way_out(plan, move);
 	g_autofree char *message = g_strdup((*error)->message);
 
 	g_clear_error(error);
@@ -156,6 +198,6 @@ bool exm_op_migrate(const ExmSavePlan *plan, const char *state_directory,
 	exm_conversation_free(move.peer);
 	ret_moved->devices_size = state->len;
 	if (!done && move.has_left)
-		tell_way_out(plan, move.is_taken, error);
+		tell_way_out(plan, &move, error);
 	return done;
 }

@@ -336,10 +336,12 @@ static bool clean_up(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	reap(freeze);
 	if (freeze->move->order->keep)
 		return true;
-	return exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
-	                            question("look"), NULL, &answer, error) &&
-	       (exm_json_get_bool(answer, "lives") ||
-	        exm_throw(error, EXM_ERROR_SYSTEM, "it ran there, and has ended"));
+	if (!exm_conversation_ask(freeze->move->peer, freeze->move->order->timeout_ms,
+	                          question("look"), NULL, &answer, error))
+		return false;
+	freeze->move->has_ended = !exm_json_get_bool(answer, "lives");
+	return !freeze->move->has_ended ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "the guest ended within a moment");
 }
 
 /* What a migration's own steps do, and how they are undone; the others are those of a save. */
@@ -384,6 +386,6 @@ void exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 	/* The process that watches speaks for the one that was killed; that one speaks for itself. */
 	if (getpid() == move->leader || getppid() == move->leader)
 		return;
-	way_out = exm_migrate_way_out(freeze->plan, false);
+	way_out = exm_migrate_way_out(freeze->plan, move);
 	move->order->warn(way_out);
 }

@@ -17,6 +17,7 @@
  * @leader:   the process that was started for the migration, which another one watches
  * @has_left: the state has its place, and the guest never runs here again
  * @is_taken: the destination has said that the guest runs there
+ * @has_ended: and then that it has ended
  * @peer:     the destination, or NULL
  * @moved:    what it has cost so far
  */
@@ -27,10 +28,11 @@ struct ExmMoving {
 	pid_t leader;
 	bool has_left;
 	bool is_taken;
+	bool has_ended;
 	ExmConversation *peer;
 	ExmMoved *moved;
 };
 
 const ExmDeed *exm_migrate_deed(ExmStepKind kind);
-char *exm_migrate_way_out(const ExmSavePlan *plan, bool is_taken);
+char *exm_migrate_way_out(const ExmSavePlan *plan, const ExmMoving *move);
 void exm_migrate_finish(const ExmFreeze *freeze, guint begun);

@@ -212,6 +212,87 @@ ended: its migration was killed" ]
 	kill_all
 }
 
+# A way on which the answer to this question is lost.
+lose_answer_to() { # TURN
+	cat >"$T/rsh" <<-RSH
+		#!/bin/bash
+		shift
+		"\$@" | while IFS= read -r line; do
+			case \$line in *'"turn":$1'[,}]*) touch "$T/lost"; continue ;; esac
+			printf '%s\n' "\$line"
+		done
+	RSH
+}
+
+@test "the guest runs there, and the answer that says so is lost: that is what is said" {
+	setup_two_hosts
+	start_anew
+	# check, set-up-rehearsal, rehearse, prepare, state, take-over
+	lose_answer_to 6
+	run --separate-stderr move -q --timeout 2 web other
+	[ "$status" = 1 ]
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ "$stderr" = *"; guest 'web' was taken over by 'other', where 'exomem show web' says"* ]]
+	there assert_filled web 8M 7
+	assert_memory_alone
+	kill_all
+}
+
+@test "the guest runs there, and its exomem was killed before it said so: that is what is said" {
+	setup_two_hosts
+	start_anew
+	lose_answer_to 6
+	move -q --timeout 3 web other >"$T/out" 2>"$T/err" 3>&- &
+	mover=$!
+	until [ -e "$T/lost" ]; do sleep 0.01; done
+	# The state is left, and the memory tells that the guest has run.
+	kill -KILL $(whose receiver)
+	there assert_filled web 8M 7
+	rc=0
+	wait "$mover" || rc=$?
+	[ "$rc" = 1 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
+	[ -e "$memory/web.handover" ]
+	grep -q "guest 'web' was taken over by 'other', where 'exomem show web' says" "$T/err"
+	kill_all
+}
+
+@test "the guest ran there and has ended, and no answer comes: that is what is said" {
+	setup_two_hosts
+	start_anew
+	lose_answer_to 6
+	move -q --timeout 3 web other >"$T/out" 2>"$T/err" 3>&- &
+	mover=$!
+	until [ -e "$T/lost" ]; do sleep 0.01; done
+	kill -KILL "$(whose new-qemu)"
+	rc=0
+	wait "$mover" || rc=$?
+	[ "$rc" = 1 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
+	if [ -e "$memory/web.handover" ]; then
+		# It may have been killed before its first instruction, and is resumed then.
+		run vm receive -q "$memory/web.handover"
+		[ "$status" = 0 ] && grep -q "'exomem receive .*' resumes it" "$T/err" ||
+			grep -q "was taken over by 'other'" "$T/err"
+	else
+		grep -q "was taken over by 'other'" "$T/err"
+	fi
+	kill_all
+}
+
+@test "the guest ran there and has ended: that is what is said" {
+	setup_two_hosts
+	start_anew
+	move_until clean-up
+	kill_whom new-qemu
+	go_on_moving
+	[ "$rc" = 1 ]
+	wait_for "$T/err" "clean-up: .*; guest 'web' was taken over by 'other', where it ran and has ended: \
+'exomem logs web' there may say why"
+	run ! grep -q 'resumes it' "$T/err"
+	kill_all
+}
+
 @test "the state of another guest is not replaced" {
 	setup_two_hosts
 	start_anew
