@@ -373,11 +373,12 @@ static bool hear(ExmConversation *conversation, int timeout_ms, ExmJson **ret_me
 {
 	g_autoptr(ExmJson) message = NULL;
 	g_autoptr(GBytes) line = NULL;
+	const int rest_ms = timeout_ms < 0 ? MESSAGE_MS : MIN(timeout_ms, MESSAGE_MS);
 	size_t length = 0;
 
 	if (conversation->heard->len == 0 && !read_more(conversation, deadline_of(timeout_ms), error))
 		return false;
-	line = read_line(conversation, deadline_of(MESSAGE_MS), error);
+	line = read_line(conversation, deadline_of(rest_ms), error);
 	message = line ? parse_line(line, error) : NULL;
 	if (!message || !check_length(message, &length, error) ||
 	    !read_data(conversation, length, ret_data, error))
