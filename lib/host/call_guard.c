@@ -42,24 +42,43 @@
 /* All modes but this: most change what a file holds, and one of a later Linux may. */
 #define CHANGING_MODES (UINT32_MAX ^ FALLOC_FL_KEEP_SIZE)
 
-/* For a call whose ARGUMENT is as TEST and VALUE say: it is answered by ANSWER, an errno or 0, and
- * not made. A jump skips so many instructions where its test is true, and so many where it is false. */
-#define GUARD(call, argument, test, value, answer)                                             \
-	{                                                                                      \
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),       \
-			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 4),                \
-			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), \
-			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 2),                       \
-			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(argument)),         \
-			BPF_JUMP(BPF_JMP | (test) | BPF_K, value, 1, 0),                       \
-			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                          \
-			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (answer)),               \
-	}
+/* A filter begins so, and ends with PASS. A jump skips N instructions where its test is true, and M
+ * where it is false. */
+#define ONLY_NATIVE_CALLS                                                        \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0), PASS
 
-static struct sock_filter no_holes[] = GUARD(SYS_fallocate, 1, BPF_JSET, CHANGING_MODES, EOPNOTSUPP);
+#define PASS BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* The call is not made: the caller gets ANSWER, an errno or 0. */
+#define ANSWER(call, answer)                                                   \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),               \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (answer))
+
+/* The same where TEST and VALUE are true of the call's ARGUMENT. */
+#define ANSWER_IF(call, argument, test, value, answer)                         \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),               \
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT_OFFSET(argument)), \
+		BPF_JUMP(BPF_JMP | (test) | BPF_K, value, 0, 1),               \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (answer))
+
+static struct sock_filter no_changes[] = {
+	ONLY_NATIVE_CALLS,
+	ANSWER_IF(SYS_fallocate, 1, BPF_JSET, CHANGING_MODES, EOPNOTSUPP),
+	ANSWER_IF(SYS_madvise, 2, BPF_JEQ, MADV_REMOVE, EOPNOTSUPP),
+	ANSWER(SYS_truncate, EPERM),
+	ANSWER(SYS_io_uring_setup, EPERM),
+	PASS,
+};
 
 /* It is only a wish, so it is answered as if it had been done. */
-static struct sock_filter no_huge_pages[] = GUARD(SYS_madvise, 2, BPF_JEQ, MADV_HUGEPAGE, 0);
+static struct sock_filter no_huge_pages[] = {
+	ONLY_NATIVE_CALLS,
+	ANSWER_IF(SYS_madvise, 2, BPF_JEQ, MADV_HUGEPAGE, 0),
+	PASS,
+};
 
 /*
  * Linux before 5.16 takes whoever installs a filter for a sandbox of foreign code, and slows it
@@ -79,38 +98,53 @@ static bool install_somehow(const struct sock_fprog *filter)
 }
 
 /**
- * exm_hole_guard_install() - Let no fallocate(2) of this process change what a file holds
+ * exm_hole_guard_install() - Deny the system calls by which QEMU may change a file that it maps private
  * @error: UNSUPPORTED where the kernel has no seccomp filters, SYSTEM otherwise
  *
- * For what QEMU before 8.2 does with a file that it maps private: it opens the file for writing all
- * the same, and punches holes into it when the guest's balloon inflates or reports free pages, when
- * virtio-mem unplugs, and before post-copy (softmmu/physmem.c, ram_block_discard_range()).
- * QEMU 8.2 and later need no guard where they are given the file with readonly=on,rom=off.
+ * QEMU before 8.2 opens such a file for writing, and discards its pages when the guest's balloon
+ * inflates or reports free pages, when virtio-mem unplugs, and before post-copy (softmmu/physmem.c,
+ * ram_block_discard_range()). QEMU 8.2 and later need no filter where they are given the file with
+ * readonly=on,rom=off.
  *
- * Reservations (no mode, or FALLOC_FL_KEEP_SIZE) pass; every other mode is answered by EOPNOTSUPP.
- * QEMU then leaves the page as it is, with a line on standard error for each. Images of disks are
- * not told from memory: there QEMU takes EOPNOTSUPP as from a file system that cannot, writes zeros
- * itself and gives no blocks back (block/file-posix.c). To answer 0 instead would corrupt them.
+ *   fallocate       Reservations (no mode, or FALLOC_FL_KEEP_SIZE) pass; each other mode gets
+ *                   EOPNOTSUPP. QEMU then leaves the page as it is and prints a line for each.
+ *                   The filter does not tell images of disks from memory: there QEMU takes
+ *                   EOPNOTSUPP as from a file system that cannot, writes zeros itself and frees no
+ *                   blocks (block/file-posix.c). Success without the effect would corrupt them.
+ *   madvise         MADV_REMOVE gets EOPNOTSUPP, as from a file system that cannot. The kernel
+ *                   refuses it for a private mapping already (mm/madvise.c, madvise_remove()), and
+ *                   QEMU uses it for shared memory without a file only; a second mapping of the
+ *                   file that a library makes would be shared.
+ *   truncate        EPERM. QEMU does not call it.
+ *   ftruncate       Passes: disk images grow by it, and a filter sees a number, not the file behind
+ *                   it. QEMU sets the size of a memory file only where the file is empty
+ *                   (softmmu/physmem.c, file_ram_alloc(), truncate).
+ *   io_uring_setup  EPERM, which the kernel gives too where io_uring is disabled (sysctl
+ *                   kernel.io_uring_disabled). A ring can do each of the above (IORING_OP_FALLOCATE,
+ *                   IORING_OP_MADVISE, IORING_OP_FTRUNCATE), and no filter sees what is written to
+ *                   it. Event loops of iothreads then use ppoll or epoll (util/aio-posix.c,
+ *                   aio_context_setup()); disks with aio=io_uring fail, so exm_io_uring_find()
+ *                   is asked before the start.
  *
- * The filter stays: across exec, in all that this thread starts from now on, and it cannot be taken
- * back. It guards against a habit, not against malice, which could as well write(2): so fallocate
- * by a foreign entry (i386, x32) and by io_uring passes, neither of which QEMU uses.
+ * The filter stays across exec, in all that this thread starts from now on, and cannot be removed.
+ * It is against mistakes and not against malice: a QEMU that is taken over by its guest can
+ * write(2) to the file. Calls by another entry (i386, x32) pass, none of which QEMU uses.
  *
  * Without CAP_SYS_ADMIN the kernel wants no_new_privs first, and only then is it set: setuid
  * programs that QEMU starts, such as qemu-bridge-helper, then run without their privilege.
  */
 bool exm_hole_guard_install(GError **error)
 {
-	const struct sock_fprog filter = { G_N_ELEMENTS(no_holes), no_holes };
+	const struct sock_fprog filter = { G_N_ELEMENTS(no_changes), no_changes };
 
 	if (install_somehow(&filter))
 		return true;
 	if (errno == ENOSYS || errno == EINVAL)
 		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
 		                 "this kernel has no seccomp filters, without which QEMU before 8.2 "
-		                 "may punch holes into a file that it maps private: take a newer "
+		                 "may punch holes into a file that it maps private: use a newer "
 		                 "QEMU");
-	return exm_throw_errno(error, errno, "forbid to punch holes into files");
+	return exm_throw_errno(error, errno, "install the system call filter");
 }
 
 /**

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run_child.c - What a child of a template has in place of its parent's words */
 
+#include "base/error.h"
 #include "plan/builder.h"
 #include "plan/disk.h"
+#include "plan/io_uring.h"
 #include "plan/vm.h"
 
 /* Options that have had their effect on the parent, or that a child has otherwise. */
@@ -178,19 +180,40 @@ static bool needs_guard(const ExmBuilder *builder, const ExmPlanMemory *memory)
 	       !exm_json_get_bool(memory->backend, "readonly");
 }
 
-static void add_guard_step(ExmBuilder *builder)
+static const ExmPlanMemory *find_memory_to_guard(const ExmBuilder *builder)
 {
-	const ExmTemplate *template = builder->request->template;
-
 	for (guint i = 0; i < builder->plan->memory->len; i++) {
 		const ExmPlanMemory *memory = builder->plan->memory->pdata[i];
 
-		if (!needs_guard(builder, memory))
-			continue;
-		exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY,
-		                     template ? template->directory : memory->path, -1);
-		return;
+		if (needs_guard(builder, memory))
+			return memory;
 	}
+	return NULL;
+}
+
+/* With mode=create a newer QEMU needs the filter too. */
+static const char *other_way(const ExmRunRequest *request)
+{
+	return request->memory->mode == EXM_MODE_OPEN ? "QEMU 8.2 or later"
+	                                              : "'mode=open' and QEMU 8.2";
+}
+
+static bool add_guard_step(ExmBuilder *builder, GError **error)
+{
+	const ExmRunRequest *request = builder->request;
+	const ExmPlanMemory *memory = find_memory_to_guard(builder);
+	g_autofree char *ring = memory ? exm_io_uring_find(request->line) : NULL;
+
+	if (!memory)
+		return true;
+	if (ring)
+		return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+		                 "'%s': io_uring would get around the system call filter that keeps "
+		                 "QEMU from changing '%s': use 'aio=threads' or 'aio=native', or %s",
+		                 ring, memory->path, other_way(request));
+	exm_builder_add_step(builder, EXM_STEP_GUARD_MEMORY,
+	                     request->template ? request->template->directory : memory->path, -1);
+	return true;
 }
 
 static void add_limit_step(ExmBuilder *builder)
@@ -239,14 +262,17 @@ static void add_loading_steps(ExmBuilder *builder)
 /**
  * exm_builder_add_last_steps() - Add the last steps before a guest becomes QEMU
  * @builder: the plan under construction
+ * @error:   UNSUPPORTED for a disk that the filter of private memory leaves without I/O
  *
  * All but the guard of private memory are a child's.
  */
-void exm_builder_add_last_steps(ExmBuilder *builder)
+bool exm_builder_add_last_steps(ExmBuilder *builder, GError **error)
 {
 	if (builder->request->template)
 		add_origin_steps(builder);
-	add_guard_step(builder);
+	if (!add_guard_step(builder, error))
+		return false;
 	if (builder->request->template)
 		add_loading_steps(builder);
+	return true;
 }

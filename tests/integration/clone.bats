@@ -323,6 +323,100 @@ leave_memory() {
 	assert_filled last 8M 7
 }
 
+# Whether a seccomp filter is installed in a guest's QEMU.
+is_filtered() { # NAME
+	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$(pid_of "$1")/status"
+}
+
+# What QEMU answers to a block device that asks for this kind of I/O.
+add_disk() { # NAME AIO
+	vm qmp "$1" blockdev-add "{\"driver\": \"file\", \"node-name\": \"extra\", \"aio\": \"$2\",
+		\"filename\": \"$T/extra.img\", \"cache\": {\"direct\": false}}"
+}
+
+# Blocks that the overlay of a child's disk has: it has no name.
+overlay_blocks() { # NAME
+	stat -L -c %b "/proc/$(pid_of "$1")/fd/$(find "/proc/$(pid_of "$1")/fd" -lname "$T/templates/web/*deleted*" \
+		-printf '%f\n' | head -n 1)"
+}
+
+@test "balloon, virtio-mem, an iothread and a disk that grows in children: the template is what it was" {
+	need_qemu
+	qemu-img create -q -f qcow2 "$T/disk.qcow2" 64M
+	truncate -s 1M "$T/extra.img"
+	boot web -m 64,maxmem=192M -mem-path "$memory,mode=create,anyfs" $balloon \
+		-object memory-backend-ram,id=more,size=128M \
+		-device virtio-mem-pci,id=vm0,memdev=more,requested-size=128M \
+		-object iothread,id=loop -drive "if=none,id=d,file=$T/disk.qcow2,aio=threads" \
+		-device virtio-blk-pci,drive=d,iothread=loop
+	fill web 8M 7
+	write_queues web
+	run add_disk web io_uring
+	ring=$status
+	vm qmp web blockdev-del '{"node-name": "extra"}' || true
+	vm save -q web >/dev/null 2>&1
+	before=$(sha256sum "$memory/$file" "$T/templates/web"/*)
+	vm clone -n 2 web
+	inflate web-1
+	assert_inflated web-1
+	hmp web-1 'qom-set /machine/peripheral/vm0 requested-size 0' >/dev/null
+	blocks=$(overlay_blocks web-1)
+	hmp web-1 'qemu-io d "write -P 5 0 16M"' >/dev/null
+	wait_for "$state/web-1/log" 'wrote 16777216/16777216'
+	hmp web-1 'qemu-io d "discard 0 8M"' >/dev/null
+	[ "$(overlay_blocks web-1)" -ge $((blocks + 16384)) ]
+	# Unplugs all of virtio-mem.
+	vm qmp web-2 system_reset
+	wait_for "$state/web-2/log" 'tiny: up'
+	if is_filtered web-1; then
+		run add_disk web-1 io_uring
+		[ "$status" != 0 ]
+		[[ "$output" == *io_uring* ]]
+	else
+		run add_disk web-1 io_uring
+		[ "$status" = "$ring" ]
+	fi
+	[ "$(qemu_major)" -ge 9 ] || is_filtered web-1
+	add_disk web-2 threads
+	vm stop --kill --all
+	[ "$(sha256sum "$memory/$file" "$T/templates/web"/*)" = "$before" ]
+	vm template verify web
+	vm clone --detach --name last web
+	assert_filled last 8M 7
+}
+
+@test "aio=io_uring beside memory that the filter guards is refused before anything starts" {
+	need_qemu
+	local why='io_uring would get around the system call filter'
+	truncate -s 1M "$T/disk.img"
+	truncate -s 64M "$memory/$file"
+	local drive="file=$T/disk.img,format=raw,if=none,aio=io_uring"
+	local node="{\"driver\":\"file\",\"filename\":\"$T/disk.img\",\"node-name\":\"f\",\"aio\":\"io_uring\"}"
+	for words in "-drive $drive" "-blockdev $node"; do
+		run vm run --detach --name web $tiny -mem-path "$memory,mode=create,mmap=private,anyfs" \
+			"${words%% *}" "${words#* }"
+		assert_refused 3 "$why that keeps QEMU from changing '$memory/$file': use 'aio=threads' or 'aio=native'"
+		[[ "$output" == *"'$words'"* ]]
+		assert_guests
+	done
+	assert_holds "$memory" "$file"
+	rm "$memory/$file"
+	boot web -mem-path "$memory,mode=create,anyfs" -drive "$drive" ||
+		skip 'the kernel has no io_uring'
+	fill web 8M 7
+	vm save -q web >/dev/null
+	run vm clone --detach web
+	if [ "$(qemu_major)" -ge 9 ]; then
+		[ "$status" = 0 ]
+		assert_filled web-1 8M 7
+	else
+		assert_refused 3 "'-drive $drive': $why"
+		[[ "$output" == *'or QEMU 8.2 or later'* ]]
+		assert_guests
+	fi
+	vm template verify web
+}
+
 # --- one child and several ---
 
 # What isa-debug-exit is told, its guest's QEMU ends with: twice that and one.

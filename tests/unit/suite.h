@@ -69,6 +69,7 @@ Suite *balance_suite(void);
 Suite *balloon_suite(void);
 Suite *pressure_suite(void);
 Suite *incoming_suite(void);
+Suite *io_uring_suite(void);
 Suite *stream_head_suite(void);
 Suite *conversation_suite(void);
 Suite *write_back_suite(void);

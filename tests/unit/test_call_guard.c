@@ -126,11 +126,69 @@ static int discard_private_memory(int advice)
 	return madvise(memory, PAGE, advice) == 0 ? 0 : errno;
 }
 
-/* The other way to punch a hole needs no guard: the kernel refuses it for a private mapping. */
+/* The kernel refuses this way to punch a hole for a private mapping itself. */
 START_TEST(private_memory_cannot_be_removed)
 {
 	ck_assert_int_eq(run(false, discard_private_memory, MADV_REMOVE), EACCES);
 	ck_assert_int_eq(run(true, discard_private_memory, MADV_DONTNEED), 0);
+}
+END_TEST
+
+static int discard_shared_memory(int advice)
+{
+	exm_autofd int fd = memfd_create("memory", MFD_CLOEXEC);
+	char *memory;
+
+	if (ftruncate(fd, PAGE) < 0)
+		return UNGUARDED;
+	memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return madvise(memory, PAGE, advice) == 0 ? 0 : errno;
+}
+
+START_TEST(shared_memory_is_not_removed)
+{
+	ck_assert_int_eq(run(false, discard_shared_memory, MADV_REMOVE), 0);
+	ck_assert_int_eq(run(true, discard_shared_memory, MADV_REMOVE), EOPNOTSUPP);
+	ck_assert_int_eq(run(true, discard_shared_memory, MADV_DONTNEED), 0);
+}
+END_TEST
+
+static int truncate_by_path(int size)
+{
+	exm_autofd int fd = memfd_create("memory", MFD_CLOEXEC);
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+
+	return truncate(path, size) == 0 ? 0 : errno;
+}
+
+/* As a disk image that grows. */
+static int truncate_by_descriptor(int size)
+{
+	exm_autofd int fd = memfd_create("disk", MFD_CLOEXEC);
+
+	return ftruncate(fd, size) == 0 ? 0 : errno;
+}
+
+START_TEST(files_grow_by_descriptor_only)
+{
+	ck_assert_int_eq(run(false, truncate_by_path, PAGE), 0);
+	ck_assert_int_eq(run(true, truncate_by_path, PAGE), EPERM);
+	ck_assert_int_eq(run(true, truncate_by_descriptor, PAGE), 0);
+}
+END_TEST
+
+/* Without parameters, which the kernel copies before anything else. */
+static int set_up_ring(int entries)
+{
+	return syscall(SYS_io_uring_setup, entries, NULL) >= 0 ? 0 : errno;
+}
+
+START_TEST(there_are_no_rings)
+{
+	/* It may be disabled for all processes (sysctl kernel.io_uring_disabled). */
+	if (run(false, set_up_ring, 1) != EPERM)
+		ck_assert_int_eq(run(false, set_up_ring, 1), EFAULT);
+	ck_assert_int_eq(run(true, set_up_ring, 1), EPERM);
 }
 END_TEST
 
@@ -199,6 +257,9 @@ Suite *call_guard_suite(void)
 	tcase_add_loop_test(tests, every_mode, 0, G_N_ELEMENTS(modes));
 	tcase_add_test(tests, guard_outlives_exec);
 	tcase_add_test(tests, private_memory_cannot_be_removed);
+	tcase_add_test(tests, shared_memory_is_not_removed);
+	tcase_add_test(tests, files_grow_by_descriptor_only);
+	tcase_add_test(tests, there_are_no_rings);
 	tcase_add_test(tests, privileges_can_be_gained_where_the_kernel_lets_them);
 	tcase_add_test(tests, huge_pages_are_not_asked_for);
 	return suite;
