@@ -16,6 +16,10 @@
 #define NODE_NAME "exomem-overlay"
 #define JOB_NAME  "exomem-overlay"
 
+/* The set of descriptors that holds the image meanwhile; a user's own begin at 0. */
+#define SET_ID   1702391661
+#define SET_PATH "/dev/fdset/1702391661"
+
 /* Zeros are looked for in such pieces; no file system gives blocks to less. */
 #define PAGE_SIZE 4096
 
@@ -24,21 +28,33 @@ static void forget(ExmQmp *qmp)
 {
 	ExmJson *job = json_object_new_object();
 	ExmJson *node = json_object_new_object();
+	ExmJson *set = json_object_new_object();
 
 	exm_json_set_string(job, "id", JOB_NAME);
 	exm_json_put(exm_qmp_execute(qmp, "job-dismiss", job, NULL));
 	exm_json_set_string(node, "node-name", NODE_NAME);
 	exm_json_put(exm_qmp_execute(qmp, "blockdev-del", node, NULL));
+	exm_json_set_uint(set, "fdset-id", SET_ID);
+	exm_json_put(exm_qmp_execute(qmp, "remove-fd", set, NULL));
 }
 
-static bool open_node(ExmQmp *qmp, const char *path, GError **error)
+/* A sandboxed QEMU could not open it. */
+static bool pass_file(ExmQmp *qmp, int fd, GError **error)
+{
+	ExmJson *arguments = json_object_new_object();
+
+	exm_json_set_uint(arguments, "fdset-id", SET_ID);
+	return exm_qmp_send(qmp, "add-fd", arguments, fd, error) && exm_qmp_settle(qmp, error);
+}
+
+static bool open_node(ExmQmp *qmp, GError **error)
 {
 	ExmJson *arguments = json_object_new_object();
 	g_autoptr(ExmJson) answer = NULL;
 
 	exm_json_set_string(arguments, "driver", "file");
 	exm_json_set_string(arguments, "node-name", NODE_NAME);
-	exm_json_set_string(arguments, "filename", path);
+	exm_json_set_string(arguments, "filename", SET_PATH);
 	answer = exm_qmp_execute(qmp, "blockdev-add", arguments, error);
 	return answer;
 }
@@ -92,13 +108,14 @@ static bool check_job(ExmQmp *qmp, GError **error)
 }
 
 /* Takes the options. */
-static bool make_image(ExmQmp *qmp, const char *path, ExmJson *options, GError **error)
+static bool make_image(ExmQmp *qmp, int fd, ExmJson *options, GError **error)
 {
 	g_autoptr(ExmJson) owned = options;
 
 	forget(qmp);
-	return open_node(qmp, path, error) && start_job(qmp, g_steal_pointer(&owned), error) &&
-	       wait_for_job(qmp, error) && check_job(qmp, error);
+	return pass_file(qmp, fd, error) && open_node(qmp, error) &&
+	       start_job(qmp, g_steal_pointer(&owned), error) && wait_for_job(qmp, error) &&
+	       check_job(qmp, error);
 }
 
 /* QEMU syncs an image that it has made when it closes it, and drops the result (block.c). */
@@ -122,7 +139,7 @@ static bool sync_image(int fd, GError **error)
 bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
                         const char *backing_format, uint64_t virtual_size, GError **error)
 {
-	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	exm_autofd int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	ExmJson *options;
 	bool made;
 
@@ -134,7 +151,7 @@ bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
 	exm_json_set_uint(options, "size", virtual_size);
 	exm_json_set_string(options, "backing-file", backing_path);
 	exm_json_set_string(options, "backing-fmt", backing_format);
-	made = make_image(qmp, path, options, error) && sync_image(fd, error);
+	made = make_image(qmp, fd, options, error) && sync_image(fd, error);
 	forget(qmp);
 	if (made)
 		return true;

@@ -23,12 +23,14 @@
 	"\"}}\r\n"
 
 /* Answers come before they are asked for, and each is taken in its turn. */
-#define BEGIN    GREETING AGREED REFUSED(2, "Job not found") REFUSED(3, "Failed to find node")
-#define JOB_RUNS DONE(4) DONE(5) JOB_STATUS("exomem-overlay", "running")
+#define BEGIN                                                                         \
+	GREETING AGREED REFUSED(2, "Job not found") REFUSED(3, "Failed to find node") \
+		REFUSED(4, "no such set")
+#define JOB_RUNS DONE(5) DONE(6) DONE(7) JOB_STATUS("exomem-overlay", "running")
 #define JOB_ENDS JOB_STATUS("backup", "concluded") JOB_STATUS("exomem-overlay", "concluded")
 #define JOBS(ours)                                                   \
 	"{\"return\": [{\"id\": \"backup\", \"error\": \"failed\"}," \
-	" {\"id\": \"exomem-overlay\"" ours "}], " ID(6)
+	" {\"id\": \"exomem-overlay\"" ours "}], " ID(8)
 
 /* A folder of its own for each test, and the overlay in it. */
 static char *folder;
@@ -57,7 +59,7 @@ static bool create(ExmQmp *qmp, GError **error)
 START_TEST(qemu_makes_an_overlay)
 {
 	static const Line lines[] = {
-		{ NULL, BEGIN JOB_RUNS JOB_ENDS JOBS("") DONE(7) DONE(8), 0, 0 },
+		{ NULL, BEGIN JOB_RUNS JOB_ENDS JOBS("") DONE(9) DONE(10) DONE(11), 0, 0 },
 		{ 0 },
 	};
 	Peer *peer = peer_start(lines, true);
@@ -74,7 +76,7 @@ START_TEST(qemu_makes_an_overlay)
 		peer, "{\"execute\":\"blockdev-create\",\"arguments\":{"
 		      "\"job-id\":\"exomem-overlay\",\"options\":{\"driver\":\"qcow2\","
 		      "\"file\":\"exomem-overlay\",\"size\":1073741824,"
-		      "\"backing-file\":\"/disks/web.qcow2\",\"backing-fmt\":\"qcow2\"}},\"id\":5}");
+		      "\"backing-file\":\"/disks/web.qcow2\",\"backing-fmt\":\"qcow2\"}},\"id\":7}");
 }
 END_TEST
 
@@ -84,15 +86,17 @@ static const struct {
 	const char *heard;
 	const char *part;
 } failures[] = {
-	{ BEGIN REFUSED(4, "no such file") DONE(5) DONE(6), "\"blockdev-del\"",
+	{ BEGIN REFUSED(5, "no descriptor") DONE(6) DONE(7) DONE(8), "\"remove-fd\"",
+	  "QMP command 'add-fd': no descriptor" },
+	{ BEGIN DONE(5) REFUSED(6, "no such file") DONE(7) DONE(8) DONE(9), "\"blockdev-del\"",
 	  "QMP command 'blockdev-add': no such file" },
-	{ BEGIN DONE(4) REFUSED(5, "no such size") DONE(6) DONE(7),
-	  "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"exomem-overlay\"},\"id\":7}",
+	{ BEGIN DONE(5) DONE(6) REFUSED(7, "no such size") DONE(8) DONE(9) DONE(10),
+	  "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"exomem-overlay\"},\"id\":9}",
 	  "QMP command 'blockdev-create': no such size" },
-	{ BEGIN JOB_RUNS JOB_ENDS JOBS(", \"error\": \"disk full\"") DONE(7) DONE(8),
-	  "{\"execute\":\"job-dismiss\",\"arguments\":{\"id\":\"exomem-overlay\"},\"id\":7}",
+	{ BEGIN JOB_RUNS JOB_ENDS JOBS(", \"error\": \"disk full\"") DONE(9) DONE(10) DONE(11),
+	  "{\"execute\":\"job-dismiss\",\"arguments\":{\"id\":\"exomem-overlay\"},\"id\":9}",
 	  "QEMU: disk full" },
-	{ BEGIN JOB_RUNS JOB_ENDS REFUSED(6, "no jobs") DONE(7) DONE(8), "\"id\":8}",
+	{ BEGIN JOB_RUNS JOB_ENDS REFUSED(8, "no jobs") DONE(9) DONE(10) DONE(11), "\"id\":11}",
 	  "QMP command 'query-jobs': no jobs" },
 };
 
