@@ -36,6 +36,8 @@ static struct {
 	gboolean merge;
 	gboolean identical;
 	gboolean same_mac;
+	gboolean sandbox;
+	gboolean no_sandbox;
 	char *trust;
 	gboolean prefetch;
 	gboolean dry_run;
@@ -66,6 +68,10 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_FLAG("identical", &opt.identical, "children need not know that they are several"),
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
+	EXM_OPTION_FLAG("sandbox", &opt.sandbox,
+	                "restrict QEMU to its files, and let it start nothing"),
+	EXM_OPTION_FLAG("no-sandbox", &opt.no_sandbox,
+	                "do not restrict QEMU, though the parent had '--sandbox'"),
 	EXM_OPTION_TEXT("trust", &opt.trust, "use another user's template, with this manifest",
 	                "SHA256"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU, not the one that saved it", "BINARY"),
@@ -92,6 +98,7 @@ static bool check_options(GError **error)
 		{ opt.attach, opt.detach, "'--attach' and '--detach' exclude each other" },
 		{ opt.prefetch, g_strcmp0(opt.memory, "reflink") == 0,
 		  "'--prefetch' is for children that share memory pages: not with '--memory reflink'" },
+		{ opt.sandbox, opt.no_sandbox, "'--sandbox' and '--no-sandbox' exclude each other" },
 		{ opt.warm != NULL, opt.name != NULL, "'--warm' and '--name' exclude each other" },
 		{ opt.warm != NULL, opt.disks != NULL, "'--warm' and '--disks' exclude each other" },
 	};
@@ -121,6 +128,8 @@ static bool read_request(ExmCloneRequest *request, GError **error)
 	request->merge = opt.merge;
 	request->identical = opt.identical;
 	request->same_mac = opt.same_mac;
+	request->sandbox = opt.sandbox;
+	request->no_sandbox = opt.no_sandbox;
 	request->overcommit = opt.overcommit;
 	return exm_words_size("--cow-budget", opt.cow_budget, &request->cow_budget, error);
 }

@@ -29,6 +29,8 @@ static struct {
 	gboolean merge;
 	gboolean identical;
 	gboolean same_mac;
+	gboolean sandbox;
+	gboolean no_sandbox;
 	gboolean dry_run;
 	gboolean json;
 	gboolean quiet;
@@ -52,6 +54,10 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_TEXT("config", &opt.config, "read this configuration", "FILE"),
 	EXM_OPTION_FLAG("identical", &opt.identical, "children need not know that they are several"),
 	EXM_OPTION_FLAG("same-mac", &opt.same_mac, "their network addresses may be the same"),
+	EXM_OPTION_FLAG("sandbox", &opt.sandbox,
+	                "restrict QEMU to its files, and let it start nothing"),
+	EXM_OPTION_FLAG("no-sandbox", &opt.no_sandbox,
+	                "do not restrict QEMU, though the parent had '--sandbox'"),
 	EXM_OPTION_FLAG("dry-run", &opt.dry_run, "print what would be done, and stop"),
 	EXM_OPTION_FLAG("json", &opt.json, "print JSON"),
 	EXM_OPTION_SHORT_FLAG("quiet", 'q', &opt.quiet, "print the children's names only"),
@@ -102,6 +108,8 @@ static bool read_request(const char *const *words, ExmForkRequest *request, ExmC
 	request->clone.merge = opt.merge;
 	request->clone.identical = opt.identical;
 	request->clone.same_mac = opt.same_mac;
+	request->clone.sandbox = opt.sandbox;
+	request->clone.no_sandbox = opt.no_sandbox;
 	request->clone.overcommit = opt.overcommit;
 	return exm_words_size("--cow-budget", opt.cow_budget, &request->clone.cow_budget, error);
 }
@@ -203,6 +211,9 @@ static bool run(const char *const *words, GError **error)
 
 	if (opt.json && opt.quiet)
 		return exm_throw(error, EXM_ERROR_USAGE, "'--json' and '--quiet' exclude each other");
+	if (opt.sandbox && opt.no_sandbox)
+		return exm_throw(error, EXM_ERROR_USAGE,
+		                 "'--sandbox' and '--no-sandbox' exclude each other");
 	if (!words[0])
 		return exm_throw(error, EXM_ERROR_USAGE, "name a guest; 'exomem list' shows them");
 	if (words[1] && !opt.keep)

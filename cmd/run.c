@@ -21,6 +21,7 @@ static struct {
 	gboolean json;
 	gboolean shell;
 	gboolean no_identity;
+	gboolean sandbox;
 	char **pmem;
 	char *config;
 	char *claims;
@@ -38,6 +39,8 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("json", &opt.json, "with --dry-run: as JSON"),
 	EXM_OPTION_FLAG("shell", &opt.shell, "with --dry-run: as one shell command"),
 	EXM_OPTION_FLAG("no-identity", &opt.no_identity, "add no vmgenid and no identity"),
+	EXM_OPTION_FLAG("sandbox", &opt.sandbox,
+	                "restrict QEMU to its files, and let it start nothing"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "keep guests' state there", "DIR"),
 	EXM_OPTION_TEXT("state-format", &opt.state_format,
 	                "how -incoming's state was saved: auto, qemu or xen", "HOW"),
@@ -96,6 +99,7 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 		return NULL;
 
 	request->identity = !opt.no_identity;
+	request->sandbox = opt.sandbox;
 	request->detach = opt.detach || request->guest->daemonize;
 	if (request->detach && opt.shell) {
 		exm_throw(error, EXM_ERROR_USAGE, "'--shell' prints a guest in the foreground only");

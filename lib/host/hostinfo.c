@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "host/landlock.h"
 
 /* Below it are the descriptors that a shell or a service manager may hand to the guest. */
 #define LOWEST_FIRST_FD 64
@@ -149,6 +150,7 @@ ExmHost *exm_hostinfo_read(GError **error)
 	host->overcommit_memory = g_ascii_strtoull(overcommit, NULL, 10);
 	host->tasks_free = tasks_free();
 	host->nodes = read_line("/sys/devices/system/node/online", "0");
+	host->landlock = exm_landlock_version();
 	return g_steal_pointer(&host);
 }
 

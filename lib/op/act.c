@@ -20,6 +20,7 @@
 #include "host/guest_parent.h"
 #include "host/incoming.h"
 #include "host/interrupt.h"
+#include "host/landlock.h"
 #include "host/lock.h"
 #include "host/log_keeper.h"
 #include "host/memory_file.h"
@@ -234,6 +235,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->parent = g_strdup(parent_of(plan));
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
+	vm->sandbox = plan->sandbox;
 	return (!plan->leader || exm_incoming_note(step->path, plan->leader, error)) &&
 	       exm_state_record(vm, error);
 }
@@ -314,6 +316,11 @@ static bool guard_memory(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const E
                          GError **error)
 {
 	return exm_hole_guard_install(error);
+}
+
+static bool restrict_paths(const Actor *actor, G_GNUC_UNUSED const ExmStep *step, GError **error)
+{
+	return exm_landlock_restrict(actor->plan->qemu, actor->plan->sandbox, error);
 }
 
 static bool read_exactly(G_GNUC_UNUSED const Actor *actor, G_GNUC_UNUSED const ExmStep *step,
@@ -431,6 +438,7 @@ static const struct {
 	[EXM_STEP_CLONE_FILE] = { clone_file, empty_file },
 	[EXM_STEP_COPY_OVERLAY] = { copy_overlay, NULL },
 	[EXM_STEP_GUARD_MEMORY] = { guard_memory, NULL },
+	[EXM_STEP_SANDBOX] = { restrict_paths, NULL },
 	[EXM_STEP_READ_EXACTLY] = { read_exactly, NULL },
 	[EXM_STEP_LIMIT_MEMORY] = { limit_memory, leave_limit },
 	[EXM_STEP_MERGE_PAGES] = { merge_pages, NULL },

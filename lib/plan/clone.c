@@ -214,6 +214,11 @@ static ExmMemoryOption *memory_of_child(const ExmCloneRequest *request, const Ex
 	return option;
 }
 
+static bool is_sandboxed(const ExmCloneRequest *request, const ExmTemplate *template)
+{
+	return request->sandbox || (template->sandbox && !request->no_sandbox);
+}
+
 /**
  * exm_clone_shape() - What children are like, as far as the user can choose
  * @request: what the user said
@@ -226,9 +231,12 @@ char *exm_clone_shape(const ExmCloneRequest *request)
 	                                                                request->cow_budget)
 	                                              : g_strdup("");
 
-	return g_strdup_printf("%s%s%s%s", request->reflink ? "reflink " : "private ",
+	return g_strdup_printf("%s%s%s%s%s", request->reflink ? "reflink " : "private ",
 	                       request->no_kernel ? "no-kernel " : "kernel ",
-	                       request->merge ? "merge" : "no-merge", budget);
+	                       request->merge ? "merge" : "no-merge", budget,
+	                       request->sandbox      ? " sandbox"
+	                       : request->no_sandbox ? " no-sandbox"
+	                                             : "");
 }
 
 static char *name_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index)
@@ -276,6 +284,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->store = request->store;
 	child->overcommit = request->overcommit;
 	child->cow_budget = request->cow_budget;
+	child->sandbox = is_sandboxed(request, template);
 	return g_steal_pointer(&child);
 }
 
@@ -301,6 +310,9 @@ static bool add_child(const ExmCloneRequest *request, const ExmCloneFacts *facts
 	/* What is read before the first is read before them all. */
 	child->prefetch = children->len == 0 ? request->prefetch : NULL;
 	child->exact_reads = request->exact_reads;
+	/* The guest that is forked stays as it was. */
+	if (heir)
+		child->sandbox = facts->template->sandbox;
 	g_ptr_array_add(children, g_steal_pointer(&child));
 	return true;
 }

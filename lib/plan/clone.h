@@ -33,6 +33,8 @@
  * @cow_budget:      bytes of memory that each may have; 0 for no limit
  * @prefetch:        recording of what shall be read before them (borrowed), or NULL
  * @exact_reads:     of memory that is not in the page cache they read only those pages they want
+ * @sandbox:         restrict QEMU to its files, whatever the parent had
+ * @no_sandbox:      do not, though the parent had it
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -53,6 +55,8 @@ typedef struct {
 	uint64_t cow_budget;
 	const char *prefetch;
 	bool exact_reads;
+	bool sandbox;
+	bool no_sandbox;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

@@ -234,10 +234,25 @@ static char *stem_of(const ExmSaveFile *file, const ExmTemplateDisk *disk, const
 	return g_strdup(path);
 }
 
+/* Its overlay is made after the guest's QEMU was restricted to the files that it had. */
+static bool check_sandbox(const ExmForkPlan *plan, const ExmVm *vm, GError **error)
+{
+	const GPtrArray *disks = plan->freeze->disks;
+
+	if (!vm->sandbox || disks->len == 0 || plan->way == EXM_FORK_SUCCEED)
+		return true;
+	return exm_throw(error, EXM_ERROR_UNSUPPORTED,
+	                 "guest '%s' is sandboxed, and its QEMU may not open the overlay that its disk "
+	                 "'%s' would get: save it and clone the template",
+	                 vm->name, ((const ExmSaveFile *)disks->pdata[0])->path);
+}
+
 static bool plan_disks(ExmForkPlan *plan, const ExmForkFacts *facts, GError **error)
 {
 	const ExmVm *vm = plan->freeze->vm;
 
+	if (!check_sandbox(plan, vm, error))
+		return false;
 	for (guint i = 0; i < plan->freeze->disks->len; i++) {
 		const ExmSaveFile *file = plan->freeze->disks->pdata[i];
 		ExmTemplateDisk *disk = plan->freeze->template->disks->pdata[i];

@@ -25,6 +25,7 @@ static const ExmField host_fields[] = {
 	EXM_FIELD(ExmHost, "nodes", STRING, nodes, true),
 	EXM_FIELD(ExmHost, "tasks-free", UINT, tasks_free, false),
 	EXM_FIELD(ExmHost, "first-fd", UINT, first_fd, true),
+	EXM_FIELD(ExmHost, "landlock", UINT, landlock, false),
 };
 
 static const ExmField place_fields[] = {

@@ -21,6 +21,7 @@
  * @nodes:             online NUMA nodes in the kernel's list format: "0-1,4"
  * @tasks_free:        processes and threads that can still be started; 0 where that is not known
  * @first_fd:          a descriptor number from which on none is in use
+ * @landlock:          version of Landlock's interface (landlock(7)); 0 where the kernel has none
  */
 typedef struct {
 	uint64_t euid;
@@ -34,6 +35,7 @@ typedef struct {
 	char *nodes;
 	uint64_t tasks_free;
 	uint64_t first_fd;
+	uint64_t landlock;
 } ExmHost;
 
 /**

@@ -9,6 +9,7 @@
 #include "base/size.h"
 
 #include "plan/backend.h"
+#include "plan/sandbox.h"
 
 static void memory_free(gpointer data)
 {
@@ -93,6 +94,8 @@ void exm_plan_free(ExmPlan *plan)
 	g_ptr_array_unref(plan->steps);
 	g_ptr_array_unref(plan->warnings);
 	exm_commitment_free(plan->commitment);
+	if (plan->sandbox)
+		g_ptr_array_unref(plan->sandbox);
 	g_free(plan->name);
 	g_free(plan->directory);
 	g_free(plan->uuid);
@@ -198,6 +201,18 @@ static void append_pmem(const ExmPlanPmem *pmem, GString *text)
 	g_string_append_printf(text, "%s%s\n", pmem->why ? "; " : "", pmem->why ? pmem->why : "");
 }
 
+static void append_sandbox(const ExmPlan *plan, GString *text)
+{
+	if (plan->sandbox)
+		g_string_append(text, "# sandbox\n");
+	for (guint i = 0; plan->sandbox && i < plan->sandbox->len; i++) {
+		const ExmAllowed *allowed = plan->sandbox->pdata[i];
+		g_autofree char *path = exm_quote_word(allowed->path);
+
+		g_string_append_printf(text, "%-14s  %s\n", exm_access_name(allowed->access), path);
+	}
+}
+
 /**
  * exm_plan_to_text() - A plan for a person: its steps, then QEMU's words one a line
  * @plan: the plan
@@ -213,6 +228,7 @@ char *exm_plan_to_text(const ExmPlan *plan)
 		g_string_append(text, "# persistent memory\n");
 	for (guint i = 0; i < plan->pmem->len; i++)
 		append_pmem(plan->pmem->pdata[i], text);
+	append_sandbox(plan, text);
 	g_string_append(text, "# command\n");
 	for (guint i = 0; plan->argv->pdata[i]; i++) {
 		g_autofree char *word = exm_quote_word(plan->argv->pdata[i]);
@@ -310,6 +326,21 @@ ExmJson *exm_plan_disks_to_json(const ExmPlan *plan)
 	return array;
 }
 
+static ExmJson *sandbox_to_json(const ExmPlan *plan)
+{
+	ExmJson *array = json_object_new_array();
+
+	for (guint i = 0; i < plan->sandbox->len; i++) {
+		const ExmAllowed *allowed = plan->sandbox->pdata[i];
+		ExmJson *item = json_object_new_object();
+
+		exm_json_set_string(item, "path", allowed->path);
+		exm_json_set_string(item, "access", exm_access_name(allowed->access));
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
 /**
  * exm_plan_to_json() - A plan for a program
  * @plan: the plan
@@ -333,6 +364,8 @@ ExmJson *exm_plan_to_json(const ExmPlan *plan)
 		exm_json_set_uint(json, "index", plan->index);
 		json_object_object_add(json, "disks", exm_plan_disks_to_json(plan));
 	}
+	if (plan->sandbox)
+		json_object_object_add(json, "sandbox", sandbox_to_json(plan));
 	json_object_object_add(json, "steps", exm_steps_to_json(plan->steps));
 	exm_json_set_strv(json, "argv", (const char *const *)plan->argv->pdata);
 	return json;
@@ -426,6 +459,9 @@ char *exm_plan_shell_loss(const ExmPlan *plan)
 			                       "punching holes into '%s' when a balloon takes pages",
 			                       step->path);
 	}
+	if (plan->sandbox)
+		return g_strdup("'--shell': nothing in the command keeps QEMU from opening files "
+		                "that '--sandbox' does not allow");
 	return NULL;
 }
 

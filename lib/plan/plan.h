@@ -132,6 +132,7 @@ typedef struct {
  * @commitment: what the guest takes of the host, before its files are there; or NULL
  * @overcommit: it is started even where that does not fit
  * @cow_budget: bytes of memory that its control group leaves it; 0 for no limit
+ * @sandbox:    of ExmAllowed: the paths that QEMU may open; NULL where it may open any
  */
 typedef struct {
 	char *name;
@@ -164,6 +165,7 @@ typedef struct {
 	ExmCommitment *commitment;
 	bool overcommit;
 	uint64_t cow_budget;
+	GPtrArray *sandbox;
 } ExmPlan;
 
 ExmPlan *exm_plan_new(void);

@@ -257,5 +257,6 @@ ExmRunRequest *exm_receive_run(const ExmTemplate *handover, const ExmReceiveRequ
 	run->paused = true;
 	run->waiting = true;
 	run->trust_mount = request->trust_mount;
+	run->sandbox = handover->sandbox;
 	return g_steal_pointer(&run);
 }

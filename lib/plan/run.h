@@ -60,6 +60,7 @@ typedef struct {
  * @prefetch:        recording of what shall be read before a child (borrowed), or NULL
  * @exact_reads:     of a file that is not in the page cache only those pages are read that it wants
  * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
+ * @sandbox:         restrict QEMU to its files (--sandbox)
  */
 typedef struct {
 	char *name;
@@ -89,6 +90,7 @@ typedef struct {
 	const char *prefetch;
 	bool exact_reads;
 	uint64_t cow_budget;
+	bool sandbox;
 } ExmRunRequest;
 
 /**

@@ -587,6 +587,7 @@ static bool describe(ExmSavePlan *plan, const ExmSaveRequest *request, const Exm
 	template->command = g_strdupv(plan->vm->command);
 	template->vmgenid = given->has_vmgenid;
 	template->identity = given->has_identity;
+	template->sandbox = plan->vm->sandbox;
 	return true;
 }
 

@@ -29,6 +29,7 @@ static const char *const names[] = {
 	[EXM_STEP_KEEP_LOG] = "keep-log",
 	[EXM_STEP_LEAVE_TERMINAL] = "leave-terminal",
 	[EXM_STEP_GUARD_MEMORY] = "guard-memory",
+	[EXM_STEP_SANDBOX] = "sandbox",
 	[EXM_STEP_READ_EXACTLY] = "read-exactly",
 	[EXM_STEP_LIMIT_MEMORY] = "limit-memory",
 	[EXM_STEP_MERGE_PAGES] = "merge-pages",

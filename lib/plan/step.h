@@ -30,6 +30,7 @@
  * @EXM_STEP_KEEP_LOG:       start what keeps the log of a detached guest
  * @EXM_STEP_LEAVE_TERMINAL: begin a session without a terminal
  * @EXM_STEP_GUARD_MEMORY:  keep QEMU from punching holes into a file that it maps private
+ * @EXM_STEP_SANDBOX:       let QEMU open nothing but the plan's paths
  * @EXM_STEP_READ_EXACTLY: keep the kernel from reading 2 MiB of a file for each page of it
  * @EXM_STEP_LIMIT_MEMORY:  enter a control group that limits memory
  * @EXM_STEP_MERGE_PAGES:   let KSM merge pages of the whole process
@@ -98,6 +99,7 @@ typedef enum {
 	EXM_STEP_KEEP_LOG,
 	EXM_STEP_LEAVE_TERMINAL,
 	EXM_STEP_GUARD_MEMORY,
+	EXM_STEP_SANDBOX,
 	EXM_STEP_READ_EXACTLY,
 	EXM_STEP_LIMIT_MEMORY,
 	EXM_STEP_MERGE_PAGES,

@@ -87,6 +87,7 @@ typedef struct {
  * @paused:            it was paused when its state was written, and rests when that is loaded
  * @vmgenid:           it has a device by which a child learns that it is one
  * @identity:          it has an identity in fw_cfg
+ * @sandbox:           the guest's QEMU was restricted to its files, and so are its children's
  * @devices_size:      bytes of the migration stream
  * @devices_sha256:    of the stream, in hexadecimal
  * @memory:            of ExmTemplateMemory
@@ -124,6 +125,7 @@ typedef struct {
 	bool paused;
 	bool vmgenid;
 	bool identity;
+	bool sandbox;
 	uint64_t devices_size;
 	char *devices_sha256;
 	GPtrArray *memory;

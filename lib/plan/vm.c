@@ -34,6 +34,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmVm, "memory", JSON, memory, true),
 	EXM_FIELD(ExmVm, "pmem", JSON, pmem, false),
 	EXM_FIELD(ExmVm, "disks", JSON, disks, false),
+	EXM_FIELD(ExmVm, "sandbox", BOOL, sandbox, false),
 	EXM_FIELD(ExmVm, "memory-error", STRING, memory_error, false),
 };
 

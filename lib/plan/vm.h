@@ -52,6 +52,7 @@
  * @parent:            name of the guest that the template was, or NULL
  * @index:             which child of its template; 0 for a guest without one
  * @disks:             an array of its overlays, as exm_plan_disks_to_json() writes it, or NULL
+ * @sandbox:           its QEMU is restricted to its files
  * @memory_error:      why some of its memory could not be written to its file, or NULL
  * @lost:              its directory was removed while it runs; not in the JSON
  */
@@ -79,6 +80,7 @@ typedef struct {
 	char *parent;
 	uint64_t index;
 	ExmJson *disks;
+	bool sandbox;
 	char *memory_error;
 	bool lost;
 } ExmVm;

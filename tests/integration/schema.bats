@@ -125,7 +125,7 @@ on_templates() { # VERB ARGUMENT...
 	start_parent
 	on_templates save -q web base
 	on_templates clone --dry-run --json base >"$T/plan"
-	assert_as_promised exomem-clone.1 schema <"$T/plan"
+	assert_as_promised exomem-clone.1 schema sandbox <"$T/plan"
 	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
 	jq '.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word path
 	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
@@ -150,7 +150,7 @@ on_templates() { # VERB ARGUMENT...
 		assert_as_promised exomem-fork.1 schema <"$T/plan"
 		jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step shared
 		assert_steps_described "$T/plan" exomem-fork.1
-		jq .child "$T/plan" | assert_as_promised exomem-clone.1 schema
+		jq .child "$T/plan" | assert_as_promised exomem-clone.1 schema sandbox
 		jq '.child.disks[]' "$T/plan" | assert_as_promised exomem-clone.1 word path
 		jq .child "$T/plan" >"$T/child"
 		assert_steps_described "$T/child" exomem-run.1 exomem-clone.1 exomem-fork.1
@@ -201,7 +201,7 @@ on_templates() { # VERB ARGUMENT...
 	need_qemu
 	exomem_run --dry-run --json --name web -M q35 -m 64 \
 		-mem-path "$memory,mode=create,anyfs" >"$T/plan"
-	assert_as_promised exomem-run.1 schema pmem <"$T/plan"
+	assert_as_promised exomem-run.1 schema pmem sandbox <"$T/plan"
 	jq '.memory[]' "$T/plan" | assert_as_promised exomem-run.1 id
 	jq '.steps[]' "$T/plan" | assert_as_promised exomem-run.1 step
 	assert_steps_described "$T/plan" exomem-run.1

@@ -26,7 +26,7 @@ static Suite *(*const suites[])(void) = {
 	detach_suite,     write_back_suite,     end_suite,
 	mapping_suite,    mount_suite,          claim_suite,
 	directory_suite,  safe_open_suite,      reach_suite,
-	io_uring_suite,
+	io_uring_suite,   sandbox_suite,        landlock_suite,
 };
 
 int main(void)

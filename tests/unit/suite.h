@@ -70,6 +70,8 @@ Suite *balloon_suite(void);
 Suite *pressure_suite(void);
 Suite *incoming_suite(void);
 Suite *io_uring_suite(void);
+Suite *landlock_suite(void);
+Suite *sandbox_suite(void);
 Suite *stream_head_suite(void);
 Suite *conversation_suite(void);
 Suite *write_back_suite(void);

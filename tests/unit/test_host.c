@@ -106,7 +106,7 @@ static void assert_json(ExmJson *json, const char *wanted)
 #define HOST_JSON                                                                            \
 	"{\"euid\": 1000, \"page-size\": 4096, \"ram-total\": 18446744073709551615,"         \
 	" \"ram-available\": 3, \"swap-total\": 4, \"commit-limit\": 5, \"commit-used\": 6," \
-	" \"overcommit-memory\": 2, \"nodes\": \"0-1,4\", \"tasks-free\": 6, \"first-fd\": 64}"
+	" \"overcommit-memory\": 2, \"nodes\": \"0-1,4\", \"tasks-free\": 6, \"first-fd\": 64, \"landlock\": 7}"
 
 START_TEST(host_there_and_back)
 {

@@ -141,16 +141,16 @@ static const struct {
 	  " 'own': false}]}" },
 };
 
-#define MANIFEST_JSON                                                                         \
-	"{'schema': 1, 'name': 'tpl', 'created': 1700000000, 'parent': 'web', 'lineage': []," \
-	" 'qemu': '/usr/bin/qemu-system-x86_64', 'qemu-version': '7.2.22',"                   \
-	" 'qemu-memory': 17825792,"                                                           \
-	" 'machine': 'pc-q35-7.2', 'accelerator': 'tcg', 'working-directory': '/srv',"        \
-	" 'command': ['-M', 'q35', '-mem-path', '/mem', '-hda', 'a.img'],"                    \
-	" 'ram-size': 536870912, 'paused': true, 'vmgenid': true, 'identity': true,"          \
-	" 'devices-size': 0, 'memory': [{'id': 'pc.ram', 'offset': 0, 'size': 536870912,"     \
-	" 'inode': 0, 'mtime': 0, 'allocated': 0}], 'disks': [{'word': 2, 'format': 'raw',"   \
-	" 'size': 1048576, 'overlay': 'disk0.qcow2', 'length': 0, 'inode': 0, 'mtime': 0,"    \
+#define MANIFEST_JSON                                                                                  \
+	"{'schema': 1, 'name': 'tpl', 'created': 1700000000, 'parent': 'web', 'lineage': [],"          \
+	" 'qemu': '/usr/bin/qemu-system-x86_64', 'qemu-version': '7.2.22',"                            \
+	" 'qemu-memory': 17825792,"                                                                    \
+	" 'machine': 'pc-q35-7.2', 'accelerator': 'tcg', 'working-directory': '/srv',"                 \
+	" 'command': ['-M', 'q35', '-mem-path', '/mem', '-hda', 'a.img'],"                             \
+	" 'ram-size': 536870912, 'paused': true, 'vmgenid': true, 'identity': true, 'sandbox': false," \
+	" 'devices-size': 0, 'memory': [{'id': 'pc.ram', 'offset': 0, 'size': 536870912,"              \
+	" 'inode': 0, 'mtime': 0, 'allocated': 0}], 'disks': [{'word': 2, 'format': 'raw',"            \
+	" 'size': 1048576, 'overlay': 'disk0.qcow2', 'length': 0, 'inode': 0, 'mtime': 0,"             \
 	" 'own': false}]}"
 
 START_TEST(the_manifest)

@@ -13,7 +13,7 @@
 	" \"working-directory\": \"/root\", \"pid\": 42, \"start-time\": 77,"                    \
 	" \"ram-size\": 5, \"created\": 18446744073709551615, \"detached\": true, \"index\": 0," \
 	" \"command\": [\"-S\"], \"argv\": [\"/usr/bin/q\", \"-m\", \"64\"],"                    \
-	" \"memory\": [{\"name\": \"pc.ram\", \"size\": 67108864}]}"
+	" \"memory\": [{\"name\": \"pc.ram\", \"size\": 67108864}], \"sandbox\": true}"
 
 static ExmJson *vm_json(void)
 {

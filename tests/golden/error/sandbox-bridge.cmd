@@ -1,0 +1,13 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--sandbox
+-m
+1g
+-netdev
+bridge,id=n

@@ -1,0 +1,15 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--sandbox
+-m
+1g
+-sandbox
+on
+-blockdev
+{"driver":"qcow2","node-name":"q","file":{"driver":"file","filename":"/d/q.qcow2"}}
