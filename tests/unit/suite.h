@@ -49,6 +49,7 @@ Suite *overlay_suite(void);
 Suite *pidfd_suite(void);
 Suite *pmem_check_suite(void);
 Suite *claim_suite(void);
+Suite *receive_suite(void);
 Suite *record_suite(void);
 Suite *template_suite(void);
 Suite *template_check_suite(void);
