@@ -92,6 +92,25 @@ hold() { # HOST FILE
 	[[ "$output" == *"$file"* ]]
 }
 
+@test "a server with root_squash: memory of root is nobody's, and root opens it again" {
+	mkdir /srv/squashed
+	chown 65534:65534 /srv/squashed
+	exportfs -o rw,fsid=2,root_squash,no_subtree_check,insecure 10.0.0.0/24:/srv/squashed
+	on-host 1 mkdir /squashed
+	on-host 1 mount -t nfs -o vers=4.2 10.0.0.254:/srv/squashed /squashed
+	for mode in create open; do
+		exomem1 run --detach --state-dir "$T/state1" --name $mode $tiny -S \
+			-mem-path "/squashed,mode=$mode,mmap=shared,anyfs" 3>&- 4>&-
+		[ "$(stat -c %u:%a "/srv/squashed/$file")" = 65534:600 ]
+		exomem1 stop --state-dir "$T/state1" --kill $mode
+	done
+	# But a directory of another user is theirs on NFS, too.
+	mkdir /srv/nfs/theirs
+	chown 54321 /srv/nfs/theirs
+	run -2 exomem1 run --state-dir "$T/state1" $tiny -mem-path /mnt/theirs,mode=create,mmap=shared,anyfs
+	[[ "$output" == *"'/mnt/theirs' belongs to another user"* ]]
+}
+
 @test "a template on the server has children on both hosts" {
 	mkdir /srv/nfs/shared /srv/nfs/templates
 	at_host 1 boot parent -mem-path /mnt/shared,mode=create,mmap=shared,anyfs
