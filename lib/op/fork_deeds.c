@@ -202,7 +202,7 @@ static void end_children(const ExmFreeze *freeze, const ExmStep *step)
 /* What the guest's record says of a disk (borrowed), or NULL where it has no overlay. */
 static ExmJson *find_disk(ExmJson *disks, uint64_t word)
 {
-	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
+	for (size_t i = 0; i < exm_json_length(disks); i++) {
 		ExmJson *disk = json_object_array_get_idx(disks, i);
 
 		if (exm_json_get_uint(disk, "word") == word)
@@ -220,7 +220,7 @@ static bool record_disk(const ExmFreeze *freeze, uint64_t word, ExmJson *disk, G
 
 	if (!vm)
 		return false;
-	for (size_t i = 0; vm->disks && i < json_object_array_length(vm->disks); i++) {
+	for (size_t i = 0; i < exm_json_length(vm->disks); i++) {
 		ExmJson *other = json_object_array_get_idx(vm->disks, i);
 
 		if (exm_json_get_uint(other, "word") != word)
