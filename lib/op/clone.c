@@ -131,8 +131,7 @@ static bool check_disk_place(const ExmPlace *place, const ExmCloneOrder *order, 
 	if (!place)
 		return true;
 	if (place->kind == EXM_PLACE_DIRECTORY && place->writable)
-		return (order->trust && !order->disk_directory) ||
-		       exm_place_check_safe(place, error);
+		return (order->trust && !order->disk_directory) || exm_place_check_safe(place, error);
 	return exm_throw(error, EXM_ERROR_USAGE,
 	                 "'%s' is not a directory that overlays can be made in: name one by '--disks'",
 	                 place->path);
