@@ -7,7 +7,7 @@
 
 #include "base/enumtab.h"
 #include "plan/disk.h"
-#include "plan/qemu_keys.h"
+#include "plan/qemu_argument.h"
 
 static const char *const access_names[] = {
 	[EXM_ACCESS_READ] = "read",
@@ -21,82 +21,6 @@ static const char *const access_names[] = {
 
 static const ExmEnumTable accesses = { "access", access_names, G_N_ELEMENTS(access_names) };
 
-/* How the argument of an option is written. */
-typedef enum {
-	WRITTEN_WHOLE,
-	WRITTEN_AS_LIST,
-	WRITTEN_AS_CHARDEV,
-} Writing;
-
-/**
- * struct Option - An option that can name a path or start a program
- * @name:    canonical name
- * @family:  name of the rules that it shares with others
- * @writing: how its argument is written
- * @first:   key of the argument's first part
- */
-typedef struct {
-	const char *name;
-	const char *family;
-	Writing writing;
-	const char *first;
-} Option;
-
-static const Option options[] = {
-	{ "D", "log", WRITTEN_WHOLE },
-	{ "L", "data", WRITTEN_WHOLE },
-	{ "acpitable", "acpitable", WRITTEN_AS_LIST, "acpi" },
-	{ "audiodev", "audiodev", WRITTEN_AS_LIST, "driver" },
-	{ "bios", "data", WRITTEN_WHOLE },
-	{ "chardev", "chardev", WRITTEN_AS_LIST, "backend" },
-	{ "debugcon", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "device", "device", WRITTEN_AS_LIST, "driver" },
-	{ "display", "display", WRITTEN_AS_LIST, "type" },
-	{ "drive", "drive", WRITTEN_AS_LIST, NULL },
-	{ "dtb", "data", WRITTEN_WHOLE },
-	{ "fsdev", "fsdev", WRITTEN_AS_LIST, "fsdriver" },
-	{ "fw_cfg", "fw_cfg", WRITTEN_AS_LIST, "name" },
-	{ "gdb", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "incoming", "incoming", WRITTEN_WHOLE },
-	{ "initrd", "data", WRITTEN_WHOLE },
-	{ "kernel", "data", WRITTEN_WHOLE },
-	{ "monitor", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "net", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "netdev", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "nic", "netdev", WRITTEN_AS_LIST, "type" },
-	{ "object", "object", WRITTEN_AS_LIST, "qom-type" },
-	{ "option-rom", "option-rom", WRITTEN_AS_LIST, "romfile" },
-	{ "parallel", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "pidfile", "log", WRITTEN_WHOLE },
-	{ "plugin", "plugin", WRITTEN_AS_LIST, "file" },
-	{ "qmp", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "qmp-pretty", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "qtest", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "qtest-log", "log", WRITTEN_WHOLE },
-	{ "readconfig", "readconfig", WRITTEN_WHOLE },
-	{ "run-with", "run-with", WRITTEN_AS_LIST, NULL },
-	{ "runas", "runas", WRITTEN_WHOLE },
-	{ "serial", "chardev", WRITTEN_AS_CHARDEV, NULL },
-	{ "smbios", "smbios", WRITTEN_AS_LIST, NULL },
-	{ "spice", "spice", WRITTEN_AS_LIST, NULL },
-	{ "tpmdev", "tpmdev", WRITTEN_AS_LIST, "type" },
-	{ "trace", "trace", WRITTEN_AS_LIST, "enable" },
-	{ "virtfs", "fsdev", WRITTEN_AS_LIST, "fsdriver" },
-	{ "vnc", "vnc", WRITTEN_AS_LIST, "vnc" },
-};
-
-/**
- * struct Case - One word of the command line
- * @option: which option it is
- * @keys:   of ExmQemuKey, its argument
- * @driver: value of the argument's first key, or ""
- */
-typedef struct {
-	const Option *option;
-	GPtrArray *keys;
-	const char *driver;
-} Case;
-
 /* Rules by which a key's value is a path; each that fits counts. Without a key PATH is meant. */
 typedef struct {
 	const char *family;
@@ -107,6 +31,7 @@ typedef struct {
 } Rule;
 
 static const Rule rules[] = {
+	{ "D", NULL, "path", EXM_ACCESS_CREATE },
 	{ "acpitable", NULL, "data", EXM_ACCESS_READ },
 	{ "acpitable", NULL, "file", EXM_ACCESS_READ },
 	{ "audiodev", "alsa", NULL, EXM_ACCESS_WRITE, "/dev/snd" },
@@ -141,7 +66,6 @@ static const Rule rules[] = {
 	{ "display", "sdl", NULL, EXM_ACCESS_WRITE, "/dev/dri" },
 	{ "fsdev", "local", "path", EXM_ACCESS_WRITE },
 	{ "fw_cfg", NULL, "file", EXM_ACCESS_READ },
-	{ "log", NULL, "path", EXM_ACCESS_CREATE },
 	{ "netdev", "tap", NULL, EXM_ACCESS_WRITE, "/dev/net/tun" },
 	{ "netdev", "tap", NULL, EXM_ACCESS_WRITE, "/dev/vhost-net" },
 	{ "netdev", "user", "tftp", EXM_ACCESS_READ },
@@ -156,7 +80,9 @@ static const Rule rules[] = {
 	{ "object", "sev-*", NULL, EXM_ACCESS_WRITE, "/dev/sev" },
 	{ "object", "tls-creds-*", "dir", EXM_ACCESS_READ },
 	{ "option-rom", NULL, "romfile", EXM_ACCESS_READ },
+	{ "pidfile", NULL, "path", EXM_ACCESS_CREATE },
 	{ "plugin", NULL, "file", EXM_ACCESS_READ },
+	{ "qtest-log", NULL, "path", EXM_ACCESS_CREATE },
 	{ "readconfig", NULL, "path", EXM_ACCESS_READ },
 	{ "smbios", NULL, "file", EXM_ACCESS_READ },
 	{ "spice", NULL, "x509-dir", EXM_ACCESS_READ },
@@ -238,40 +164,17 @@ static bool is_allowed(const GPtrArray *paths, const char *path)
 	return false;
 }
 
-static bool case_read(const ExmQemuWord *word, Case *ret_case)
-{
-	const char *argument = word->value ? word->value : "";
-
-	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-		const Option *option = &options[i];
-
-		if (!exm_qemu_word_is(word, option->name))
-			continue;
-		ret_case->option = option;
-		ret_case->keys = option->writing == WRITTEN_WHOLE
-		                         ? exm_qemu_keys_read_whole(word->word, argument)
-		                 : option->writing == WRITTEN_AS_LIST
-		                         ? exm_qemu_keys_read(argument, option->first)
-		                         : exm_qemu_keys_read_chardev(argument);
-		ret_case->driver = ret_case->keys->len
-		                           ? ((const ExmQemuKey *)ret_case->keys->pdata[0])->value
-		                           : "";
-		return true;
-	}
-	return false;
-}
-
-static bool is_on(const Case *c, const char *key)
+static bool is_on(const ExmQemuArgument *c, const char *key)
 {
 	return exm_qemu_keys_is_on(c->keys, key);
 }
 
-static bool is_family(const Case *c, const char *family)
+static bool is_family(const ExmQemuArgument *c, const char *family)
 {
-	return strcmp(c->option->family, family) == 0;
+	return strcmp(c->family, family) == 0;
 }
 
-static bool fits(const Case *c, const char *family, const char *driver)
+static bool fits(const ExmQemuArgument *c, const char *family, const char *driver)
 {
 	return is_family(c, family) && (!driver || g_pattern_match_simple(driver, c->driver));
 }
@@ -284,7 +187,7 @@ static void allow_sockets(GPtrArray *paths, const char *socket)
 }
 
 /* A client needs nothing: the kernel lets it connect to any socket that it may write to. */
-static void allow_servers(const Case *c, GPtrArray *paths)
+static void allow_servers(const ExmQemuArgument *c, GPtrArray *paths)
 {
 	const char *path = exm_qemu_keys_get(c->keys, "path");
 	const char *address = exm_qemu_keys_get(c->keys, "addr");
@@ -316,7 +219,7 @@ static void allow_pipe(const char *path, GPtrArray *paths)
 }
 
 /* A memory file or a shared directory that is only read. */
-static ExmAccess weaken(const Case *c, ExmAccess access)
+static ExmAccess weaken(const ExmQemuArgument *c, ExmAccess access)
 {
 	const bool is_memory = access == EXM_ACCESS_CREATE && is_family(c, "object");
 
@@ -331,7 +234,7 @@ static void allow_device_of_memory(const char *path, GPtrArray *paths)
 		allow(paths, "/sys", EXM_ACCESS_READ);
 }
 
-static void apply_rule(const Rule *rule, const Case *c, GPtrArray *paths)
+static void apply_rule(const Rule *rule, const ExmQemuArgument *c, GPtrArray *paths)
 {
 	const char *value = rule->key ? exm_qemu_keys_get(c->keys, rule->key) : rule->path;
 
@@ -411,15 +314,14 @@ static void allow_other_nodes(const ExmQemuWord *word, GPtrArray *paths)
 
 static void allow_word(const ExmQemuWord *word, GPtrArray *paths)
 {
-	Case c;
+	g_auto(ExmQemuArgument) c = { 0 };
 
 	allow_other_nodes(word, paths);
-	if (!case_read(word, &c))
+	if (!exm_qemu_argument_read(word, &c))
 		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
 		apply_rule(&rules[i], &c, paths);
 	allow_servers(&c, paths);
-	g_ptr_array_unref(c.keys);
 }
 
 /* Libraries and firmware of a QEMU that is not in /usr are next to its "bin". */
@@ -462,14 +364,14 @@ GPtrArray *exm_sandbox_paths(const char *qemu, const ExmQemuLine *line)
 }
 
 /* QEMU, net/tap.c, net_init_tap(): without it there is a script by default. */
-static bool names_script(const Case *c, const char *key)
+static bool names_script(const ExmQemuArgument *c, const char *key)
 {
 	const char *script = exm_qemu_keys_get(c->keys, key);
 
 	return !script || (*script && strcmp(script, "no") != 0);
 }
 
-static bool runs_script(const Case *c)
+static bool runs_script(const ExmQemuArgument *c)
 {
 	static const char *const given[] = { "fd", "fds" };
 
@@ -480,29 +382,29 @@ static bool runs_script(const Case *c)
 	       names_script(c, "script") || names_script(c, "downscript");
 }
 
-static bool runs_samba(const Case *c)
+static bool runs_samba(const ExmQemuArgument *c)
 {
 	return exm_qemu_keys_get(c->keys, "smb");
 }
 
-static bool runs_command(const Case *c)
+static bool runs_command(const ExmQemuArgument *c)
 {
 	const char *forward = exm_qemu_keys_get(c->keys, "guestfwd");
 
 	return forward && strstr(forward, "cmd:");
 }
 
-static bool changes_user(const Case *c)
+static bool changes_user(const ExmQemuArgument *c)
 {
 	return exm_qemu_keys_get(c->keys, "user");
 }
 
-static bool has_temporary_file(const Case *c)
+static bool has_temporary_file(const ExmQemuArgument *c)
 {
 	return is_on(c, "snapshot");
 }
 
-static bool is_command(const Case *c)
+static bool is_command(const ExmQemuArgument *c)
 {
 	return g_str_has_prefix(c->driver, "exec:");
 }
@@ -513,7 +415,7 @@ static bool is_command(const Case *c)
 static const struct {
 	const char *family;
 	const char *driver;
-	bool (*applies)(const Case *c);
+	bool (*applies)(const ExmQemuArgument *c);
 	const char *text;
 } conflicts[] = {
 	{ "display", "spice-app*", NULL, NO_PROGRAM "use '-spice'" },
@@ -534,21 +436,19 @@ static const struct {
 
 static char *conflict_of(const ExmQemuWord *word)
 {
-	char *message = NULL;
-	Case c;
+	g_auto(ExmQemuArgument) c = { 0 };
 
 	if (exm_qemu_word_is(word, "snapshot"))
 		return g_strdup("'-snapshot': a sandboxed QEMU can make no temporary file: use a "
 		                "qcow2 overlay");
-	if (!case_read(word, &c))
+	if (!exm_qemu_argument_read(word, &c))
 		return NULL;
-	for (size_t i = 0; i < G_N_ELEMENTS(conflicts) && !message; i++)
+	for (size_t i = 0; i < G_N_ELEMENTS(conflicts); i++)
 		if (fits(&c, conflicts[i].family, conflicts[i].driver) &&
 		    (!conflicts[i].applies || conflicts[i].applies(&c)))
-			message = g_strdup_printf("'%s %s': %s", word->word, word->value,
-			                          conflicts[i].text);
-	g_ptr_array_unref(c.keys);
-	return message;
+			return g_strdup_printf("'%s %s': %s", word->word, word->value,
+			                       conflicts[i].text);
+	return NULL;
 }
 
 /**
