@@ -166,6 +166,31 @@ static bool is_dead(int at, const char *name)
 	return exm_lock_take(fd, true, &taken, NULL) && taken;
 }
 
+static pid_t read_holder(int root, const char *name)
+{
+	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
+	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? 0 : exm_lock_holder(fd);
+}
+
+/* The copy in its lock is written behind the record, so that not both are in pieces. */
+static ExmVm *read_copy(int root, const char *name, const char *directory, GError **error)
+{
+	ExmVm *vm = exm_lost_read(root, name, directory);
+	const pid_t holder = vm ? 0 : read_holder(root, name);
+
+	if (vm)
+		return vm;
+	if (holder > 0)
+		exm_throw(error, EXM_ERROR_STATE,
+		          "the record of guest '%s' is not whole: 'kill %d' ends it", name,
+		          (int)holder);
+	else
+		exm_throw(error, EXM_ERROR_STATE, "the record of guest '%s' is not whole", name);
+	return NULL;
+}
+
 /* With the name that is written in it, which is not yet that of its directory where it waits for that. */
 static ExmVm *read_written(int root, const char *root_path, const char *name, GError **error)
 {
@@ -187,11 +212,8 @@ static ExmVm *read_written(int root, const char *root_path, const char *name, GE
 	if (!exm_fd_read_all(fd, &text, &length, error))
 		return NULL;
 	json = exm_json_parse(text, length, NULL);
-	if (!json) {
-		exm_throw(error, EXM_ERROR_STATE, "the record of guest '%s' is not whole", name);
-		return NULL;
-	}
-	return exm_vm_from_json(json, directory, error);
+	return json ? exm_vm_from_json(json, directory, error)
+	            : read_copy(root, name, directory, error);
 }
 
 static bool has_record(int root, const char *name)
@@ -202,38 +224,9 @@ static bool has_record(int root, const char *name)
 	       (errno != ENOENT && errno != ENOTDIR);
 }
 
-static pid_t read_holder(int root, const char *name)
-{
-	g_autofree char *path = g_build_filename(name, EXM_VM_LOCK, NULL);
-	exm_autofd int fd = openat(root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? 0 : exm_lock_holder(fd);
-}
-
-/* The copy in its lock is written behind the record, so that not both are in pieces. */
-static ExmVm *read_whole(int root, const char *root_path, const char *name, GError **error)
-{
-	g_autofree char *directory = g_build_filename(root_path, name, NULL);
-	g_autoptr(GError) reason = NULL;
-	ExmVm *vm = read_written(root, root_path, name, &reason);
-	pid_t holder;
-
-	if (!vm && has_record(root, name))
-		vm = exm_lost_read(root, name, directory);
-	if (vm)
-		return vm;
-	holder = read_holder(root, name);
-	if (holder > 0 && g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE))
-		exm_throw(error, EXM_ERROR_STATE, "%s: 'kill %d' ends it", reason->message,
-		          (int)holder);
-	else
-		g_propagate_error(error, g_steal_pointer(&reason));
-	return NULL;
-}
-
 static ExmVm *read_record(int root, const char *root_path, const char *name, GError **error)
 {
-	ExmVm *vm = read_whole(root, root_path, name, error);
+	ExmVm *vm = read_written(root, root_path, name, error);
 
 	/* One that waits to take another's place has its name already, but not its directory. */
 	if (vm) {

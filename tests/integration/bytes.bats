@@ -104,9 +104,9 @@ assert_json_has() { # STRING...
 		$'"\351"'; do
 		LC_ALL=C sed "s/{\"bytes\": \"Y2Fm6Q==\"}/${bad//\\/\\\\}/" "$T/record" \
 			>"$state/web/vm.json"
+		cat "$state/web/vm.json" >"$state/web/lock"
 		run vm show web
 		assert_refused 5 'is not whole'
-		[ -z "$(vm list -q)" ]
 	done
 	cp "$T/record" "$state/web/vm.json"
 	vm stop --kill web

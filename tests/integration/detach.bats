@@ -656,7 +656,7 @@ wait_started() {
 
 # --- the state directory ---
 
-@test "a record that is half written: not shown, no crash, the name stays taken" {
+@test "a record that is half written: its copy is shown, or an error; the name stays taken" {
 	need_qemu
 	detach --name web $tiny
 	detach --name db $tiny
@@ -664,14 +664,18 @@ wait_started() {
 	pid=$(pid_of web)
 	for length in 0 1 100 $((${#whole} - 1)); do
 		printf '%s' "${whole:0:length}" >"$state/web/vm.json"
-		run vm list -q
-		[ "$status" = 0 ]
-		[[ "$output" == *db* ]]
-		run vm show web
-		[ "$status" = 5 ]
-		[ "${#lines[@]}" = 1 ]
+		[ "$(vm list -q | xargs)" = 'db web' ]
+		[ "$(vm show --json web | jq .pid)" = "$pid" ]
+		cp "$state/web/lock" "$T/lock"
+		printf '%s' "${whole:0:length}" >"$state/web/lock"
+		for verb in list 'show web'; do
+			run vm $verb
+			assert_refused 5 "the record of guest 'web' is not whole: 'kill $pid' ends it"
+		done
+		[ "$(vm show --json db | jq -r .name)" = db ]
 		run detach --name web $tiny
 		assert_refused 5 "name 'web' is taken (pid $pid)"
+		cat "$T/lock" >"$state/web/lock"
 	done
 	printf '%s' "$whole" >"$state/web/vm.json"
 	[ "$(vm list -q | xargs)" = 'db web' ]
