@@ -136,7 +136,7 @@ $(O)/.version: FORCE
 deps: ## install with apt what the examples need; DEPS=all or DEPS="build test" for more
 	@tests/deps.sh $(DEPS)
 NEEDS := $(addprefix need-,build unit test demo transcript linux lab lint coverage valgrind clang \
-	fuzz bench clean dev)
+	fuzz bench clean cache dev)
 $(NEEDS): need-%:
 	@tests/deps.sh $*
 
