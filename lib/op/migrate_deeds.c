@@ -100,7 +100,7 @@ static bool write_token(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 static void warn_all(const ExmFreeze *freeze, char **warnings)
 {
-	for (int i = 0; warnings[i] && i < WARNINGS_MAX; i++) {
+	for (int i = 0; i < WARNINGS_MAX && warnings[i]; i++) {
 		g_autofree char *warning = g_strndup(warnings[i], WARNING_MAX_LENGTH);
 
 		freeze->move->order->warn(warning);
