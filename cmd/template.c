@@ -168,7 +168,7 @@ static void print_template(const ExmTemplate *template)
 	print_line("in", "%s", template->working_directory);
 	print_line("command", "%s", command);
 	for (char **line = reach; *line; line++)
-		print_line("reach", "%s", *line);
+		print_line("host", "%s", *line);
 	print_line("sha256", "%s", template->sha256);
 }
 

@@ -51,7 +51,7 @@ static bool ask(const ExmTemplate *template)
  * exm_trust_ask() - Find out whether the user trusts a template that another user may have written
  * @directory: of the template
  * @trust:     value of --trust, or NULL; becomes the SHA-256 of the manifest (transfer full) where
- *             there is a terminal, and whoever sits there says yes
+ *             there is a terminal, and its user answers yes
  * @error:     USAGE for a value that is no SHA-256
  *
  * What is run is what was asked about: the manifest is compared with this SHA-256 when it is used.

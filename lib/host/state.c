@@ -651,7 +651,7 @@ static bool add_living(int root, const char *root_path, const char *name, GPtrAr
 	vm = read_record(root, root_path, name, &reason);
 	if (vm)
 		g_ptr_array_add(vms, vm);
-	/* One that has ended meanwhile is none. */
+	/* A guest that has ended meanwhile is not listed. */
 	if (vm || !has_record(root, name))
 		return true;
 	g_propagate_error(error, g_steal_pointer(&reason));

@@ -71,7 +71,7 @@ static bool throw_foreign(int fd, const char *path, GError **error)
 {
 	exm_autofd int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	/* Without a descriptor to be had, its marker could not be read either. */
+	/* Where no descriptor is left, its marker could not be read either. */
 	if (again < 0)
 		return exm_throw_errno(error, errno, "open state directory '%s'", path);
 	return exm_throw(error, EXM_ERROR_STATE,

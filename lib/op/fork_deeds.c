@@ -199,18 +199,6 @@ static void end_children(const ExmFreeze *freeze, const ExmStep *step)
 	exm_children_end(freeze->fork->children, freeze->state_directory, NULL);
 }
 
-/* What the guest's record says of a disk (borrowed), or NULL where it has no overlay. */
-static ExmJson *find_disk(ExmJson *disks, uint64_t word)
-{
-	for (size_t i = 0; i < exm_json_length(disks); i++) {
-		ExmJson *disk = json_object_array_get_idx(disks, i);
-
-		if (exm_json_get_uint(disk, "word") == word)
-			return disk;
-	}
-	return NULL;
-}
-
 /* Takes @disk, which may be NULL. */
 static bool record_disk(const ExmFreeze *freeze, uint64_t word, ExmJson *disk, GError **error)
 {
@@ -220,6 +208,9 @@ static bool record_disk(const ExmFreeze *freeze, uint64_t word, ExmJson *disk, G
 
 	if (!vm)
 		return false;
+	/* Another guest may have the name by now. */
+	if (vm->pid != freeze->plan->vm->pid || vm->start_time != freeze->plan->vm->start_time)
+		return exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended", vm->name);
 	for (size_t i = 0; i < exm_json_length(vm->disks); i++) {
 		ExmJson *other = json_object_array_get_idx(vm->disks, i);
 
@@ -272,7 +263,7 @@ static void move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
 	exm_disk_move_back(qmp, node, file->node);
 	if (!exm_disk_is_moved(qmp, node))
 		record_disk(freeze, disk->word,
-		            json_object_get(find_disk(freeze->plan->vm->disks, disk->word)), NULL);
+		            json_object_get(exm_vm_disk(freeze->plan->vm, disk->word)), NULL);
 	/* It was stopped for this, and perhaps for nothing else yet. */
 	exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
 }

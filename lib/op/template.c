@@ -51,7 +51,7 @@ void exm_op_template_look(const ExmTemplate *template, GPtrArray *files)
 		                i == 0 ? exm_file_look_through(paths[i]) : exm_file_look(paths[i]));
 }
 
-/* Another user's QEMU may be another one by the time that it is started. */
+/* Another user's QEMU may have been replaced by the time that it is started. */
 static bool check_qemu(const ExmTemplate *template, GError **error)
 {
 	g_autofree char *distrust = NULL;

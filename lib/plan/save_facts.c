@@ -75,18 +75,6 @@ static void image_free(gpointer data)
 	g_free(image);
 }
 
-/* The overlay that a child has in place of a disk, or NULL. */
-static ExmJson *overlay_of(const ExmVm *vm, guint word)
-{
-	for (size_t i = 0; vm->disks && i < exm_json_length(vm->disks); i++) {
-		ExmJson *disk = json_object_array_get_idx(vm->disks, i);
-
-		if (exm_json_get_uint(disk, "word") == word)
-			return disk;
-	}
-	return NULL;
-}
-
 static bool add_image(const ExmVm *vm, const ExmDisk *disk, GPtrArray *images, GError **error)
 {
 	const ExmIdentity identity = {
@@ -95,7 +83,7 @@ static bool add_image(const ExmVm *vm, const ExmDisk *disk, GPtrArray *images, G
 		.uuid = vm->uuid,
 		.directory = vm->directory,
 	};
-	ExmJson *overlay = overlay_of(vm, disk->word);
+	ExmJson *overlay = exm_vm_disk(vm, disk->word);
 	const char *named = exm_json_get_string(overlay, "path");
 	const bool unnamed = overlay && !named;
 	g_autofree char *path = named ? g_strdup(named)

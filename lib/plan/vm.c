@@ -113,6 +113,24 @@ static void vm_destroy(gpointer vm)
 }
 
 /**
+ * exm_vm_disk() - The overlay that a guest has in place of a disk of its command line
+ * @vm:   the guest
+ * @word: place of the disk in the words of the command line
+ *
+ * Return: what its record says of it (borrowed), or NULL where it has none.
+ */
+ExmJson *exm_vm_disk(const ExmVm *vm, uint64_t word)
+{
+	for (size_t i = 0; i < exm_json_length(vm->disks); i++) {
+		ExmJson *disk = json_object_array_get_idx(vm->disks, i);
+
+		if (exm_json_get_uint(disk, "word") == word)
+			return disk;
+	}
+	return NULL;
+}
+
+/**
  * exm_vms_new() - Make an empty list of guests
  *
  * Return: of ExmVm, which are freed with it (transfer full).

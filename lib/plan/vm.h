@@ -88,6 +88,7 @@ typedef struct {
 bool exm_vm_makes_file(const char *name);
 bool exm_vm_keeps_file(const char *name);
 void exm_vm_free(ExmVm *vm);
+ExmJson *exm_vm_disk(const ExmVm *vm, uint64_t word);
 GPtrArray *exm_vms_new(void);
 ExmJson *exm_vm_to_json(const ExmVm *vm);
 ExmVm *exm_vm_from_json(ExmJson *json, const char *directory, GError **error);

@@ -68,7 +68,7 @@ assert_not_run() { # COMMAND...
 	[ -e "$T/ran" ]
 }
 
-@test "--trust takes one manifest, and no QEMU that its writer could exchange" {
+@test "--trust takes one manifest, and no QEMU that its writer could replace" {
 	plant
 	[ "$(vm template show --json "$theirs/web" | jq -r .sha256)" = "$(manifest_sum "$theirs/web")" ]
 	run -0 vm template show "$theirs/web"
@@ -102,7 +102,7 @@ assert_not_run() { # COMMAND...
 	run vm clone --dry-run "$theirs/web"
 	assert_refused 5 "(starts a program: -netdev tap,id=n,script=$T/up; writes to a file: -D /root/x)"
 	run -0 vm template show "$theirs/web"
-	[[ "$output" == *"reach       starts a program: -netdev tap,id=n,script=$T/up"* ]]
+	[[ "$output" == *"host        starts a program: -netdev tap,id=n,script=$T/up"* ]]
 }
 
 # A terminal on which somebody types.
