@@ -189,6 +189,8 @@ static bool run(const char *const *words, GError **error)
 	g_autoptr(ExmConfig) config = NULL;
 	g_autoptr(ExmMemoryConfig) store = NULL;
 
+	if (!exm_trust_check(opt.trust, error))
+		return false;
 	if (!words[0])
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "name a template; 'exomem template list' shows them");
@@ -197,9 +199,9 @@ static bool run(const char *const *words, GError **error)
 	if (!check_options(error) || !read_request(&request, error) ||
 	    !read_order(&request, &order, error) ||
 	    !exm_state_directory(opt.state_directory, &state_directory, error) ||
-	    !exm_template_directory(opt.templates, words[0], &directory, error) ||
-	    !exm_trust_ask(directory, &opt.trust, error))
+	    !exm_template_directory(opt.templates, words[0], &directory, error))
 		return false;
+	exm_trust_ask(directory, &opt.trust);
 	order.trust = opt.trust;
 	config = exm_config_load(opt.config, NULL, error);
 	if (!config || !exm_store_load(config, &store, error))

@@ -80,8 +80,7 @@ static bool receive(ExmReceiveRequest *request, const char *word, const ExmSourc
 	g_autofree char *directory = g_canonicalize_filename(word, NULL);
 	g_autofree char *name = NULL;
 
-	if (!exm_trust_ask(directory, &opt.trust, error))
-		return false;
+	exm_trust_ask(directory, &opt.trust);
 	request->trust = opt.trust;
 	if (!exm_op_receive(request, directory, sources, exm_output_warning, &name, error))
 		return false;
@@ -111,6 +110,8 @@ static bool run(const char *const *words, GError **error)
 	g_autoptr(ExmConfig) config = NULL;
 	g_autoptr(ExmMemoryConfig) store = NULL;
 
+	if (!exm_trust_check(opt.trust, error))
+		return false;
 	if (!words[0])
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "name the directory that 'exomem migrate' has left");

@@ -14,9 +14,17 @@
 
 #define SHA256_DIGITS 64
 
-static bool check_sum(const char *text, GError **error)
+/**
+ * exm_trust_check() - Check that the value of --trust can be a SHA-256
+ * @text:  the value; NULL without the option
+ * @error: USAGE
+ *
+ * A template that was written behind --trust is taken for its value.
+ */
+bool exm_trust_check(const char *text, GError **error)
 {
-	if (strlen(text) == SHA256_DIGITS && strspn(text, "0123456789abcdefABCDEF") == SHA256_DIGITS)
+	if (!text || (strlen(text) == SHA256_DIGITS &&
+	              strspn(text, "0123456789abcdefABCDEF") == SHA256_DIGITS))
 		return true;
 	return exm_throw(error, EXM_ERROR_USAGE,
 	                 "--trust: '%s' is not a SHA-256 of 64 hexadecimal digits, as 'exomem "
@@ -52,20 +60,16 @@ static bool ask(const ExmTemplate *template)
  * @directory: of the template
  * @trust:     value of --trust, or NULL; becomes the SHA-256 of the manifest (transfer full) where
  *             there is a terminal, and its user answers yes
- * @error:     USAGE for a value that is no SHA-256
  *
  * What is run is what was asked about: the manifest is compared with this SHA-256 when it is used.
  */
-bool exm_trust_ask(const char *directory, char **trust, GError **error)
+void exm_trust_ask(const char *directory, char **trust)
 {
 	g_autoptr(ExmTemplate) template = NULL;
 
-	if (*trust)
-		return check_sum(*trust, error);
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return true;
+	if (*trust || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return;
 	template = exm_op_template_read(directory, NULL);
 	if (template && template->distrust && ask(template))
 		*trust = g_strdup(template->sha256);
-	return true;
 }

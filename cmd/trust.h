@@ -4,4 +4,5 @@
 #include <glib.h>
 #include <stdbool.h>
 
-bool exm_trust_ask(const char *directory, char **trust, GError **error);
+bool exm_trust_check(const char *text, GError **error);
+void exm_trust_ask(const char *directory, char **trust);

@@ -88,6 +88,8 @@ assert_not_run() { # COMMAND...
 	assert_refused 5 "--trust: '$trust' is not the SHA-256 of the manifest of '$theirs/web'"
 	run vm clone --detach --trust yes "$theirs/web"
 	assert_refused 2 "--trust: 'yes' is not a SHA-256 of 64 hexadecimal digits"
+	run vm clone --trust "$theirs/web"
+	assert_refused 2 "--trust: '$theirs/web' is not a SHA-256 of 64 hexadecimal digits"
 	# Its device state is named by the manifest.
 	trust=$(manifest_sum "$theirs/web")
 	printf x | dd of="$theirs/web/devices" bs=1 seek=64 conv=notrunc status=none
