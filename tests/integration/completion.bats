@@ -18,6 +18,7 @@ need_shell() {
 }
 
 teardown() {
+	[ -z "${world-}" ] || kill -KILL "$world"
 	for record in "$state"/*/vm.json; do
 		[ -e "$record" ] || continue
 		pid=$(jq .pid "$record")
@@ -168,8 +169,15 @@ use_pmem() {
 		"$(uuid_of 1)" >"$T/claims/$(uuid_of 1).json"
 	printf '{"schema":1,"uuid":"%s","namespace":"ns1","size":16777216,"guest":"db"}' \
 		"$(uuid_of 2)" >"$T/claims/$(uuid_of 2).json"
+	# The world is made once, and entered by each exomem.
+	"$T/fake" sleep 1000 3>&- &
+	world=$!
+	until [ "$(cat "/proc/$world/comm")" = sleep ]; do sleep 0.02; done
 	rm "$T/bin/exomem"
-	printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$T/fake" "$EXOMEM" >"$T/bin/exomem"
+	cat >"$T/bin/exomem" <<-EXOMEM
+		#!/bin/sh
+		exec nsenter -t $world -m sh -c 'cd "\$0" && exec "\$@"' "\$PWD" "$EXOMEM" "\$@"
+	EXOMEM
 	chmod +x "$T/bin/exomem"
 }
 

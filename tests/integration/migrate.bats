@@ -319,7 +319,8 @@ boot_late() {
 	boot_movable web
 	there configure 100
 	gate
-	move -q --no-rehearsal --remote-config "$T/conf" web other >"$T/moved" 2>&1 3>&- &
+	# It may be killed before it has answered, and the gate is no end of the way there.
+	move -q --no-rehearsal --timeout 10 --remote-config "$T/conf" web other >"$T/moved" 2>&1 3>&- &
 	mover=$!
 	until [ -e "$T/there/web.arrival/commitment" ]; do sleep 0.05; done
 	kill -KILL "$(pgrep -f "^$EXOMEM receive.*$T/there")"
