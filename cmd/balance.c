@@ -150,7 +150,7 @@ static bool balance(const ExmPolicy *policy, GError **error)
 
 	if (!read_command(&command, error) ||
 	    !exm_words_seconds("--watch", opt.watch, &request.interval_ms, error) ||
-	    !exm_state_directory(opt.state_directory, &directory, error))
+	    !exm_state_directory_for_change(opt.state_directory, opt.dry_run, &directory, error))
 		return false;
 	request.interval_ms = MAX(request.interval_ms, 100);
 	request.state_directory = directory;

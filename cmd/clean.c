@@ -27,7 +27,7 @@ static bool run(const char *const *words, GError **error)
 	g_autoptr(GPtrArray) names = NULL;
 
 	if (!exm_words_none(words, error) ||
-	    !exm_state_directory(opt.state_directory, &directory, error) ||
+	    !exm_state_directory_for_change(opt.state_directory, opt.dry_run, &directory, error) ||
 	    !exm_op_clean(directory, opt.dry_run, exm_output_warning, &names, error))
 		return false;
 	for (guint i = 0; i < names->len; i++)

@@ -198,7 +198,8 @@ static bool run(const char *const *words, GError **error)
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[1]);
 	if (!check_options(error) || !read_request(&request, error) ||
 	    !read_order(&request, &order, error) ||
-	    !exm_state_directory(opt.state_directory, &state_directory, error) ||
+	    !exm_state_directory_for_change(opt.state_directory, opt.dry_run, &state_directory,
+	                                    error) ||
 	    !exm_template_directory(opt.templates, words[0], &directory, error))
 		return false;
 	exm_trust_ask(directory, &opt.trust);

@@ -222,7 +222,8 @@ static bool run(const char *const *words, GError **error)
 		                 words[1]);
 	if (words[1] && words[2])
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[2]);
-	if (!exm_state_directory(opt.state_directory, &state_directory, error) ||
+	if (!exm_state_directory_for_change(opt.state_directory, opt.dry_run, &state_directory,
+	                                    error) ||
 	    !read_request(words, &request, &order, error))
 		return false;
 	config = exm_config_load(opt.config, NULL, error);

@@ -229,7 +229,7 @@ static bool run(const char *const *words, GError **error)
 
 	if (!check_words(words, error) ||
 	    !exm_words_seconds("--timeout", opt.timeout, &timeout_ms, error) ||
-	    !exm_state_directory(opt.state_directory, &state_directory, error))
+	    !exm_state_directory_for_change(opt.state_directory, opt.dry_run, &state_directory, error))
 		return false;
 	request->destination = g_strdup(words[1]);
 	request->rehearse = !opt.no_rehearsal;

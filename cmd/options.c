@@ -10,6 +10,7 @@
 #include "base/enumtab.h"
 #include "base/error.h"
 #include "op/config.h"
+#include "op/recover.h"
 #include "output.h"
 #include "plan/finding.h"
 #include "plan/identity.h"
@@ -229,6 +230,25 @@ bool exm_state_directory(const char *chosen, char **ret_directory, GError **erro
 	else
 		return exm_throw(error, EXM_ERROR_USAGE,
 		                 "XDG_RUNTIME_DIR is not set: name a directory by --state-dir");
+	return true;
+}
+
+/**
+ * exm_state_directory_for_change() - Where guests' directories are, for a verb that changes guests
+ * @chosen:        --state-dir, or NULL
+ * @dry_run:       nothing is changed, so that what was killed stays as it is
+ * @ret_directory: absolute path (transfer full)
+ * @error:         USAGE where neither the option nor the environment says
+ *
+ * Saves, forks and migrations that were killed are undone or completed, with a warning for each.
+ */
+bool exm_state_directory_for_change(const char *chosen, bool dry_run, char **ret_directory,
+                                    GError **error)
+{
+	if (!exm_state_directory(chosen, ret_directory, error))
+		return false;
+	if (!dry_run)
+		exm_op_recover(*ret_directory, exm_output_warning);
 	return true;
 }
 

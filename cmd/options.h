@@ -57,3 +57,5 @@ bool exm_store_load(const ExmConfig *config, ExmMemoryConfig **ret_store, GError
 char *exm_templates_directory(const char *chosen);
 bool exm_template_directory(const char *root, const char *word, char **ret_directory, GError **error);
 bool exm_state_directory(const char *chosen, char **ret_directory, GError **error);
+bool exm_state_directory_for_change(const char *chosen, bool dry_run, char **ret_directory,
+                                    GError **error);

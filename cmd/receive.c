@@ -118,7 +118,7 @@ static bool run(const char *const *words, GError **error)
 	if (words[1])
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[1]);
 	if (!read_path_maps(&request, error) ||
-	    !exm_state_directory(opt.state_directory, &state_directory, error))
+	    !exm_state_directory_for_change(opt.state_directory, false, &state_directory, error))
 		return false;
 	config = exm_config_load(opt.config, NULL, error);
 	if (!config || !exm_store_load(config, &store, error))

@@ -63,7 +63,7 @@ static bool run(const char *const *words, GError **error)
 	bool good;
 
 	if (!read_words(words, &bytes, error) ||
-	    !exm_state_directory(opt.state_directory, &directory, error))
+	    !exm_state_directory_for_change(opt.state_directory, false, &directory, error))
 		return false;
 	good = opt.pause ? exm_op_sleep(directory, words[0], &result, error)
 	                 : exm_op_reclaim(directory, words[0], bytes, &result, error);

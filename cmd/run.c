@@ -90,7 +90,9 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 {
 	g_autoptr(ExmRunRequest) request = exm_run_request_new(words, error);
 
-	if (!request || !exm_state_directory(opt.state_directory, &request->state_directory, error) ||
+	if (!request ||
+	    !exm_state_directory_for_change(opt.state_directory, opt.dry_run,
+	                                    &request->state_directory, error) ||
 	    !read_state_format(&request->state_format, error))
 		return NULL;
 	request->name = g_strdup(opt.name);

@@ -103,7 +103,8 @@ static bool run(const char *const *words, GError **error)
 		return exm_throw(error, EXM_ERROR_USAGE, "name a guest; 'exomem list' shows them");
 	if (words[1] && words[2])
 		return exm_throw(error, EXM_ERROR_USAGE, "'%s' is one word too many", words[2]);
-	if (!exm_state_directory(opt.state_directory, &state_directory, error) ||
+	if (!exm_state_directory_for_change(opt.state_directory, opt.dry_run, &state_directory,
+	                                    error) ||
 	    !exm_template_directory(opt.templates, words[1] ? words[1] : words[0],
 	                            &request->directory, error))
 		return false;

@@ -55,7 +55,7 @@ static bool run(const char *const *words, GError **error)
 
 	if (!check_words(words, error) ||
 	    !exm_words_seconds("--timeout", opt.timeout, &request.timeout_ms, error) ||
-	    !exm_state_directory(opt.state_directory, &directory, error))
+	    !exm_state_directory_for_change(opt.state_directory, false, &directory, error))
 		return false;
 	request.state_directory = directory;
 	good = exm_op_stop(&request, failed, error);

@@ -214,7 +214,7 @@ static bool remove_one(const char *directory, GError **error)
 {
 	g_autofree char *state_directory = NULL;
 
-	return exm_state_directory(opt.state_directory, &state_directory, error) &&
+	return exm_state_directory_for_change(opt.state_directory, false, &state_directory, error) &&
 	       exm_op_template_remove(directory, state_directory, opt.force, exm_output_warning,
 	                              error);
 }

@@ -21,7 +21,7 @@ static bool run(const char *const *words, GError **error)
 	const char *name;
 
 	return exm_words_guest(words, &name, error) &&
-	       exm_state_directory(opt.state_directory, &directory, error) &&
+	       exm_state_directory_for_change(opt.state_directory, false, &directory, error) &&
 	       exm_op_wake(directory, name, error);
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,36 +137,65 @@ bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GEr
 	return is_ready(ready, pid, error);
 }
 
+/**
+ * struct Orphan - What the process between this one and the orphan is given
+ * @process: the orphan
+ * @ret_pid: its id, in memory that is shared with this process
+ */
+typedef struct {
+	const ExmChildProcess *process;
+	pid_t *ret_pid;
+} Orphan;
+
 /* Not the leader of its session, so that no terminal it opens becomes its own. */
 static void fork_again(void *user)
 {
+	const Orphan *orphan = user;
 	const pid_t pid = fork();
 
 	if (pid == 0)
-		run(user);
+		run(orphan->process);
 	if (pid < 0)
 		_exit(EXIT_NOT_STARTED);
+	*orphan->ret_pid = pid;
 }
 
-/**
- * exm_child_process_start_orphan() - Fork a process that need not be reaped
- * @process: what it does, and what it inherits; without @death_signal
- * @error:   SYSTEM; the process was not started
- *
- * It is forked twice. This process does not become its parent, and neither does a program that this
- * process executes.
- */
-bool exm_child_process_start_orphan(const ExmChildProcess *process, GError **error)
+static bool start_middle(const Orphan *orphan, GError **error)
 {
-	ExmChildProcess middle = *process;
+	ExmChildProcess middle = *orphan->process;
 	int status = 0;
 	pid_t pid = -1;
 
 	middle.work = fork_again;
-	middle.user = (void *)(uintptr_t)process;
+	middle.user = (void *)(uintptr_t)orphan;
 	if (!exm_child_process_start(&middle, &pid, error))
 		return false;
 	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid)
 		return exm_throw_errno(error, errno, "cannot wait for a forked process");
 	return status == 0 || exm_throw(error, EXM_ERROR_SYSTEM, "cannot start a background process");
+}
+
+/**
+ * exm_child_process_start_orphan() - Fork a process that need not be reaped
+ * @process: what it does, and what it inherits; without @death_signal
+ * @ret_pid: its id; may be NULL
+ * @error:   SYSTEM; the process was not started
+ *
+ * It is forked twice. This process does not become its parent, and neither does a program that this
+ * process executes.
+ */
+bool exm_child_process_start_orphan(const ExmChildProcess *process, pid_t *ret_pid, GError **error)
+{
+	pid_t *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const Orphan orphan = { process, shared };
+	bool started;
+
+	if (shared == MAP_FAILED)
+		return exm_throw_errno(error, errno, "cannot map memory");
+	started = start_middle(&orphan, error);
+	if (ret_pid)
+		*ret_pid = *shared;
+	munmap(shared, sizeof(*shared));
+	return started;
 }

@@ -33,4 +33,4 @@ typedef struct {
 } ExmChildProcess;
 
 bool exm_child_process_start(const ExmChildProcess *process, pid_t *ret_pid, GError **error);
-bool exm_child_process_start_orphan(const ExmChildProcess *process, GError **error);
+bool exm_child_process_start_orphan(const ExmChildProcess *process, pid_t *ret_pid, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* incoming.c - Guests from another host that have not got their state, and who is to load it */
+/* incoming.c - Guests that wait for their device state, and which process is to load it */
 
 #include "host/incoming.h"
 

@@ -143,7 +143,7 @@ static bool fork_keeper(Keeper *keeper, GError **error)
 	};
 
 	qsort(kept, G_N_ELEMENTS(kept) - 1, sizeof(*kept), compare_fds);
-	return exm_child_process_start_orphan(&process, error);
+	return exm_child_process_start_orphan(&process, NULL, error);
 }
 
 static bool open_log(const char *path, Keeper *keeper, GError **error)

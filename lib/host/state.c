@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/budget.h"
+#include "host/control.h"
 #include "host/directory.h"
 #include "host/guest_end.h"
 #include "host/incoming.h"
@@ -29,6 +30,9 @@
 
 /* How long the process may take that records a guest's end. */
 #define END_PATIENCE_US 2000000
+
+/* How long a QEMU may take to say whether its guest has its state; the root is locked meanwhile. */
+#define STATUS_MS 1000
 
 /* How long a QEMU may take to end that never ran its guest. */
 #define ABANDONED_MS 10000
@@ -386,14 +390,27 @@ static void note_dead(const Root *root, const char *name, int guest, ExmRemains 
 		g_ptr_array_add(remains->names, g_strdup(name));
 }
 
-/* It waits for its state, and those who had it to load were killed. */
+/*
+ * Whether a guest waits for its state, and the process that was to load it was killed. One that was
+ * killed when the guest had its state has not removed its note.
+ */
+static bool is_abandoned(const Root *root, const char *name, int guest)
+{
+	g_autoptr(ExmVm) vm = exm_incoming_is_abandoned(guest)
+	                              ? read_written(root->fd, root->path, name, NULL)
+	                              : NULL;
+	g_autofree char *status = vm ? exm_control_status(vm, STATUS_MS, NULL) : NULL;
+
+	return g_strcmp0(status, "inmigrate") == 0;
+}
+
 static void end_abandoned(const Root *root, const char *name)
 {
 	g_autoptr(ExmVm) vm = read_written(root->fd, root->path, name, NULL);
 
 	if (!vm)
 		return;
-	exm_guest_end_announce(vm->directory, "its migration was killed before it had its state");
+	exm_guest_end_announce(vm->directory, "the process that was to load its state was killed");
 	exm_pidfd_end(vm, ABANDONED_MS, NULL);
 }
 
@@ -406,7 +423,7 @@ static void sweep(const Root *root, bool dry_run, ExmRemains *remains)
 	while (entries && (entry = exm_directory_next(entries))) {
 		const char *name = entry->d_name;
 		exm_autofd int guest = exm_name_check(name, NULL) ? open_guest(root, name) : -1;
-		const bool abandoned = guest >= 0 && exm_incoming_is_abandoned(guest);
+		const bool abandoned = guest >= 0 && is_abandoned(root, name, guest);
 
 		if (guest < 0 && !dry_run && exm_name_check(name, NULL))
 			remove_unmarked(root, name);
@@ -695,6 +712,35 @@ bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **e
 	g_ptr_array_sort(vms, compare_names);
 	*ret_vms = g_steal_pointer(&vms);
 	return true;
+}
+
+/**
+ * exm_state_names() - The names of directories of guests, also of those that have ended
+ * @state_directory: where guests' directories are
+ *
+ * Return: the names of directories that exomem made for guests, NULL-terminated (transfer full);
+ * empty where the state directory is not there, or not this user's.
+ */
+char **exm_state_names(const char *state_directory)
+{
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+	g_auto(Root) root = { .fd = -1, .path = state_directory };
+	g_autoptr(ExmDirectory) entries = NULL;
+	const struct dirent *entry;
+
+	if (exm_state_root_open(state_directory, &root.fd, NULL) && root.fd >= 0) {
+		root.id = exm_marker_read(root.fd, EXM_MARKER_STATE, NULL);
+		entries = exm_directory_open_at(root.fd, ".");
+	}
+	while (entries && (entry = exm_directory_next(entries))) {
+		exm_autofd int guest = exm_name_check(entry->d_name, NULL)
+		                               ? open_guest(&root, entry->d_name)
+		                               : -1;
+
+		if (guest >= 0)
+			g_strv_builder_add(names, entry->d_name);
+	}
+	return g_strv_builder_end(names);
 }
 
 /**

@@ -37,6 +37,7 @@ bool exm_state_exchange(const char *state_directory, const char *successor, cons
 bool exm_state_record(const ExmVm *vm, GError **error);
 void exm_state_record_loss(const ExmVm *vm, const char *reason);
 bool exm_state_list(const char *state_directory, GPtrArray **ret_vms, GError **error);
+char **exm_state_names(const char *state_directory);
 ExmVm *exm_state_find(const char *state_directory, const char *name, GError **error);
 void exm_ended_free(ExmEnded *ended);
 bool exm_state_list_ended(const char *state_directory, GPtrArray **ret_ended, GError **error);

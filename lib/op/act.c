@@ -43,11 +43,13 @@
  * struct Actor - What a step may need beside its own data
  * @plan:            whose step it is
  * @state_directory: where guests' directories are
+ * @loader:          the process that loads the guest's device state, or 0
  * @warn:            tells the user of the plan's warnings
  */
 typedef struct {
 	const ExmPlan *plan;
 	const char *state_directory;
+	pid_t loader;
 	ExmWarn warn;
 } Actor;
 
@@ -236,7 +238,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
 	vm->sandbox = plan->sandbox;
-	return (!plan->leader || exm_incoming_note(step->path, plan->leader, error)) &&
+	return (!actor->loader || exm_incoming_note(step->path, actor->loader, error)) &&
 	       exm_state_record(vm, error);
 }
 
@@ -485,6 +487,8 @@ static bool act(const Actor *actor, const ExmStep *step, GError **error)
  * exm_act() - Do the steps of a plan, in order
  * @plan:            the plan
  * @state_directory: where guests' directories are, to find the name of one that is in the way
+ * @loader:          the process that loads the device state when QEMU is there; 0 for a plan that
+ * has a step for that, or whose guest gets none for now
  * @warn:            called for each warning of the plan, right before QEMU takes over
  * @error:           of the step that failed, which is named; what stood before it is undone
  *
@@ -492,9 +496,10 @@ static bool act(const Actor *actor, const ExmStep *step, GError **error)
  *
  * Return: false; where all steps succeed, this process has become QEMU.
  */
-bool exm_act(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error)
+bool exm_act(const ExmPlan *plan, const char *state_directory, pid_t loader, ExmWarn warn,
+             GError **error)
 {
-	const Actor actor = { plan, state_directory, warn };
+	const Actor actor = { plan, state_directory, loader, warn };
 
 	if (leaves_files(plan))
 		exm_interrupt_defer();

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "plan/plan.h"
 
@@ -12,4 +13,5 @@
  */
 typedef void (*ExmWarn)(const char *warning);
 
-bool exm_act(const ExmPlan *plan, const char *state_directory, ExmWarn warn, GError **error);
+bool exm_act(const ExmPlan *plan, const char *state_directory, pid_t loader, ExmWarn warn,
+             GError **error);

@@ -501,9 +501,8 @@ static bool start(ExmArrival *arrival, bool rehearsal, GError **error)
 	guest->plan = guest->facts && guest->facts->host
 	                      ? exm_run_plan(guest->run, guest->facts, error)
 	                      : NULL;
-	if (guest->plan)
-		guest->plan->leader = getpid();
-	if (!guest->plan || !exm_detach(guest->plan, state_directory, say_nothing, &pid, error))
+	if (!guest->plan ||
+	    !exm_detach(guest->plan, state_directory, getpid(), say_nothing, &pid, error))
 		return false;
 	guest->vm = exm_state_find(state_directory, guest->plan->name, error);
 	if (!guest->vm || !lead(guest, error) || !exm_pidfd_open(guest->vm, &guest->process, error)) {

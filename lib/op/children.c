@@ -113,7 +113,7 @@ static void ignore_warning(G_GNUC_UNUSED const char *warning)
 static bool start(ExmPlan *plan, const char *state_directory, G_GNUC_UNUSED const void *user,
                   pid_t *ret_pid, GError **error)
 {
-	return exm_detach(plan, state_directory, ignore_warning, ret_pid, error);
+	return exm_detach(plan, state_directory, 0, ignore_warning, ret_pid, error);
 }
 
 static bool batch_init(Batch *batch, GError **error)

@@ -246,7 +246,7 @@ static bool start_children(Clone *clone, const ExmCloneRequest *request, const E
 	if (!exm_op_admit_all(plans, clone->run->capacity, error))
 		return false;
 	if (!request->detach)
-		return exm_act(plans->pdata[0], request->state_directory, warn, error);
+		return exm_act(plans->pdata[0], request->state_directory, 0, warn, error);
 	return exm_children_start(plans, request->state_directory, order, cloned, error);
 }
 

@@ -42,11 +42,13 @@ static void ignore_warning(G_GNUC_UNUSED const char *warning)
  * struct Start - What the child is given
  * @plan:            the plan that it acts on
  * @state_directory: where guests' directories are
+ * @loader:          the process that loads the guest's device state, or 0
  * @report:          end of a pipe that takes the error
  */
 typedef struct {
 	const ExmPlan *plan;
 	const char *state_directory;
+	pid_t loader;
 	int report;
 } Start;
 
@@ -82,7 +84,7 @@ static void act_as_guest(int channel, void *user)
 	if (fcntl(channel, F_DUPFD_CLOEXEC, number) != number)
 		exm_throw(&error, EXM_ERROR_SYSTEM, "descriptor %d is in use", number);
 	else
-		exm_act(start->plan, start->state_directory, ignore_warning, &error);
+		exm_act(start->plan, start->state_directory, start->loader, ignore_warning, &error);
 	report_error(start, error);
 }
 
@@ -146,12 +148,12 @@ static void guard_newborn(void)
 	}
 }
 
-static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t *ret_pid,
-                        GError **error)
+static bool start_child(const ExmPlan *plan, const char *state_directory, pid_t loader,
+                        pid_t *ret_pid, GError **error)
 {
 	exm_autofd int reader = -1;
 	exm_autofd int writer = -1;
-	Start start = { .plan = plan, .state_directory = state_directory };
+	Start start = { .plan = plan, .state_directory = state_directory, .loader = loader };
 	const ExmChildProcess process = {
 		.work = act_in_child,
 		.user = &start,
@@ -329,6 +331,7 @@ static bool still_runs(pid_t pid)
  * exm_detach() - Do the steps of a plan in a process that becomes a QEMU of its own
  * @plan:            the plan of a detached guest
  * @state_directory: where guests' directories are
+ * @loader:          the process that will load a state that is not the plan's template; 0 for none
  * @warn:            called for each warning, when the guest runs
  * @ret_pid:         QEMU's parent, a child of this process that exits as QEMU does; may be NULL
  * @error:           of the step that failed; SYSTEM with QEMU's own words where it ended at start.
@@ -337,14 +340,16 @@ static bool still_runs(pid_t pid)
  * The child, not this process, does the steps: so the locks and the record name the process that
  * becomes QEMU.
  */
-bool exm_detach(const ExmPlan *plan, const char *state_directory, ExmWarn warn, pid_t *ret_pid,
-                GError **error)
+bool exm_detach(const ExmPlan *plan, const char *state_directory, pid_t loader, ExmWarn warn,
+                pid_t *ret_pid, GError **error)
 {
 	g_autoptr(GError) silence = NULL;
 	pid_t pid = -1;
 	int status = 0;
 
-	if (!start_child(plan, state_directory, &pid, error))
+	if (loads_state(plan))
+		loader = getpid();
+	if (!start_child(plan, state_directory, loader, &pid, error))
 		return false;
 	if (!wait_until_made(plan, &silence)) {
 		const bool answers = still_answers(plan);

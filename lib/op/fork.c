@@ -150,7 +150,13 @@ ExmForkPrepared *exm_op_fork_prepare(const ExmForkRequest *request, const char *
 	return g_steal_pointer(&prepared);
 }
 
-static const ExmFreezeKind kind = { exm_fork_deed, exm_fork_is_done, exm_fork_finish, NULL };
+/* How a fork is done, undone and completed. */
+const ExmFreezeKind exm_fork_kind = {
+	.operation = EXM_OPERATION_FORK,
+	.deed = exm_fork_deed,
+	.is_done = exm_fork_is_done,
+	.finish = exm_fork_finish,
+};
 
 /**
  * exm_op_fork() - Start children of a running guest, which goes on
@@ -179,12 +185,14 @@ bool exm_op_fork(const ExmForkPrepared *prepared, const char *state_directory,
 		.heir = { .writer = -1 },
 	};
 	ExmFreeze freeze = {
-		.kind = &kind,
+		.kind = &exm_fork_kind,
 		.plan = prepared->plan->freeze,
 		.state_directory = state_directory,
 		.progress = audience->progress,
 		.saved = &saved,
 		.devices = -1,
+		.folder = -1,
+		.record = -1,
 		.state = state,
 		.fork = &fork,
 	};

@@ -547,13 +547,17 @@ bool exm_fork_is_done(const ExmFreeze *freeze, guint begun)
 	return !now || now->pid != vm->pid;
 }
 
+/* The guest's name is the new one's by now. */
 static void let_heir_run(const ExmFreeze *freeze)
 {
-	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
-	g_autoptr(ExmJson) resumed = qmp ? exm_qmp_execute(qmp, "cont", NULL, NULL) : NULL;
+	const ExmVm *old = freeze->plan->vm;
+	g_autoptr(ExmVm) now = exm_state_find(freeze->state_directory, old->name, NULL);
+	g_autoptr(ExmQmp)
+		qmp = now ? exm_control_open(now, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, NULL) : NULL;
 
-	(void)resumed;
-	exm_pidfd_end(freeze->plan->vm, END_MS, NULL);
+	if (qmp)
+		exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
+	exm_pidfd_end(old, END_MS, NULL);
 }
 
 /**

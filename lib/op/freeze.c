@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "host/control.h"
 #include "host/pidfd.h"
 #include "host/state.h"
+#include "op/operation.h"
 
 /* One that failed is undone too, unless it is whole: it may have got half way. */
 static void undo(const ExmFreeze *freeze, guint begun)
@@ -30,47 +32,76 @@ static void undo(const ExmFreeze *freeze, guint begun)
 	}
 }
 
-/* The guest goes on as if nothing had been tried; or it is too late for that. */
-static void settle(const ExmFreeze *freeze, guint begun)
+/**
+ * exm_freeze_resolve() - Complete an operation that is committed, and undo one that is not
+ * @freeze: the operation
+ * @begun:  number of its steps that have begun
+ *
+ * Return: whether it was completed.
+ */
+bool exm_freeze_resolve(const ExmFreeze *freeze, guint begun)
 {
-	if (freeze->kind->is_done(freeze, begun))
-		freeze->kind->finish(freeze, begun);
-	else
+	if (!freeze->kind->is_done(freeze, begun)) {
 		undo(freeze, begun);
+		return false;
+	}
+	freeze->kind->finish(freeze, begun);
+	return true;
 }
 
-/* What is written when there is nothing left to watch over. */
-#define ALL_DONE G_MAXUINT
+/**
+ * exm_freeze_runs_again() - Whether a guest runs that ran when the operation on it began
+ * @freeze:     the operation, which has been undone
+ * @ret_status: QEMU's status where it does not run (transfer full); NULL where that is not known.
+ * May be NULL
+ *
+ * Return: true also where the guest has ended, or was paused before.
+ */
+bool exm_freeze_runs_again(const ExmFreeze *freeze, char **ret_status)
+{
+	const ExmSavePlan *plan = freeze->plan;
+	g_autofree char *status = NULL;
+
+	if (!plan->running || !exm_state_is_alive(plan->vm))
+		return true;
+	status = exm_control_status(plan->vm, EXM_FREEZE_ANSWER_MS, NULL);
+	if (g_strcmp0(status, "running") == 0)
+		return true;
+	if (ret_status)
+		*ret_status = g_steal_pointer(&status);
+	return false;
+}
+
+/* The record stays where the guest does not run as it did, so that the next verb tries once more. */
+static void resolve(ExmFreeze *freeze, guint begun)
+{
+	if (begun == 0 || exm_freeze_resolve(freeze, begun) || exm_freeze_runs_again(freeze, NULL))
+		exm_operation_end(freeze);
+}
 
 /**
- * struct Guard - What the guard is given
- * @freeze:  what it undoes or finishes
- * @reports: end of a pipe that is read
+ * struct Guard - What the process that watches is given
+ * @freeze:  the operation
+ * @pipe:    end of a pipe that is closed when the other process has ended or is done
  * @writer:  its other end, which must be closed there
  */
 typedef struct {
-	const ExmFreeze *freeze;
-	int reports;
+	ExmFreeze *freeze;
+	int pipe;
 	int writer;
 } Guard;
 
-/* In the guard, which hears of each step before it is begun: silence is the other's death. */
 static void guard(void *user)
 {
 	const Guard *guard = user;
-	guint begun = 0;
-	guint report;
+	char byte;
 
 	close(guard->writer);
-	while (TEMP_FAILURE_RETRY(read(guard->reports, &report, sizeof(report))) == sizeof(report)) {
-		if (report == ALL_DONE)
-			return;
-		begun = report;
-	}
-	settle(guard->freeze, begun);
+	(void)TEMP_FAILURE_RETRY(read(guard->pipe, &byte, 1));
+	resolve(guard->freeze, exm_operation_begun(guard->freeze));
 }
 
-static bool start_guard(const ExmFreeze *freeze, pid_t *ret_pid, int *ret_reports, GError **error)
+static bool start_guard(ExmFreeze *freeze, pid_t *ret_pid, int *ret_pipe, GError **error)
 {
 	Guard user = { .freeze = freeze };
 	const ExmChildProcess process = {
@@ -83,23 +114,21 @@ static bool start_guard(const ExmFreeze *freeze, pid_t *ret_pid, int *ret_report
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return exm_throw_errno(error, errno, "make a pipe");
-	user.reports = ends[0];
+	user.pipe = ends[0];
 	user.writer = ends[1];
 	started = exm_child_process_start(&process, ret_pid, error);
 	close(ends[0]);
-	*ret_reports = ends[1];
+	*ret_pipe = ends[1];
 	return started;
 }
 
-static bool tell_guard(int reports, guint report, GError **error)
+/* A pipe without a reader is one whose process was killed. */
+static bool check_watched(int pipe, GError **error)
 {
-	const ssize_t put = TEMP_FAILURE_RETRY(write(reports, &report, sizeof(report)));
+	struct pollfd polled = { .fd = pipe };
 
-	if (put == sizeof(report))
-		return true;
-	if (put < 0 && errno != EPIPE)
-		return exm_throw_errno(error, errno, "report to the process that guards the guest");
-	return exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) == 0 ||
+	       exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
 }
 
 static bool act_one(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -118,7 +147,7 @@ static bool act_one(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return true;
 }
 
-static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **error)
+static bool act_all(ExmFreeze *freeze, int pipe, guint *ret_begun, GError **error)
 {
 	const GPtrArray *steps = freeze->plan->steps;
 
@@ -126,19 +155,17 @@ static bool act_all(ExmFreeze *freeze, int reports, guint *ret_begun, GError **e
 		const ExmStep *step = steps->pdata[i];
 		const ExmDeed *deed = freeze->kind->deed(step->kind);
 
-		if (!tell_guard(reports, i + 1, error))
+		if (!check_watched(pipe, error) || !exm_operation_note(freeze, i + 1, error))
 			return false;
 		*ret_begun = i + 1;
 		if (act_one(freeze, step, error))
 			continue;
 		if (deed->whole) {
 			*ret_begun = i;
-			tell_guard(reports, i, NULL);
+			exm_operation_note(freeze, i, NULL);
 		}
 		return false;
 	}
-	/* A guard that does not hear it finishes what is done already. */
-	tell_guard(reports, ALL_DONE, NULL);
 	return true;
 }
 
@@ -207,22 +234,36 @@ bool exm_freeze_write_back(const ExmFreeze *freeze,
 
 static bool run_watched(ExmFreeze *freeze, GError **error)
 {
-	exm_autofd int reports = -1;
+	exm_autofd int pipe = -1;
 	pid_t watcher = -1;
 	guint begun = 0;
 	int status = 0;
 	bool done;
 
-	if (!start_guard(freeze, &watcher, &reports, error))
+	if (!start_guard(freeze, &watcher, &pipe, error))
 		return false;
 	freeze->qmp = exm_control_open(freeze->plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, error);
-	done = freeze->qmp && act_all(freeze, reports, &begun, error);
+	done = freeze->qmp && act_all(freeze, pipe, &begun, error);
 	exm_qmp_free(g_steal_pointer(&freeze->qmp));
-	exm_fd_clear(&reports);
+	if (done)
+		exm_operation_end(freeze);
+	exm_fd_clear(&pipe);
 	waitpid(watcher, &status, 0);
 	/* One that was killed has left that to us. */
 	if (!done && WIFSIGNALED(status))
-		settle(freeze, begun);
+		resolve(freeze, begun);
+	return done;
+}
+
+static bool run_recorded(ExmFreeze *freeze, GError **error)
+{
+	bool done;
+
+	if (!exm_operation_begin(freeze, error))
+		return false;
+	done = run_watched(freeze, error);
+	exm_fd_clear(&freeze->folder);
+	exm_fd_clear(&freeze->record);
 	return done;
 }
 
@@ -232,15 +273,16 @@ static bool run_watched(ExmFreeze *freeze, GError **error)
  * @error:  of the step that failed; the guest goes on as if nothing had been tried, where it was
  * not too late for that
  *
- * A second process watches: should this one be killed, it lets the guest go on, or finishes where
- * it is too late for that. It does the same where a step fails, so that there is one way back.
+ * A second process watches: should this one be killed, it undoes what was done, or completes it
+ * where it is too late for that. It does the same where a step fails, so that there is one way
+ * back. Should both be killed, exm_op_recover() does it.
  */
 bool exm_freeze_run(ExmFreeze *freeze, GError **error)
 {
 	bool done;
 
 	signal(SIGPIPE, SIG_IGN);
-	done = open_files(freeze, error) && run_watched(freeze, error);
+	done = open_files(freeze, error) && run_recorded(freeze, error);
 	g_ptr_array_unref(g_steal_pointer(&freeze->files));
 	return done;
 }

@@ -8,6 +8,7 @@
 #include "host/qmp.h"
 #include "host/write_back.h"
 #include "op/save.h"
+#include "plan/operation.h"
 #include "plan/save.h"
 
 /* How long QEMU may take for one answer. */
@@ -30,12 +31,14 @@ typedef struct {
 
 /**
  * struct ExmFreezeKind - How a save differs from a fork
+ * @operation: what its record calls it
  * @deed:    what a step does
  * @is_done: whether it is too late to go back, with so many steps begun
  * @finish:  does what is left where it is
  * @stepped: hears of each step that is done and how many microseconds it took, or NULL
  */
 typedef struct {
+	ExmOperationKind operation;
 	const ExmDeed *(*deed)(ExmStepKind kind);
 	bool (*is_done)(const ExmFreeze *freeze, guint begun);
 	void (*finish)(const ExmFreeze *freeze, guint begun);
@@ -60,6 +63,8 @@ typedef struct ExmMoving ExmMoving;
  * @writers:         of ExmMemoryWriter, one for each block where memory is written out
  * @put:             bytes of memory that came
  * @stopped:         when the guest stopped, in microseconds since 1970; 0 where it did not run
+ * @folder:          the guest's directory, while there is a record
+ * @record:          the record of the operation (op/operation.h), or -1
  * @fork:            of a fork, else NULL
  * @move:            of a migration, else NULL
  */
@@ -77,9 +82,15 @@ struct ExmFreeze {
 	GPtrArray *writers;
 	uint64_t put;
 	uint64_t stopped;
+	int folder;
+	int record;
 	ExmForking *fork;
 	ExmMoving *move;
 };
+
+extern const ExmFreezeKind exm_save_kind;
+extern const ExmFreezeKind exm_fork_kind;
+extern const ExmFreezeKind exm_migrate_kind;
 
 const ExmDeed *exm_save_deed(ExmStepKind kind);
 ExmQmp *exm_freeze_connect(const ExmSavePlan *plan);
@@ -92,4 +103,6 @@ void exm_freeze_protect_memory(const ExmSavePlan *plan);
 bool exm_freeze_write_back(const ExmFreeze *freeze,
                            bool (*act)(const ExmWriteBack *file, GError **error), GError **error);
 bool exm_freeze_end_guest(const ExmVm *vm, GError **error);
+bool exm_freeze_resolve(const ExmFreeze *freeze, guint begun);
+bool exm_freeze_runs_again(const ExmFreeze *freeze, char **ret_status);
 bool exm_freeze_run(ExmFreeze *freeze, GError **error);

@@ -9,6 +9,7 @@
 #include "host/incoming.h"
 #include "host/state.h"
 #include "op/ask.h"
+#include "op/operation.h"
 
 /* An idle QEMU answers within a millisecond. */
 #define DEADLINE_MS 500
@@ -39,11 +40,13 @@ static bool is_abandoned(const ExmVm *vm)
 	return directory >= 0 && exm_incoming_is_abandoned(directory);
 }
 
-/* QEMU, qapi/run-state.json: a child that has not got its device state. */
+/* QEMU, qapi/run-state.json: "inmigrate" is a child that has not got its device state. */
 static const char *status_of(const ExmVm *vm, ExmJson *answer)
 {
 	const char *status = exm_json_get_string(answer, "status");
 
+	if (exm_operation_is_interrupted(vm))
+		return "interrupted";
 	if (g_strcmp0(status, "inmigrate") == 0 && is_abandoned(vm))
 		return "abandoned";
 	return vm->parent && g_strcmp0(status, "inmigrate") == 0 ? "waiting" : status;

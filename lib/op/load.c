@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "host/child_process.h"
 #include "host/control.h"
+#include "host/incoming.h"
 #include "host/pidfd.h"
 #include "host/qmp_migration.h"
 #include "host/template_store.h"
@@ -127,7 +128,10 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 	if (!exm_load_read(plan->template, &state, &length, error))
 		return false;
 	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
-	return qmp && exm_qmp_migration_load(qmp, state, length, error) && resume(qmp, plan, error);
+	if (!qmp || !exm_qmp_migration_load(qmp, state, length, error) || !resume(qmp, plan, error))
+		return false;
+	exm_incoming_leave(&vm);
+	return true;
 }
 
 /**
@@ -259,8 +263,11 @@ bool exm_load_start(const ExmPlan *plan, ExmWarn warn, GError **error)
 		.ignored_signals = ignored,
 		.kept_fds = kept,
 	};
+	pid_t pid = 0;
 
 	if (child < 0)
 		return exm_throw_errno(error, errno, "open this process");
-	return exm_child_process_start_orphan(&process, error);
+	/* A QEMU that nobody gives its state would wait for it for ever: the next verb ends it. */
+	return exm_child_process_start_orphan(&process, &pid, error) &&
+	       exm_incoming_note(plan->directory, pid, error);
 }

@@ -60,7 +60,14 @@ static void stepped(const ExmFreeze *freeze, const ExmStep *step, uint64_t time_
 	freeze->move->order->stepped(exm_step_name(step), time_us);
 }
 
-static const ExmFreezeKind kind = { exm_migrate_deed, is_committed, exm_migrate_finish, stepped };
+/* How a migration is done, undone and completed. */
+const ExmFreezeKind exm_migrate_kind = {
+	.operation = EXM_OPERATION_MIGRATE,
+	.deed = exm_migrate_deed,
+	.is_done = is_committed,
+	.finish = exm_migrate_finish,
+	.stepped = stepped,
+};
 
 /* Whether the destination is another host is for it to say. */
 static bool check_mount(const ExmSavePlan *plan, const ExmMigrateOrder *order, GError **error)
@@ -178,12 +185,14 @@ bool exm_op_migrate(const ExmSavePlan *plan, const char *state_directory,
 	ExmSaved saved = { .running = plan->running };
 	ExmMoving move = { .order = order, .token = token, .moved = ret_moved };
 	ExmFreeze freeze = {
-		.kind = &kind,
+		.kind = &exm_migrate_kind,
 		.plan = plan,
 		.state_directory = state_directory,
 		.progress = order->progress,
 		.saved = &saved,
 		.devices = -1,
+		.folder = -1,
+		.record = -1,
 		.state = state,
 		.move = &move,
 	};

@@ -141,7 +141,7 @@ bool exm_pmem_claims_confirm_later(const ExmPlan *plan, GError **error)
 		.daemon = true,
 	};
 
-	return exm_child_process_start_orphan(&process, error);
+	return exm_child_process_start_orphan(&process, NULL, error);
 }
 
 static bool abandon(const ExmPlan *plan, const ExmPlanClaim *claim, GError **error)

@@ -673,7 +673,7 @@ static void start_following(Follower *follower)
 	};
 	g_autoptr(GError) error = NULL;
 
-	if (!exm_child_process_start_orphan(&process, &error))
+	if (!exm_child_process_start_orphan(&process, NULL, &error))
 		exm_trace("act", "nothing is read before: %s", error->message);
 }
 

@@ -26,8 +26,8 @@ static bool perform(const ExmRunRequest *request, const ExmPlan *plan, ExmWarn w
 {
 	const char *state = request->state_directory;
 
-	return plan->detach ? exm_detach(plan, state, warn, NULL, error)
-	                    : exm_act(plan, state, warn, error);
+	return plan->detach ? exm_detach(plan, state, 0, warn, NULL, error)
+	                    : exm_act(plan, state, 0, warn, error);
 }
 
 static bool chose_the_same(const ExmPlan *one, const ExmPlan *two)

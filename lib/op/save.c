@@ -28,7 +28,13 @@ static void finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 	exm_state_sweep(freeze->state_directory);
 }
 
-static const ExmFreezeKind kind = { exm_save_deed, is_committed, finish, NULL };
+/* How a save is done, undone and completed. */
+const ExmFreezeKind exm_save_kind = {
+	.operation = EXM_OPERATION_SAVE,
+	.deed = exm_save_deed,
+	.is_done = is_committed,
+	.finish = finish,
+};
 
 /**
  * exm_op_save() - Freeze a guest into a template
@@ -44,12 +50,14 @@ bool exm_op_save(const ExmSavePlan *plan, const char *state_directory, ExmWarn w
 {
 	ExmSaved saved = { .running = plan->running, .whole = plan->whole };
 	ExmFreeze freeze = {
-		.kind = &kind,
+		.kind = &exm_save_kind,
 		.plan = plan,
 		.state_directory = state_directory,
 		.progress = progress,
 		.saved = &saved,
 		.devices = -1,
+		.folder = -1,
+		.record = -1,
 	};
 	const bool done = exm_freeze_run(&freeze, error);
 

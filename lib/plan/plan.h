@@ -122,7 +122,6 @@ typedef struct {
  * @index:     which child of its template
  * @paused:    a child does not run until it is told to
  * @waiting:   a child is not given its device state when it is started
- * @leader:    process that loads the device state of a guest from another host; 0 for any other
  * @shape:     what a child that waits for whoever takes it is like (borrowed), or NULL
  * @kept:      the template has a name, by which others find it
  * @argv:      of char *, QEMU's command line; the last one is NULL
@@ -155,7 +154,6 @@ typedef struct {
 	uint32_t index;
 	bool paused;
 	bool waiting;
-	int leader;
 	const char *shape;
 	bool kept;
 	GPtrArray *argv;

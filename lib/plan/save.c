@@ -313,10 +313,9 @@ static bool plan_block(ExmSavePlan *plan, const ExmSaveFacts *facts, guint index
 	const char *path = exm_json_get_string(memory, "path");
 	const char *id = exm_json_get_string(memory, "id");
 	ExmTemplateMemory *block = exm_template_add_memory(plan->template);
-	ExmSaveFile *file = g_new0(ExmSaveFile, 1);
+	ExmSaveFile *file = exm_save_add_file(plan->memory);
 	g_autofree char *name = NULL;
 
-	g_ptr_array_add(plan->memory, file);
 	block->id = g_strdup(id);
 	block->offset = exm_json_get_uint(memory, "offset");
 	block->size = exm_json_get_uint(memory, "size");
@@ -361,13 +360,11 @@ static bool plan_default_block(ExmSavePlan *plan, const ExmSaveFacts *facts, GEr
 		                 "'-mem-path' in its place",
 		                 plan->vm->name);
 	block = exm_template_add_memory(plan->template);
-	file = g_new0(ExmSaveFile, 1);
-	g_ptr_array_add(plan->memory, file);
+	file = exm_save_add_file(plan->memory);
 	block->id = g_strdup(machine->ram_id);
 	block->size = exm_json_get_uint(backend, "size");
 	name = exm_block_file_name(0, block->size, block->id);
 	file->how = EXM_SAVE_WRITE;
-	file->fd = -1;
 	place_inside(plan, file, name);
 	return true;
 }
@@ -421,9 +418,8 @@ static void plan_image(ExmSavePlan *plan, const ExmSaveFacts *facts, const ExmSa
 	const ExmFileFacts *current = facts->images->pdata[index];
 	const guint number = plan->template->disks->len;
 	ExmTemplateDisk *disk = exm_template_add_disk(plan->template);
-	ExmSaveFile *file = g_new0(ExmSaveFile, 1);
+	ExmSaveFile *file = exm_save_add_file(plan->disks);
 
-	g_ptr_array_add(plan->disks, file);
 	disk->word = image->word;
 	disk->format = g_strdup(exm_json_get_string(inserted, "drv"));
 	disk->size = exm_json_get_uint(exm_json_member(inserted, "image"), "virtual-size");
@@ -701,24 +697,55 @@ static void step_destroy(gpointer step)
 	exm_step_free(step);
 }
 
-static ExmSavePlan *plan_new(const ExmSaveRequest *request, const ExmSaveFacts *facts)
+/**
+ * exm_save_plan_new() - Make a plan that does nothing yet
+ * @vm:        the guest, which the plan borrows
+ * @directory: of the template
+ * @temporary: directory in which the template is put together
+ *
+ * Return: the plan (transfer full).
+ */
+ExmSavePlan *exm_save_plan_new(const ExmVm *vm, const char *directory, const char *temporary)
 {
 	ExmSavePlan *plan = g_new0(ExmSavePlan, 1);
-	g_autofree char *parent = g_path_get_dirname(request->directory);
-	g_autofree char *name = g_strdup_printf(".%s.%s", request->name, facts->random);
 
-	plan->vm = facts->vm;
+	plan->vm = vm;
 	plan->template = exm_template_new();
-	plan->template->directory = g_strdup(request->directory);
-	plan->temporary = request->in_place ? g_strdup(request->directory)
-	                                    : g_build_filename(parent, name, NULL);
-	plan->running = exm_json_get_bool(facts->status, "running");
-	plan->checksum = request->checksum;
-	plan->protect = exm_caps_has(facts->caps->file_properties, "rom");
+	plan->template->directory = g_strdup(directory);
+	plan->temporary = g_strdup(temporary);
 	plan->memory = g_ptr_array_new_with_free_func(file_free);
 	plan->disks = g_ptr_array_new_with_free_func(file_free);
 	plan->steps = g_ptr_array_new_with_free_func(step_destroy);
 	plan->warnings = g_ptr_array_new_with_free_func(g_free);
+	return plan;
+}
+
+/**
+ * exm_save_add_file() - Add a file of the guest to a plan
+ * @files: memory or disks of the plan
+ *
+ * Return: the file, empty (borrowed).
+ */
+ExmSaveFile *exm_save_add_file(GPtrArray *files)
+{
+	ExmSaveFile *file = g_new0(ExmSaveFile, 1);
+
+	file->fd = -1;
+	g_ptr_array_add(files, file);
+	return file;
+}
+
+static ExmSavePlan *plan_new(const ExmSaveRequest *request, const ExmSaveFacts *facts)
+{
+	g_autofree char *parent = g_path_get_dirname(request->directory);
+	g_autofree char *name = g_strdup_printf(".%s.%s", request->name, facts->random);
+	g_autofree char *temporary = request->in_place ? g_strdup(request->directory)
+	                                               : g_build_filename(parent, name, NULL);
+	ExmSavePlan *plan = exm_save_plan_new(facts->vm, request->directory, temporary);
+
+	plan->running = exm_json_get_bool(facts->status, "running");
+	plan->checksum = request->checksum;
+	plan->protect = exm_caps_has(facts->caps->file_properties, "rom");
 	return plan;
 }
 

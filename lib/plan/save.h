@@ -160,6 +160,8 @@ GPtrArray *exm_save_images(const ExmVm *vm, GError **error);
 bool exm_save_replaces(const ExmTemplate *handover, const ExmVm *vm, const GPtrArray *files);
 void exm_save_place_file(const ExmSavePlan *plan, const ExmSaveFacts *facts, ExmSaveFile *file,
                          uint64_t device, const char *directory, const char *name);
+ExmSavePlan *exm_save_plan_new(const ExmVm *vm, const char *directory, const char *temporary);
+ExmSaveFile *exm_save_add_file(GPtrArray *files);
 ExmStep *exm_save_add_step(const ExmSavePlan *plan, ExmStepKind kind, const char *path);
 void exm_save_add_file_steps(const ExmSavePlan *plan, const GPtrArray *files, ExmStepKind kind,
                              ExmSaveHow how);

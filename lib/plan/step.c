@@ -76,7 +76,8 @@ static const char *const names[] = {
 	[EXM_STEP_REMOVE_HANDOVER] = "remove-handover",
 };
 
-static const ExmEnumTable kinds = { "step", names, G_N_ELEMENTS(names) };
+/* What each kind of step is called in plans, records and errors. */
+const ExmEnumTable exm_step_kinds = { "step", names, G_N_ELEMENTS(names) };
 
 /**
  * exm_step_new() - A step
@@ -116,7 +117,7 @@ void exm_step_free(ExmStep *step)
  */
 const char *exm_step_name(const ExmStep *step)
 {
-	return exm_enum_name(&kinds, (int)step->kind);
+	return exm_enum_name(&exm_step_kinds, (int)step->kind);
 }
 
 static char *describe_size(const ExmStep *step)

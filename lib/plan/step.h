@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/enumtab.h"
 #include "base/json.h"
 
 /**
@@ -163,6 +164,8 @@ typedef struct {
 	bool shared;
 	bool writable;
 } ExmStep;
+
+extern const ExmEnumTable exm_step_kinds;
 
 ExmStep *exm_step_new(ExmStepKind kind, const char *path, int fd);
 void exm_step_free(ExmStep *step);

@@ -42,10 +42,10 @@ static const ExmLayout layout = { "record", sizeof(ExmVm), fields, G_N_ELEMENTS(
 
 /* All that exomem and QEMU at its word ever make in a guest's directory, but for its marker. */
 static const char *const files[] = {
-	EXM_VM_LOCK,    EXM_VM_RECORD, EXM_VM_CONTROL,  EXM_VM_EVENTS,  EXM_VM_CONSOLE,
-	EXM_VM_MONITOR, EXM_VM_QMP,    EXM_VM_WAITING,  EXM_VM_CGROUP,  EXM_VM_COMMITMENT,
-	EXM_VM_LOG,     EXM_VM_CONF,   EXM_VM_ASLEEP,   EXM_VM_RECLAIM, EXM_VM_CONSOLE_LOCK,
-	EXM_VM_ENDED,   EXM_VM_ENDING, EXM_VM_INCOMING,
+	EXM_VM_LOCK,    EXM_VM_RECORD, EXM_VM_CONTROL,  EXM_VM_EVENTS,    EXM_VM_CONSOLE,
+	EXM_VM_MONITOR, EXM_VM_QMP,    EXM_VM_WAITING,  EXM_VM_CGROUP,    EXM_VM_COMMITMENT,
+	EXM_VM_LOG,     EXM_VM_CONF,   EXM_VM_ASLEEP,   EXM_VM_RECLAIM,   EXM_VM_CONSOLE_LOCK,
+	EXM_VM_ENDED,   EXM_VM_ENDING, EXM_VM_INCOMING, EXM_VM_OPERATION,
 };
 
 /* What stays of them when a guest has ended. */

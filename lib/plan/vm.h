@@ -8,16 +8,18 @@
 #include "base/json.h"
 
 /* Files in a guest's directory. */
-#define EXM_VM_LOCK     "lock"         /* held by QEMU as long as it lives */
-#define EXM_VM_RECORD   "vm.json"      /* an ExmVm */
-#define EXM_VM_CONTROL  "control.sock" /* QMP for exomem itself: connect, ask, leave */
-#define EXM_VM_EVENTS   "events.sock"  /* QMP for one that listens for long */
-#define EXM_VM_CONSOLE  "console.sock" /* the serial line of a detached guest, where it has one */
-#define EXM_VM_MONITOR  "monitor.sock" /* what was -monitor stdio of a detached guest */
-#define EXM_VM_QMP      "qmp.sock"     /* what was -qmp stdio of a detached guest */
-#define EXM_VM_WAITING  "waiting"  /* of a child that waits: of which shape; its taker locks it */
-#define EXM_VM_INCOMING "incoming" /* of a guest from another host: who is to load its state */
-#define EXM_VM_CGROUP   "cgroup"   /* path of the control group that limits its memory */
+#define EXM_VM_LOCK    "lock"         /* held by QEMU as long as it lives */
+#define EXM_VM_RECORD  "vm.json"      /* an ExmVm */
+#define EXM_VM_CONTROL "control.sock" /* QMP for exomem itself: connect, ask, leave */
+#define EXM_VM_EVENTS  "events.sock"  /* QMP for one that listens for long */
+#define EXM_VM_CONSOLE "console.sock" /* the serial line of a detached guest, where it has one */
+#define EXM_VM_MONITOR "monitor.sock" /* what was -monitor stdio of a detached guest */
+#define EXM_VM_QMP     "qmp.sock"     /* what was -qmp stdio of a detached guest */
+#define EXM_VM_WAITING "waiting" /* of a child that waits: of which shape; its taker locks it */
+#define EXM_VM_INCOMING \
+	"incoming" /* of a guest that waits for its state: the process that loads it */
+#define EXM_VM_OPERATION "operation" /* a save, fork or migration under way: an ExmOperation */
+#define EXM_VM_CGROUP    "cgroup"    /* path of the control group that limits its memory */
 #define EXM_VM_COMMITMENT \
 	"commitment"              /* an ExmCommitment, where the host counts what guests have */
 #define EXM_VM_LOG          "log" /* output of a detached guest's QEMU and of its console */

@@ -27,7 +27,7 @@ static Suite *(*const suites[])(void) = {
 	mapping_suite,    mount_suite,          claim_suite,
 	directory_suite,  safe_open_suite,      reach_suite,
 	io_uring_suite,   sandbox_suite,        landlock_suite,
-	receive_suite,
+	receive_suite,    operation_suite,
 };
 
 int main(void)

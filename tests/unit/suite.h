@@ -30,6 +30,7 @@ Suite *probe_suite(void);
 Suite *console_suite(void);
 Suite *log_suite(void);
 Suite *memory_option_suite(void);
+Suite *operation_suite(void);
 Suite *vm_suite(void);
 Suite *call_guard_suite(void);
 Suite *memory_file_suite(void);

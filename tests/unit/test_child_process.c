@@ -163,6 +163,7 @@ START_TEST(a_daemon_keeps_no_other_descriptors)
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
 	int kept[] = { -1, -1 };
+	pid_t pid = 0;
 	Work work;
 
 	make_pipe(&reader, &writer);
@@ -171,7 +172,7 @@ START_TEST(a_daemon_keeps_no_other_descriptors)
 	ck_assert(exm_child_process_start_orphan(
 		&(ExmChildProcess){
 			.work = tell_descriptors, .user = &work, .kept_fds = kept, .daemon = true },
-		&error));
+		&pid, &error));
 	assert_no_error(error);
 	exm_fd_clear(&writer);
 	text = read_text(reader);

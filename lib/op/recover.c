@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* recover.c - Undo or complete saves, forks and migrations of which every process was killed */
+
+#include "op/recover.h"
+
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "host/pidfd.h"
+#include "host/state.h"
+#include "host/template_store.h"
+#include "op/forking.h"
+#include "op/moving.h"
+#include "op/operation.h"
+
+static const ExmFreezeKind *const kinds[] = {
+	[EXM_OPERATION_SAVE] = &exm_save_kind,
+	[EXM_OPERATION_FORK] = &exm_fork_kind,
+	[EXM_OPERATION_MIGRATE] = &exm_migrate_kind,
+};
+
+static void warn_of(const ExmVm *vm, const ExmOperation *operation, ExmWarn warn, const char *end)
+{
+	g_autofree char *text = g_strdup_printf("'exomem %s' of guest '%s' (pid %d) was killed%s",
+	                                        exm_operation_name(operation->kind), vm->name,
+	                                        (int)operation->pid, end);
+
+	warn(text);
+}
+
+/* The record stays where the guest does not run as it did, so that the next verb tries again. */
+static void resolve(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
+{
+	const ExmVm *vm = freeze->plan->vm;
+	g_autofree char *status = NULL;
+	g_autofree char *end = NULL;
+
+	if (exm_freeze_resolve(freeze, exm_operation_begun(freeze))) {
+		/* Where the guest is after a migration has been said by that. */
+		if (!freeze->move)
+			warn_of(vm, operation, warn, "; it has been completed");
+	} else if (exm_freeze_runs_again(freeze, &status)) {
+		warn_of(vm, operation, warn, "; it has been undone");
+	} else {
+		end = g_strdup_printf(", and the guest does not run again: QEMU's status is '%s'",
+		                      status ? status : "unknown");
+		warn_of(vm, operation, warn, end);
+		return;
+	}
+	exm_operation_end(freeze);
+}
+
+static void ignore_child(G_GNUC_UNUSED const char *name)
+{
+}
+
+static void recover_fork(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
+{
+	g_autoptr(GPtrArray) overlays = g_ptr_array_new();
+	g_autoptr(GPtrArray) children = exm_operation_children(operation);
+	ExmForkPlan plan = {
+		.way = operation->way,
+		.paused = operation->paused,
+		.overlays = overlays,
+	};
+	ExmForked forked = { 0 };
+	ExmForking fork = {
+		.plan = &plan,
+		.children = children,
+		.paused = operation->paused,
+		.cloned = ignore_child,
+		.forked = &forked,
+		.first = { .writer = -1 },
+		.heir = { .writer = -1 },
+	};
+
+	for (char **path = operation->overlays; path && *path; path++)
+		g_ptr_array_add(overlays, *path);
+	g_ptr_array_add(overlays, NULL);
+	freeze->fork = &fork;
+	resolve(freeze, operation, warn);
+}
+
+/* Whether the guest has run elsewhere is told by the times in the manifest. */
+static void read_handover(ExmTemplate *template)
+{
+	g_autoptr(ExmTemplate) written = exm_template_store_read_own(template->directory, NULL);
+
+	for (guint i = 0; written && i < MIN(written->memory->len, template->memory->len); i++)
+		((ExmTemplateMemory *)template->memory->pdata[i])->mtime =
+			((const ExmTemplateMemory *)written->memory->pdata[i])->mtime;
+}
+
+static void recover_migration(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
+{
+	const ExmMigrateOrder order = { .warn = warn };
+	ExmMoved moved = { 0 };
+	exm_autofd int process = -1;
+	ExmMoving move = { .order = &order, .moved = &moved };
+
+	if (!exm_pidfd_open(freeze->plan->vm, &process, NULL))
+		return;
+	move.process = process;
+	read_handover(freeze->plan->template);
+	freeze->move = &move;
+	resolve(freeze, operation, warn);
+}
+
+static void warn_of_damage(const char *state_directory, const char *name, ExmWarn warn)
+{
+	g_autofree char *text = g_strdup_printf(
+		"'%s/%s/" EXM_VM_OPERATION "' is not whole: what was killed cannot be undone. Resume "
+		"the guest with 'exomem qmp %s cont' if its memory is no template's, then remove the "
+		"file",
+		state_directory, name, name);
+
+	warn(text);
+}
+
+static void recover(const char *state_directory, const char *name, ExmFreeze *freeze, ExmWarn warn)
+{
+	g_autoptr(ExmOperation) operation = exm_operation_read(freeze->record);
+	g_autoptr(ExmVm)
+		vm = operation ? exm_vm_from_json(operation->guest, operation->guest_directory, NULL)
+	                       : NULL;
+	g_autoptr(ExmSavePlan) plan = vm ? exm_operation_plan(operation, vm) : NULL;
+
+	if (!plan) {
+		warn_of_damage(state_directory, name, warn);
+		return;
+	}
+	freeze->plan = plan;
+	freeze->kind = kinds[operation->kind];
+	freeze->state_directory = state_directory;
+	freeze->devices = -1;
+	if (exm_operation_begun(freeze) == 0)
+		exm_operation_end(freeze);
+	else if (operation->kind == EXM_OPERATION_FORK)
+		recover_fork(freeze, operation, warn);
+	else if (operation->kind == EXM_OPERATION_MIGRATE)
+		recover_migration(freeze, operation, warn);
+	else
+		resolve(freeze, operation, warn);
+}
+
+/**
+ * exm_op_recover() - Undo or complete saves, forks and migrations that were killed
+ * @state_directory: where guests' directories are
+ * @warn:            called for each of them, with what was done
+ *
+ * That is for the next verb to do where the process that watched was killed too: the guest may be
+ * paused, or run no more although its template is complete.
+ */
+void exm_op_recover(const char *state_directory, ExmWarn warn)
+{
+	g_auto(GStrv) names = exm_state_names(state_directory);
+
+	for (char **name = names; *name; name++) {
+		g_autofree char *directory = g_build_filename(state_directory, *name, NULL);
+		exm_autofd int folder = open(directory,
+		                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		exm_autofd int fd = folder < 0 ? -1 : exm_operation_open(folder);
+		ExmFreeze freeze = { .folder = -1, .record = -1 };
+
+		if (fd < 0)
+			continue;
+		freeze.folder = g_steal_fd(&folder);
+		freeze.record = g_steal_fd(&fd);
+		recover(state_directory, *name, &freeze, warn);
+		exm_fd_clear(&freeze.folder);
+		exm_fd_clear(&freeze.record);
+	}
+}
