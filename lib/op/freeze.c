@@ -122,12 +122,15 @@ static bool start_guard(ExmFreeze *freeze, pid_t *ret_pid, int *ret_pipe, GError
 	return started;
 }
 
-/* A pipe without a reader is one whose process was killed. */
-static bool check_watched(int pipe, GError **error)
+/*
+ * A pipe without a reader is one whose process was killed. What is committed is done to its end
+ * without that one, too.
+ */
+static bool check_watched(const ExmFreeze *freeze, int pipe, guint begun, GError **error)
 {
 	struct pollfd polled = { .fd = pipe };
 
-	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) == 0 ||
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) == 0 || freeze->kind->is_done(freeze, begun) ||
 	       exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
 }
 
@@ -155,7 +158,8 @@ static bool act_all(ExmFreeze *freeze, int pipe, guint *ret_begun, GError **erro
 		const ExmStep *step = steps->pdata[i];
 		const ExmDeed *deed = freeze->kind->deed(step->kind);
 
-		if (!check_watched(pipe, error) || !exm_operation_note(freeze, i + 1, error))
+		if (!check_watched(freeze, pipe, i, error) ||
+		    !exm_operation_note(freeze, i + 1, error))
 			return false;
 		*ret_begun = i + 1;
 		if (act_one(freeze, step, error))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fault.c - run exomem with one system call that fails, or with a SIGKILL after one, for hard.bash */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,8 +35,10 @@ static const char usage[] =
 	"count   writes a line `KIND N` to the file REPORT for each kind of call\n"
 	"ACTION  of the Kth call of KIND: an errno's name, short (half of the bytes), kill: SIGKILL for\n"
 	"        the process that made it, after the call, or group: for the process group of COMMAND,\n"
-	"        as a terminal that is closed sends its signals.  REPORT gets a line that says which call\n"
-	"        it was, and stays empty where there was none; and a line `late` after SECONDS.\n";
+	"        as a terminal that is closed sends its signals, or all: for COMMAND and all that it has\n"
+	"        forked, at once, or others: for all of those but the one that made the call, or guest:\n"
+	"        for the process $FAULT_GUEST.  REPORT gets a line that says which call it was, and stays\n"
+	"        empty where there was none; and a line `late` after SECONDS.\n";
 
 /* Which argument of a call says what it is about. */
 enum subject {
@@ -101,6 +104,9 @@ enum action {
 	SHORT,
 	KILL,
 	KILL_GROUP,
+	KILL_ALL,
+	KILL_OTHERS,
+	KILL_GUEST,
 };
 
 static enum action action;
@@ -110,6 +116,7 @@ static int error_number; /* with FAIL */
 static long counts[CALLS];
 static long seen;         /* calls of the kind */
 static pid_t group;       /* of the command */
+static pid_t guest;       /* the process of $FAULT_GUEST */
 static bool met;          /* the call has been made: nobody is traced any more */
 static pid_t victim;      /* the process in that call, until it returns from it */
 static uint64_t old_size; /* with SHORT: what the call asked for */
@@ -291,6 +298,66 @@ static void on_entry(pid_t pid, uint64_t number, const uint64_t *arguments)
 	write_report(pid, call, arguments);
 }
 
+static bool is_traced(const char *process)
+{
+	char path[64], line[128];
+	long tracer = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/status", process);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (strncmp(line, "TracerPid:", strlen("TracerPid:")) == 0)
+			tracer = strtol(line + strlen("TracerPid:"), NULL, 10);
+	if (status)
+		fclose(status);
+	return tracer == getpid();
+}
+
+/* They are stopped, or stop at their next call: none gets to see the end of another. */
+static void kill_traced(pid_t spared)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+
+	if (!processes)
+		die("/proc");
+	while ((entry = readdir(processes))) {
+		const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && pid != spared && is_traced(entry->d_name))
+			kill(pid, SIGKILL);
+	}
+	closedir(processes);
+}
+
+/* Whether that is all there is to do after the call. */
+static bool send_signals(pid_t pid)
+{
+	switch (action) {
+	case KILL:
+		kill(pid, SIGKILL);
+		return true;
+	case KILL_GROUP:
+		kill(-group, SIGKILL);
+		return true;
+	case KILL_ALL:
+		kill_traced(0);
+		return true;
+	case KILL_OTHERS:
+		kill_traced(pid);
+		return true;
+	case KILL_GUEST:
+		kill(guest, SIGKILL);
+		return true;
+	case COUNT:
+	case FAIL:
+	case SHORT:
+		break;
+	}
+	return false;
+}
+
 /* And what after it. */
 static void on_exit_of_call(pid_t pid)
 {
@@ -300,14 +367,8 @@ static void on_exit_of_call(pid_t pid)
 		return;
 	victim = 0;
 	met = true;
-	if (action == KILL) {
-		kill(pid, SIGKILL);
+	if (send_signals(pid))
 		return;
-	}
-	if (action == KILL_GROUP) {
-		kill(-group, SIGKILL);
-		return;
-	}
 	registers = registers_of(pid);
 	if (action == FAIL)
 		registers.rax = (uint64_t)-error_number;
@@ -467,14 +528,24 @@ static int run(char **command)
 
 static bool read_action(const char *text)
 {
-	action = strcmp(text, "short") == 0   ? SHORT
-	         : strcmp(text, "kill") == 0  ? KILL
-	         : strcmp(text, "group") == 0 ? KILL_GROUP
-	                                      : FAIL;
+	static const struct {
+		const char *name;
+		enum action action;
+	} others[] = {
+		{ "short", SHORT },  { "kill", KILL },          { "group", KILL_GROUP },
+		{ "all", KILL_ALL }, { "others", KILL_OTHERS }, { "guest", KILL_GUEST },
+	};
+
+	action = FAIL;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i].name, text) == 0)
+			action = others[i].action;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (strcmp(errors[i].name, text) == 0)
 			error_number = errors[i].number;
-	return action != FAIL || error_number != 0;
+	if (action == KILL_GUEST)
+		guest = (pid_t)strtol(getenv("FAULT_GUEST") ? getenv("FAULT_GUEST") : "", NULL, 10);
+	return (action != FAIL || error_number != 0) && (action != KILL_GUEST || guest > 0);
 }
 
 static void write_counts(void)

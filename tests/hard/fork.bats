@@ -66,6 +66,21 @@ check_killed() {
 	[ -z "$disk" ] || check_forks_again
 }
 
+# Children that run have its memory, and none waits for ever.
+check_guest_killed() {
+	local name
+	vm clean >/dev/null
+	check_processes
+	for name in $(vm list -q); do
+		[ "$(status_of "$name" 2>/dev/null)" = running ] || complain lost "$name does not run"
+		check_filled "$name"
+	done
+	vm stop --kill --all >/dev/null 2>&1
+	vm clean >/dev/null
+	[ -z "$(ls "$state")" ] || complain lost "left in the state directory: $(ls "$state" | xargs)"
+	[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ] || complain lost 'half a template is left'
+}
+
 @test "fork -n 2, with each system call failing" {
 	fault_sweep fork
 }

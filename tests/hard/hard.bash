@@ -6,7 +6,8 @@
 #   set_command     sets the array $command
 #   check_done      after exit status 0: all is as the verb promises
 #   check_failed    after another: nothing has changed, and nothing is lost
-#   check_killed    after SIGKILL, of the process or of its group: either of both
+#   check_killed    after SIGKILL, of the process, its group or all that it has forked: either of both
+#   check_guest_killed  after SIGKILL of the guest web's QEMU; where there is no such function, it is not killed
 # A check calls `complain KIND TEXT` for what is not right.  Whatever it leaves is prepared anew.
 #
 # The order of the cases is drawn from $SEED, one of each kind of call and failure before the next, and
@@ -26,22 +27,32 @@ limit=${PATIENCE:-10}
 outside=()
 
 # Which failures a kind of call is given.
-actions() { # KIND
+failures() { # KIND
 	case $1 in
-	openat) echo EMFILE EIO ENOMEM ENOSPC EINTR kill group ;;
-	write | pwrite) echo ENOSPC EIO EINTR short kill group ;;
-	fsync | fdatasync) echo EIO ENOSPC EINTR kill group ;;
-	unlink) echo EIO ENOMEM kill group ;;
-	rename | link) echo ENOSPC EIO ENOMEM kill group ;;
-	ftruncate | fallocate | ficlone) echo ENOSPC EIO EINTR kill group ;;
-	flock) echo EINTR ENOMEM EIO kill group ;;
-	mmap) echo ENOMEM kill group ;;
-	fork) echo EAGAIN ENOMEM kill group ;;
-	execve) echo ENOMEM EIO kill group ;;
-	socket) echo EMFILE ENOMEM kill group ;;
-	connect) echo EINTR EAGAIN ENOMEM kill group ;;
-	sendmsg | recvmsg) echo ENOMEM EIO EINTR short kill group ;;
+	openat) echo EMFILE EIO ENOMEM ENOSPC EINTR ;;
+	write | pwrite) echo ENOSPC EIO EINTR short ;;
+	fsync | fdatasync) echo EIO ENOSPC EINTR ;;
+	unlink) echo EIO ENOMEM ;;
+	rename | link) echo ENOSPC EIO ENOMEM ;;
+	ftruncate | fallocate | ficlone) echo ENOSPC EIO EINTR ;;
+	flock) echo EINTR ENOMEM EIO ;;
+	mmap) echo ENOMEM ;;
+	fork) echo EAGAIN ENOMEM ;;
+	execve) echo ENOMEM EIO ;;
+	socket) echo EMFILE ENOMEM ;;
+	connect) echo EINTR EAGAIN ENOMEM ;;
+	sendmsg | recvmsg) echo ENOMEM EIO EINTR short ;;
 	esac
+}
+
+# Whom SIGKILL is sent after a call.
+killed='kill group all others'
+
+# What is done to each call of a kind.
+actions() { # KIND
+	failures "$1"
+	echo "$killed"
+	! declare -F check_guest_killed >/dev/null || echo guest
 }
 
 # The cases of $T/counts, in the order that the seed gives: lines KIND K ACTION.
@@ -144,20 +155,40 @@ run_fault() { # REPORT SECONDS ACTION...
 	"${outside[@]}" "$FAULT" "$@" "${command[@]}" >"$T/out" 2>"$T/err" </dev/null 3>&- 4>&- 8>&-
 }
 
+# What was killed with all that watched it is mended by the next command on that host, which says so.
+mend() {
+	vm clean >/dev/null 2>>"$T/err"
+	[ ! -e "$T/there" ] || there vm clean >/dev/null 2>>"$T/err"
+}
+
 # Runs the verb with one fault, and looks at what it has left.
 try() { # KIND K ACTION
 	case="$1 $2 $3"
 	complaints=0 rc=0
 	prepare || return 1
 	snapshot >"$T/before"
+	FAULT_GUEST=$(pid_of web 2>/dev/null || true)
+	export FAULT_GUEST
 	run_fault "$T/met" "$limit" "$@" || rc=$?
-	if [ -s "$T/met" ]; then tried=$((tried + 1)); else unmet=$((unmet + 1)); fi
+	if [ ! -s "$T/met" ]; then
+		unmet=$((unmet + 1))
+	elif [[ " $killed guest " = *" $3 "* ]]; then
+		kills=$((kills + 1))
+	else
+		faults=$((faults + 1))
+	fi
 	! grep -qx late "$T/met" || complain hung "not done in $limit s"
 	wait_verb_gone
-	case $rc in
-	0) check_done ;;
-	124) ;;
-	137) check_killed ;;
+	# Of the others, one may be the verb itself, and another the process that watches it.
+	case $3:$rc in all:* | others:137) mend ;; esac
+	case $3:$rc in
+	*:0) check_done ;;
+	*:124) ;;
+	*:137) check_killed ;;
+	guest:*)
+		check_message
+		check_guest_killed
+		;;
 	*)
 		check_message
 		check_failed
@@ -196,7 +227,7 @@ fault_sweep() { # NAME
 	local cases=$STORE/$SEED-$verb.cases done_file=$STORE/$SEED-$verb.done
 	again=$STORE/$SEED-$verb.again found=$STORE/$SEED-$verb.found
 	local stop_at_second=$((SECONDS + SHARE)) line start=0 rc total
-	tried=0 unmet=0 wrong=0
+	faults=0 kills=0 unmet=0 wrong=0
 	mkdir -p "$STORE"
 	: >"$found"
 	"$EXOMEM" probe >/dev/null
@@ -229,7 +260,7 @@ fault_sweep() { # NAME
 		echo "$start" >"$done_file"
 	done 8<"$T/cases"
 	{
-		printf '# %s: %s faults, %s not met, ' "$verb" "$tried" "$unmet"
+		printf '# %s: %s faults, %s kills, %s not met, ' "$verb" "$faults" "$kills" "$unmet"
 		awk -F: '{ n[$1]++ } END {
 			printf "%d lost, %d hung, %d wrongly reported; ", n["lost"], n["hung"], n["wrong"]
 		}' "$found"

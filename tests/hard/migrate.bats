@@ -31,6 +31,22 @@ check_killed() {
 	check_one_owner
 }
 
+# It runs there, or its state is whole, or it is gone with all that it had but its memory.
+check_guest_killed() {
+	served=$memory
+	check_processes
+	if runs destination || [ -e "$memory/web.handover" ]; then
+		check_one_owner
+		return
+	fi
+	vm clean >/dev/null
+	there vm clean >/dev/null
+	[ -z "$(vm list -q)$(there vm list -q)" ] || complain lost 'a guest is left'
+	[ -z "$(find "$memory" -mindepth 1 -not -name 'qemu_back_mem.*')" ] ||
+		complain lost "left beside the memory: $(ls -A "$memory" | xargs)"
+	find "$memory" -mindepth 1 -delete
+}
+
 @test "migrate, with each system call of the source failing" {
 	fault_sweep migrate
 }

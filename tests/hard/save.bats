@@ -51,6 +51,21 @@ check_killed() {
 	if [ -e "$T/templates/web" ]; then check_done; else check_failed; fi
 }
 
+# The template is whole, or nothing is left but memory with a name, which is the user's.
+check_guest_killed() {
+	if [ -e "$T/templates/web" ]; then
+		check_done
+		return
+	fi
+	vm clean >/dev/null
+	check_processes
+	[ "$(vm list -q)" = '' ] || complain lost "guests: $(vm list -q | xargs)"
+	[ -z "$(find "$T/templates" -mindepth 1 2>/dev/null)" ] || complain lost 'half a template is left'
+	[ -z "$(find "$memory" -mindepth 1 -not -name "$file")" ] ||
+		complain lost "left beside the memory: $(ls -A "$memory" | xargs)"
+	rm -f "$memory/$file"
+}
+
 @test "save, with each system call failing" {
 	fault_sweep save
 }
