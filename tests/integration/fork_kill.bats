@@ -201,6 +201,8 @@ write_disk() { # NAME DEVICE BYTE
 		go_on_forking
 		assert_one_parent
 		[ "$(sha256sum <"$T/disk.qcow2")" = "$before" ]
+		# It stops a little behind the beginning of its step: the last of them may have been done.
+		if [ "$step" = resume-guest ] && vm list -q | grep -qx other; then break; fi
 		[ "$(jq -r '.disks[0].path' "$state/web/vm.json")" = "$overlay" ]
 	done
 	vm fork -q --name third web
