@@ -38,6 +38,7 @@ static struct {
 	gboolean same_mac;
 	gboolean sandbox;
 	gboolean no_sandbox;
+	char *run_as;
 	char *trust;
 	gboolean prefetch;
 	gboolean dry_run;
@@ -72,6 +73,8 @@ static const GOptionEntry options[] = {
 	                "restrict QEMU to its files, and let it start nothing"),
 	EXM_OPTION_FLAG("no-sandbox", &opt.no_sandbox,
 	                "do not restrict QEMU, though the parent had '--sandbox'"),
+	EXM_OPTION_TEXT("run-as", &opt.run_as,
+	                "run them as this user, not as the parent's; for root", "USER"),
 	EXM_OPTION_TEXT("trust", &opt.trust, "use another user's template, with this manifest",
 	                "SHA256"),
 	EXM_OPTION_TEXT("qemu", &opt.qemu, "run this QEMU, not the one that saved it", "BINARY"),
@@ -130,6 +133,7 @@ static bool read_request(ExmCloneRequest *request, GError **error)
 	request->same_mac = opt.same_mac;
 	request->sandbox = opt.sandbox;
 	request->no_sandbox = opt.no_sandbox;
+	request->run_as = opt.run_as;
 	request->overcommit = opt.overcommit;
 	return exm_words_size("--cow-budget", opt.cow_budget, &request->cow_budget, error);
 }

@@ -22,6 +22,7 @@ static struct {
 	gboolean shell;
 	gboolean no_identity;
 	gboolean sandbox;
+	char *run_as;
 	char **pmem;
 	char *config;
 	char *claims;
@@ -41,6 +42,7 @@ static const GOptionEntry options[] = {
 	EXM_OPTION_FLAG("no-identity", &opt.no_identity, "add no vmgenid and no identity"),
 	EXM_OPTION_FLAG("sandbox", &opt.sandbox,
 	                "restrict QEMU to its files, and let it start nothing"),
+	EXM_OPTION_TEXT("run-as", &opt.run_as, "run the guest as this user; for root", "USER"),
 	EXM_OPTION_TEXT("state-dir", &opt.state_directory, "keep guests' state there", "DIR"),
 	EXM_OPTION_TEXT("state-format", &opt.state_format,
 	                "how -incoming's state was saved: auto, qemu or xen", "HOW"),
@@ -102,6 +104,7 @@ static ExmRunRequest *read_request(const char *const *words, GError **error)
 
 	request->identity = !opt.no_identity;
 	request->sandbox = opt.sandbox;
+	request->run_as = g_strdup(opt.run_as);
 	request->detach = opt.detach || request->guest->daemonize;
 	if (request->detach && opt.shell) {
 		exm_throw(error, EXM_ERROR_USAGE, "'--shell' prints a guest in the foreground only");

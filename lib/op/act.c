@@ -26,6 +26,7 @@
 #include "host/memory_file.h"
 #include "host/overlay.h"
 #include "host/state.h"
+#include "host/user.h"
 #include "host/waiting.h"
 #include "op/admission.h"
 #include "op/load.h"
@@ -238,6 +239,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->index = plan->index;
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
 	vm->sandbox = plan->sandbox;
+	vm->run_as = g_strdup(plan->run_as);
 	return (!actor->loader || exm_incoming_note(step->path, actor->loader, error)) &&
 	       exm_state_record(vm, error);
 }
@@ -275,9 +277,13 @@ static bool clone_file(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GE
 	return exm_memory_file_clone(from, step->path, step->fd, step->path, error);
 }
 
-static bool copy_overlay(G_GNUC_UNUSED const Actor *actor, const ExmStep *step, GError **error)
+/* QEMU opens it anew, as the user that it is by then, when the guest has its state. */
+static bool copy_overlay(const Actor *actor, const ExmStep *step, GError **error)
 {
-	return exm_overlay_copy(step->path, step->fd, error);
+	const char *user = actor->plan->run_as;
+
+	return exm_overlay_copy(step->path, step->fd, error) &&
+	       (!user || exm_user_give_fd(user, step->fd, error));
 }
 
 static bool scrub(const Actor *actor, const ExmStep *step, GError **error)

@@ -18,6 +18,7 @@
 #include "host/qmp_migration.h"
 #include "host/state.h"
 #include "host/template_store.h"
+#include "host/user.h"
 #include "op/children.h"
 #include "op/forking.h"
 
@@ -39,6 +40,7 @@ static int overlay_index(const ExmForkPlan *plan, const char *path)
 static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const ExmTemplate *template = freeze->plan->template;
+	const ExmVm *vm = freeze->plan->vm;
 	const int index = overlay_index(freeze->fork->plan, step->path);
 	g_autofree char *directory = g_path_get_dirname(step->path);
 	const ExmTemplateDisk *disk;
@@ -51,7 +53,8 @@ static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	if (!exm_overlay_create(freeze->qmp, step->path, base, disk->format, disk->size, error))
 		return false;
 	/* What the guest syncs from now on must not be in a file that a crash takes the name of. */
-	if (exm_directory_sync(directory, error))
+	if ((!vm->run_as || exm_user_give_path(vm->run_as, step->path, error)) &&
+	    exm_directory_sync(directory, error))
 		return true;
 	unlink(step->path);
 	return false;

@@ -40,6 +40,8 @@ void exm_builder_add_origin(ExmBuilder *builder);
 bool exm_builder_child_words(const ExmBuilder *builder, guint index, GPtrArray *words);
 void exm_builder_add_child_arguments(ExmBuilder *builder);
 bool exm_builder_add_last_steps(ExmBuilder *builder, GError **error);
+const char *exm_builder_user(const ExmBuilder *builder);
+bool exm_builder_add_user(ExmBuilder *builder, GError **error);
 bool exm_builder_add_sandbox(ExmBuilder *builder, GError **error);
 bool exm_builder_add_incoming(ExmBuilder *builder, GError **error);
 void exm_builder_add_sockets(ExmBuilder *builder);

@@ -231,12 +231,13 @@ char *exm_clone_shape(const ExmCloneRequest *request)
 	                                                                request->cow_budget)
 	                                              : g_strdup("");
 
-	return g_strdup_printf("%s%s%s%s%s", request->reflink ? "reflink " : "private ",
+	return g_strdup_printf("%s%s%s%s%s%s%s", request->reflink ? "reflink " : "private ",
 	                       request->no_kernel ? "no-kernel " : "kernel ",
 	                       request->merge ? "merge" : "no-merge", budget,
 	                       request->sandbox      ? " sandbox"
 	                       : request->no_sandbox ? " no-sandbox"
-	                                             : "");
+	                                             : "",
+	                       request->run_as ? " as " : "", request->run_as ? request->run_as : "");
 }
 
 static char *name_of_child(const ExmCloneRequest *request, const ExmCloneFacts *facts, uint32_t index)
@@ -285,6 +286,7 @@ static ExmRunRequest *child_new(const ExmCloneRequest *request, const ExmCloneFa
 	child->overcommit = request->overcommit;
 	child->cow_budget = request->cow_budget;
 	child->sandbox = is_sandboxed(request, template);
+	child->run_as = g_strdup(request->run_as);
 	return g_steal_pointer(&child);
 }
 

@@ -35,6 +35,7 @@
  * @exact_reads:     of memory that is not in the page cache they read only those pages they want
  * @sandbox:         restrict QEMU to its files, whatever the parent had
  * @no_sandbox:      do not, though the parent had it
+ * @run_as:          name of the user that their QEMUs become, whatever the parent's; or NULL
  * @heir:            one more takes the place of the guest that is forked
  * @state_directory: where guests' directories are
  */
@@ -57,6 +58,7 @@ typedef struct {
 	bool exact_reads;
 	bool sandbox;
 	bool no_sandbox;
+	const char *run_as;
 	bool heir;
 	char *state_directory;
 } ExmCloneRequest;

@@ -104,6 +104,7 @@ void exm_plan_free(ExmPlan *plan)
 	g_free(plan->qemu_version);
 	g_strfreev(plan->command);
 	g_free(plan->configuration);
+	g_free(plan->run_as);
 	g_free(plan->monitors);
 	g_free(plan);
 }

@@ -131,6 +131,7 @@ typedef struct {
  * @commitment: what the guest takes of the host, before its files are there; or NULL
  * @overcommit: it is started even where that does not fit
  * @cow_budget: bytes of memory that its control group leaves it; 0 for no limit
+ * @run_as:     name of the user that QEMU becomes, or NULL
  * @sandbox:    of ExmAllowed: the paths that QEMU may open; NULL where it may open any
  */
 typedef struct {
@@ -163,6 +164,7 @@ typedef struct {
 	ExmCommitment *commitment;
 	bool overcommit;
 	uint64_t cow_budget;
+	char *run_as;
 	GPtrArray *sandbox;
 } ExmPlan;
 

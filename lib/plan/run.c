@@ -338,7 +338,8 @@ static bool plan_guest(ExmBuilder *builder, const ExmMemoryInput *in, GError **e
 	exm_builder_add_step(builder, EXM_STEP_RECORD_GUEST, builder->plan->directory, -1);
 	exm_builder_add_terminal_steps(builder);
 	exm_builder_add_pmem_steps(builder);
-	return exm_builder_add_last_steps(builder, error) && exm_builder_add_sandbox(builder, error);
+	return exm_builder_add_last_steps(builder, error) &&
+	       exm_builder_add_sandbox(builder, error) && exm_builder_add_user(builder, error);
 }
 
 /* "-M help" and its like: QEMU answers and ends; there is no guest to make room for. */

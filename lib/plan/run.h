@@ -61,6 +61,7 @@ typedef struct {
  * @exact_reads:     of a file that is not in the page cache only those pages are read that it wants
  * @cow_budget:      bytes of memory that a child may have, held to by a control group; 0 for no limit
  * @sandbox:         restrict QEMU to its files (--sandbox)
+ * @run_as:          name of the user that QEMU becomes (--run-as), or NULL
  */
 typedef struct {
 	char *name;
@@ -91,6 +92,7 @@ typedef struct {
 	bool exact_reads;
 	uint64_t cow_budget;
 	bool sandbox;
+	char *run_as;
 } ExmRunRequest;
 
 /**

@@ -56,6 +56,7 @@ void exm_run_request_free(ExmRunRequest *request)
 	if (request->pmem)
 		g_ptr_array_unref(request->pmem);
 	g_free(request->claims_directory);
+	g_free(request->run_as);
 	g_free(request);
 }
 

@@ -7,6 +7,13 @@
 
 /* QEMU, system/qemu-seccomp.c, parse_sandbox(): all of these since 2.11 */
 #define SECCOMP "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+/* The filter would keep QEMU itself from becoming another user, who cannot become root again. */
+#define SECCOMP_USER "on,obsolete=deny,spawn=deny,resourcecontrol=deny"
+
+static const char *filter_for(const ExmBuilder *builder)
+{
+	return exm_builder_user(builder) ? SECCOMP_USER : SECCOMP;
+}
 
 static bool has_own_filter(const ExmBuilder *builder)
 {
@@ -66,7 +73,7 @@ bool exm_builder_add_sandbox(ExmBuilder *builder, GError **error)
 	if (conflict)
 		return exm_throw(error, EXM_ERROR_USAGE, "%s", conflict);
 	if (!has_own_filter(builder))
-		exm_builder_add_argument(builder, "-sandbox", SECCOMP);
+		exm_builder_add_argument(builder, "-sandbox", filter_for(builder));
 	plan->sandbox = exm_sandbox_paths(plan->qemu, line);
 	exm_builder_add_step(builder, EXM_STEP_SANDBOX, plan->qemu, -1);
 	return true;

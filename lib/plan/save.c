@@ -584,6 +584,7 @@ static bool describe(ExmSavePlan *plan, const ExmSaveRequest *request, const Exm
 	template->vmgenid = given->has_vmgenid;
 	template->identity = given->has_identity;
 	template->sandbox = plan->vm->sandbox;
+	template->run_as = g_strdup(plan->vm->run_as);
 	return true;
 }
 

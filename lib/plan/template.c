@@ -70,6 +70,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmTemplate, "vmgenid", BOOL, vmgenid, true),
 	EXM_FIELD(ExmTemplate, "identity", BOOL, identity, true),
 	EXM_FIELD(ExmTemplate, "sandbox", BOOL, sandbox, false),
+	EXM_FIELD(ExmTemplate, "run-as", STRING, run_as, false),
 	EXM_FIELD(ExmTemplate, "devices-size", UINT, devices_size, true),
 	EXM_FIELD(ExmTemplate, "devices-sha256", STRING, devices_sha256, true),
 	{ .name = "memory",

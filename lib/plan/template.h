@@ -88,6 +88,7 @@ typedef struct {
  * @vmgenid:           it has a device by which a child learns that it is one
  * @identity:          it has an identity in fw_cfg
  * @sandbox:           the guest's QEMU was restricted to its files, and so are its children's
+ * @run_as:            name of the user that the guest's QEMU became, and its children's; or NULL
  * @devices_size:      bytes of the migration stream
  * @devices_sha256:    of the stream, in hexadecimal
  * @memory:            of ExmTemplateMemory
@@ -126,6 +127,7 @@ typedef struct {
 	bool vmgenid;
 	bool identity;
 	bool sandbox;
+	char *run_as;
 	uint64_t devices_size;
 	char *devices_sha256;
 	GPtrArray *memory;

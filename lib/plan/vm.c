@@ -35,6 +35,7 @@ static const ExmField fields[] = {
 	EXM_FIELD(ExmVm, "pmem", JSON, pmem, false),
 	EXM_FIELD(ExmVm, "disks", JSON, disks, false),
 	EXM_FIELD(ExmVm, "sandbox", BOOL, sandbox, false),
+	EXM_FIELD(ExmVm, "run-as", STRING, run_as, false),
 	EXM_FIELD(ExmVm, "memory-error", STRING, memory_error, false),
 };
 

@@ -55,6 +55,7 @@
  * @index:             which child of its template; 0 for a guest without one
  * @disks:             an array of its overlays, as exm_plan_disks_to_json() writes it, or NULL
  * @sandbox:           its QEMU is restricted to its files
+ * @run_as:            name of the user that its QEMU became, or NULL
  * @memory_error:      why some of its memory could not be written to its file, or NULL
  * @lost:              its directory was removed while it runs; not in the JSON
  */
@@ -83,6 +84,7 @@ typedef struct {
 	uint64_t index;
 	ExmJson *disks;
 	bool sandbox;
+	char *run_as;
 	char *memory_error;
 	bool lost;
 } ExmVm;

@@ -1,0 +1,14 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-11.1.json
+--run-as
+nobody
+-m
+1g
+-run-with
+user=daemon

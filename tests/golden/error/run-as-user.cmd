@@ -1,0 +1,14 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--facts
+../data/facts/user.json
+--run-as
+nobody
+-m
+1g

@@ -1,0 +1,14 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-11.1.json
+--run-as
+with,comma
+-m
+1g
+-mem-path
+/mem,mode=create

@@ -1,0 +1,15 @@
+run
+--dry-run
+--state-dir
+/run/exomem
+--facts
+../data/facts/world.json
+--facts
+../data/facts/qemu-7.2.json
+--run-as
+nobody
+--sandbox
+-m
+1g
+-mem-path
+/mem,mode=create
