@@ -196,13 +196,15 @@ write_disk() { # NAME DEVICE BYTE
 	overlay=$(jq -r '.disks[0].path' "$state/web/vm.json")
 	[[ "$overlay" == "$T/disk.qcow2.web-"* ]]
 	for step in move-disk save-devices clone-memory resume-guest; do
-		fork_until "$step" --name other web
+		number=$(vm fork --dry-run --name other web | sed -n '/^# steps/,/^$/p' |
+			grep '^[a-z]' | grep -n -m 1 "^$step " | cut -d: -f1)
+		stop_before "$number" "$EXOMEM" fork --state-dir "$state" --templates "$T/templates" \
+			--name other web
 		kill -KILL "$main"
-		go_on_forking
+		wait "$tracer" || true
+		wait_for_exomems "fork --state-dir $state"
 		assert_one_parent
 		[ "$(sha256sum <"$T/disk.qcow2")" = "$before" ]
-		# It stops a little behind the beginning of its step: the last of them may have been done.
-		if [ "$step" = resume-guest ] && vm list -q | grep -qx other; then break; fi
 		[ "$(jq -r '.disks[0].path' "$state/web/vm.json")" = "$overlay" ]
 	done
 	vm fork -q --name third web

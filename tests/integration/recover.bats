@@ -28,18 +28,10 @@ kill_all_at() { # STEP VERB [ARGUMENT]...
 	wait_for_exomems "$2 --state-dir $state"
 }
 
-# The same at the Nth step, right before it is done: that is written to a record by pwrite().
+# The same right before the Nth step.
 kill_all_before() { # N VERB [ARGUMENT]...
-	local pids tracer deadline=$((SECONDS + 20))
-	rm -f "$T/trace"
-	strace -qq -o "$T/trace" -e trace=pwrite64 -e signal=STOP -e "inject=pwrite64:signal=STOP:when=$1" \
-		"$EXOMEM" "$2" --state-dir "$state" --templates "$T/templates" "${@:3}" \
-		>/dev/null 2>&1 3>&- </dev/null &
-	tracer=$!
-	until grep -q 'stopped by SIGSTOP' "$T/trace" 2>/dev/null; do
-		[ "$SECONDS" -lt "$deadline" ]
-		sleep 0.02
-	done
+	local pids
+	stop_before "$1" "$EXOMEM" "$2" --state-dir "$state" --templates "$T/templates" "${@:3}"
 	pids=$(exomems "$2 --state-dir $state")
 	kill -STOP $pids
 	kill -KILL $pids
@@ -125,7 +117,6 @@ save_is_mended() { # EXOMEM-RUN-ARGUMENT...
 
 @test "any verb that changes guests mends, and none that asks" {
 	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
 	boot web -mem-path "$memory,anyfs"
 	fill web 8M 7
 	for verb in 'save web new' 'fork --name other web' 'stop --kill other' 'balloon web 64M' 'run --detach --name new'; do
@@ -258,7 +249,7 @@ fork_is_mended() { # EXOMEM-RUN-ARGUMENT...
 		boot web -mem-path "$memory,anyfs"
 		fill web 8M 7
 		old=$(pid_of web)
-		kill_all_at "$step" save web new
+		kill_all_before "$(steps_of save web new | grep -nx "$step" | cut -d: -f1)" save web new
 		kill -KILL "$old"
 		wait_gone "$old"
 		run -0 --separate-stderr vm clean

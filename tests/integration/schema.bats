@@ -67,10 +67,10 @@ assert_steps_described() { # PLAN PAGE...
 	need_qemu
 	exomem_run --detach --name web $tcg -M q35 -m 64 -mem-path "$memory,mode=create,anyfs" \
 		-kernel "$GUEST" >/dev/null 3>&-
-	assert_as_promised exomem-state.5 schema memory-error pmem template parent disks <"$state/web/vm.json"
+	assert_as_promised exomem-state.5 schema memory-error run-as pmem template parent disks <"$state/web/vm.json"
 	"$EXOMEM" show --state-dir "$state" web --json |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
-		assert_as_promised exomem-state.5 schema memory-error pmem template parent disks
+		assert_as_promised exomem-state.5 schema memory-error run-as pmem template parent disks
 	"$EXOMEM" show --state-dir "$state" web --json | jq -e '(.directory | type) == "string" and
 		(.status | type) == "string" and (."memory-size" | type) == "number" and
 		(.sockets | all(type == "string"))'
@@ -110,12 +110,12 @@ on_templates() { # VERB ARGUMENT...
 	start_parent
 	on_templates save --checksum -q web base
 	manifest=$T/templates/base/manifest.json
-	assert_as_promised exomem-template.5 schema boot-id host-cpu <"$manifest"
+	assert_as_promised exomem-template.5 schema boot-id run-as host-cpu <"$manifest"
 	jq '.memory[]' "$manifest" | assert_as_promised exomem-template.5 id namespace claims
 	jq '.disks[]' "$manifest" | assert_as_promised exomem-template.5 word
 	on_templates template show --json base >"$T/shown"
 	[ "$(jq -r .directory "$T/shown")" = "$T/templates/base" ]
-	jq 'del(.directory, .sha256)' "$T/shown" | assert_as_promised exomem-template.5 schema boot-id host-cpu
+	jq 'del(.directory, .sha256)' "$T/shown" | assert_as_promised exomem-template.5 schema boot-id run-as host-cpu
 	on_templates template list --json >"$T/listed"
 	jq -e --slurpfile shown "$T/shown" '. == $shown' "$T/listed"
 }
@@ -132,11 +132,11 @@ on_templates() { # VERB ARGUMENT...
 	assert_steps_described "$T/plan" exomem-run.1 exomem-clone.1
 	on_templates clone --detach base
 	record=$state/base-1/vm.json
-	assert_as_promised exomem-state.5 schema memory-error pmem <"$record"
+	assert_as_promised exomem-state.5 schema memory-error run-as pmem <"$record"
 	jq '.disks[]' "$record" | assert_as_promised exomem-clone.1 word path
 	"$EXOMEM" show --state-dir "$state" --json base-1 |
 		jq 'del(.directory, .status, .sockets, ."memory-size")' |
-		assert_as_promised exomem-state.5 schema memory-error pmem
+		assert_as_promised exomem-state.5 schema memory-error run-as pmem
 	"$EXOMEM" stop --state-dir "$state" --kill base-1
 }
 
@@ -155,13 +155,13 @@ on_templates() { # VERB ARGUMENT...
 		jq .child "$T/plan" >"$T/child"
 		assert_steps_described "$T/child" exomem-run.1 exomem-clone.1 exomem-fork.1
 		on_templates fork --json web | assert_as_promised exomem-fork.1 children template
-		assert_as_promised exomem-state.5 schema memory-error pmem template <"$state/web/vm.json"
+		assert_as_promised exomem-state.5 schema memory-error run-as pmem template <"$state/web/vm.json"
 		jq '.disks[]' "$state/web/vm.json" |
 			assert_as_promised exomem-clone.1 word fd directory
 	done
 	on_templates fork --paused --keep --json web kept >"$T/forked"
 	assert_as_promised exomem-fork.1 children child-us <"$T/forked"
-	assert_as_promised exomem-state.5 schema memory-error pmem template <"$state/web-3/vm.json"
+	assert_as_promised exomem-state.5 schema memory-error run-as pmem template <"$state/web-3/vm.json"
 	"$EXOMEM" stop --state-dir "$state" --kill --all
 }
 

@@ -159,6 +159,22 @@ stop_at() { # STEP EXOMEM [ARGUMENT]...
 	exec 7<&-
 }
 
+# Starts an exomem, and stops it right before its Nth step, which it writes to the operation's record by pwrite():
+# $main is its process, and $tracer has its status. Only for a verb that writes nothing else so until then.
+stop_before() { # N EXOMEM [ARGUMENT]...
+	local deadline=$((SECONDS + 30))
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	rm -f "$T/strace"
+	strace -qq -o "$T/strace" -e trace=pwrite64 -e signal=STOP -e "inject=pwrite64:signal=STOP:when=$1" \
+		"${@:2}" >"$T/out" 2>"$T/err" 3>&- 4>&- </dev/null &
+	tracer=$!
+	until grep -q 'stopped by SIGSTOP' "$T/strace" 2>/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ]
+		sleep 0.02
+	done
+	main=$(pgrep -P "$tracer")
+}
+
 # Those exomems whose command line is like this; not those that keep the logs of guests.
 exomems() { # PATTERN
 	for pid in $(pgrep -f -- "$1"); do
