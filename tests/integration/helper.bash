@@ -46,6 +46,17 @@ need_linux() {
 	[ -e "$LINUX/vmlinuz" ] || lacks linux 'the Linux guest is not built'
 }
 
+# A script that starts QEMU, as that of the backports, is not let in: what it starts is.
+unwrap_qemu() {
+	local root
+	[ "$(head -c 2 "$EXOMEM_QEMU")" = '#!' ] || return 0
+	root=$(sed -n "s/^root='\(.*\)'\$/\1/p" "$EXOMEM_QEMU")
+	export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu
+	export QEMU_MODULE_DIR=$LD_LIBRARY_PATH/qemu
+	export EXOMEM_QEMU=$root/usr/bin/qemu-system-x86_64
+	tiny="$tiny -L $root/usr/share/qemu -L $root/usr/share/seabios -L $root/usr/lib/ipxe/qemu"
+}
+
 # The major version of the QEMU that the tests run.
 qemu_major() {
 	"${EXOMEM_QEMU:-qemu-system-x86_64}" --version |

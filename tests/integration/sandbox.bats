@@ -8,17 +8,6 @@
 load helper
 load template
 
-# A script that starts QEMU, as that of the backports, is not let in: what it starts is.
-unwrap_qemu() {
-	local root
-	[ "$(head -c 2 "$EXOMEM_QEMU")" = '#!' ] || return 0
-	root=$(sed -n "s/^root='\(.*\)'\$/\1/p" "$EXOMEM_QEMU")
-	export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu
-	export QEMU_MODULE_DIR=$LD_LIBRARY_PATH/qemu
-	export EXOMEM_QEMU=$root/usr/bin/qemu-system-x86_64
-	tiny="$tiny -L $root/usr/share/qemu -L $root/usr/share/seabios -L $root/usr/lib/ipxe/qemu"
-}
-
 setup_sandbox() {
 	need_qemu
 	"$EXOMEM" run --dry-run --sandbox --state-dir "$state" -m 64 >/dev/null 2>&1 ||
