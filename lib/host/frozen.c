@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -46,11 +47,18 @@ static bool is_stopped(const char *directory)
 	return threads;
 }
 
+static bool has_ended(int process)
+{
+	struct pollfd polled = { .fd = process, .events = POLLIN };
+
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) > 0;
+}
+
 /**
  * exm_frozen_stop() - Stop every thread of a process
  * @pid:     the process
  * @process: the same, of exm_pidfd_open()
- * @error:   SYSTEM where one goes on
+ * @error:   SYSTEM where one goes on, or the process has ended
  */
 bool exm_frozen_stop(pid_t pid, int process, GError **error)
 {
@@ -61,6 +69,8 @@ bool exm_frozen_stop(pid_t pid, int process, GError **error)
 	for (int i = 0; i < STOP_ATTEMPTS; i++) {
 		if (is_stopped(directory))
 			return true;
+		if (has_ended(process))
+			return exm_throw(error, EXM_ERROR_SYSTEM, "process %d has ended", (int)pid);
 		g_usleep(STOP_PAUSE_US);
 	}
 	return exm_throw(error, EXM_ERROR_SYSTEM, "process %d does not stop", (int)pid);

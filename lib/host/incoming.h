@@ -7,6 +7,11 @@
 
 #include "plan/vm.h"
 
-bool exm_incoming_note(const char *directory, pid_t leader, GError **error);
+/* What a guest does when it has its state. */
+#define EXM_INCOMING_RESUMES "resumes"
+#define EXM_INCOMING_RESTS   "paused"
+
+bool exm_incoming_note(const char *directory, pid_t leader, const char *then, GError **error);
 bool exm_incoming_is_abandoned(int directory);
+const char *exm_incoming_then(int directory);
 void exm_incoming_leave(const ExmVm *vm);

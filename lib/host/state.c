@@ -391,8 +391,8 @@ static void note_dead(const Root *root, const char *name, int guest, ExmRemains 
 }
 
 /*
- * Whether a guest waits for its state, and the process that was to load it was killed. One that was
- * killed when the guest had its state has not removed its note.
+ * Whether a guest has never run, and the process that was to load its state was killed. One that
+ * was killed when the guest could run has not removed its note.
  */
 static bool is_abandoned(const Root *root, const char *name, int guest)
 {
@@ -401,7 +401,9 @@ static bool is_abandoned(const Root *root, const char *name, int guest)
 	                              : NULL;
 	g_autofree char *status = vm ? exm_control_status(vm, STATUS_MS, NULL) : NULL;
 
-	return g_strcmp0(status, "inmigrate") == 0;
+	/* What is given its state may be loading it: recover.c waits for that. */
+	return status && !exm_incoming_then(guest) &&
+	       (strcmp(status, "inmigrate") == 0 || strcmp(status, "paused") == 0);
 }
 
 static void end_abandoned(const Root *root, const char *name)

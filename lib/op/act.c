@@ -240,7 +240,7 @@ static bool record_guest(const Actor *actor, const ExmStep *step, GError **error
 	vm->disks = plan->template ? exm_plan_disks_to_json(plan) : NULL;
 	vm->sandbox = plan->sandbox;
 	vm->run_as = g_strdup(plan->run_as);
-	return (!actor->loader || exm_incoming_note(step->path, actor->loader, error)) &&
+	return (!actor->loader || exm_incoming_note(step->path, actor->loader, NULL, error)) &&
 	       exm_state_record(vm, error);
 }
 

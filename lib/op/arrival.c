@@ -697,21 +697,25 @@ bool exm_arrival_take_over(ExmArrival *arrival, const char *state, size_t length
 {
 	Guest *guest = &arrival->guest;
 	const bool rests = arrival->request->paused || arrival->handover->resting;
+	bool resumed;
 	uint64_t time;
 
 	end_rehearsal(arrival);
 	if (!guest->vm && !start(arrival, false, error))
 		return false;
 	if (!lock_memory(arrival, error) || !exm_arrival_check_state(arrival, true, error) ||
+	    !exm_incoming_note(guest->vm->directory, getpid(),
+	                       rests ? EXM_INCOMING_RESTS : EXM_INCOMING_RESUMES, error) ||
 	    !exm_load_pour(&guest->child, state, length, error) ||
 	    !exm_qmp_migration_wait(guest->child.qmp, error))
 		return false;
 	/* From here on it may have run: it is not ended any more, and its state is of no use. */
 	arrival->is_taken = true;
-	exm_incoming_leave(guest->vm);
 	end_guard(guest, true);
 	exm_fd_clear(&guest->lead);
-	if (!rests && !exm_load_resume(&guest->child, &time, error)) {
+	resumed = rests || exm_load_resume(&guest->child, &time, error);
+	exm_incoming_leave(guest->vm);
+	if (!resumed) {
 		g_prefix_error(error,
 		               "guest '%s' is here and paused, 'exomem qmp %s cont' resumes it: ",
 		               guest->vm->name, guest->vm->name);

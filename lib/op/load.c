@@ -97,13 +97,27 @@ static bool run_once(ExmQmp *qmp, const ExmPlan *plan, GError **error)
 	return true;
 }
 
+/* Whether the child is paused when it has its state; else it runs by itself. */
+static bool rests_when_loaded(const ExmPlan *plan)
+{
+	return exm_template_device(plan->template) || plan->paused || plan->template->paused;
+}
+
+/* From here on the child may run: the next verb resumes it, should this process be killed. */
+static bool note_loaded(const ExmPlan *plan, GError **error)
+{
+	return exm_incoming_note(plan->directory, getpid(), EXM_INCOMING_RESUMES, error);
+}
+
 static bool resume(ExmQmp *qmp, const ExmPlan *plan, GError **error)
 {
 	const bool once = exm_template_device(plan->template) != NULL;
-	const bool rests = once || plan->paused || plan->template->paused;
+	const bool rests = rests_when_loaded(plan);
 
 	exm_qmp_set_deadline(qmp, RESUME_PATIENCE_MS);
 	if (rests && !exm_qmp_migration_wait(qmp, error))
+		return false;
+	if (rests && !plan->paused && !note_loaded(plan, error))
 		return false;
 	if (once)
 		return run_once(qmp, plan, error);
@@ -128,7 +142,8 @@ bool exm_load(const ExmPlan *plan, int timeout_ms, GError **error)
 	if (!exm_load_read(plan->template, &state, &length, error))
 		return false;
 	qmp = exm_control_begin(&vm, EXM_VM_CONTROL, timeout_ms, error);
-	if (!qmp || !exm_qmp_migration_load(qmp, state, length, error) || !resume(qmp, plan, error))
+	if (!qmp || (!rests_when_loaded(plan) && !note_loaded(plan, error)) ||
+	    !exm_qmp_migration_load(qmp, state, length, error) || !resume(qmp, plan, error))
 		return false;
 	exm_incoming_leave(&vm);
 	return true;
@@ -269,5 +284,5 @@ bool exm_load_start(const ExmPlan *plan, ExmWarn warn, GError **error)
 		return exm_throw_errno(error, errno, "open this process");
 	/* A QEMU that nobody gives its state would wait for it for ever: the next verb ends it. */
 	return exm_child_process_start_orphan(&process, &pid, error) &&
-	       exm_incoming_note(plan->directory, pid, error);
+	       exm_incoming_note(plan->directory, pid, NULL, error);
 }

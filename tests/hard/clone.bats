@@ -13,6 +13,7 @@ prepare() {
 	boot web -mem-path "$memory,mode=create,anyfs"
 	fill web 8M 7
 	vm save -q web base >/dev/null
+	vm clean >/dev/null
 	sha256sum "$T/templates/base"/* "$memory/$file" >"$T/sums"
 }
 

@@ -36,7 +36,7 @@ static const char usage[] =
 	"ACTION  of the Kth call of KIND: an errno's name, short (half of the bytes), kill: SIGKILL for\n"
 	"        the process that made it, after the call, or group: for the process group of COMMAND,\n"
 	"        as a terminal that is closed sends its signals, or all: for COMMAND and all that it has\n"
-	"        forked, at once, or others: for all of those but the one that made the call, or guest:\n"
+	"        forked and that has its name, at once, or others: for all of those but the one that made the call, or guest:\n"
 	"        for the process $FAULT_GUEST.  REPORT gets a line that says which call it was, and stays\n"
 	"        empty where there was none; and a line `late` after SECONDS.\n";
 
@@ -298,20 +298,24 @@ static void on_entry(pid_t pid, uint64_t number, const uint64_t *arguments)
 	write_report(pid, call, arguments);
 }
 
+/* Not what has a name of its own: it stays with a guest, to keep its log or record its end. */
 static bool is_traced(const char *process)
 {
 	char path[64], line[128];
+	bool named = true;
 	long tracer = 0;
 	FILE *status;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/status", process);
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof(line), status))
-		if (strncmp(line, "TracerPid:", strlen("TracerPid:")) == 0)
+		if (strcmp(line, "Name:\texomem\n") == 0)
+			named = false;
+		else if (strncmp(line, "TracerPid:", strlen("TracerPid:")) == 0)
 			tracer = strtol(line + strlen("TracerPid:"), NULL, 10);
 	if (status)
 		fclose(status);
-	return tracer == getpid();
+	return !named && tracer == getpid();
 }
 
 /* They are stopped, or stop at their next call: none gets to see the end of another. */

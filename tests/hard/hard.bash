@@ -74,10 +74,10 @@ list_cases() {
 		}' | sort -k1,1n -k2,2 | cut -d' ' -f3-
 }
 
-# Names and sizes of what the verb may not change. A log grows by itself, and a lock that is never removed is no
-# remains.
+# Names and sizes of what the verb may not change. A log grows by itself, a lock that is never removed is no
+# remains, and what is known of guests that have ended goes with the next clean.
 snapshot() {
-	find "$memory" "$T/templates" "$T/there" "$state" -mindepth 1 -name .exomem -prune -o \
+	find "$memory" "$T/templates" "$T/there" "$state" -mindepth 1 '(' -name .exomem -o -name .ended ')' -prune -o \
 		-type f -not -name log -not -name .balance.lock -printf '%p %s\n' -o -type d -printf '%p\n' 2>/dev/null | sort
 }
 
@@ -182,6 +182,7 @@ try() { # KIND K ACTION
 	# Of the others, one may be the verb itself, and another the process that watches it.
 	case $3:$rc in all:* | others:137) mend ;; esac
 	case $3:$rc in
+	guest:0) check_guest_killed ;;
 	*:0) check_done ;;
 	*:124) ;;
 	*:137) check_killed ;;
