@@ -186,16 +186,19 @@ static bool start_middle(const Orphan *orphan, GError **error)
  */
 bool exm_child_process_start_orphan(const ExmChildProcess *process, pid_t *ret_pid, GError **error)
 {
-	pid_t *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-	                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const Orphan orphan = { process, shared };
+	exm_autofd int memory = memfd_create("pid", MFD_CLOEXEC);
+	Orphan orphan = { .process = process };
 	bool started;
 
-	if (shared == MAP_FAILED)
+	if (memory < 0 || ftruncate(memory, sizeof(*orphan.ret_pid)) < 0)
+		return exm_throw_errno(error, errno, "cannot make a file in memory");
+	orphan.ret_pid = mmap(NULL, sizeof(*orphan.ret_pid), PROT_READ | PROT_WRITE, MAP_SHARED,
+	                      memory, 0);
+	if (orphan.ret_pid == MAP_FAILED)
 		return exm_throw_errno(error, errno, "cannot map memory");
 	started = start_middle(&orphan, error);
 	if (ret_pid)
-		*ret_pid = *shared;
-	munmap(shared, sizeof(*shared));
+		*ret_pid = *orphan.ret_pid;
+	munmap(orphan.ret_pid, sizeof(*orphan.ret_pid));
 	return started;
 }

@@ -9,17 +9,18 @@
 
 #include "base/error.h"
 
-static const struct passwd *find(const char *user, GError **error)
-{
-	const struct passwd *entry;
+/* Bytes that the strings of an entry may have; most have a hundred. */
+#define ENTRY_MAX 16384
 
-	errno = 0;
-	entry = getpwnam(user);
-	if (!entry && errno)
-		exm_throw_errno(error, errno, "look up user '%s'", user);
-	else if (!entry)
-		exm_throw(error, EXM_ERROR_UNSUPPORTED, "there is no user '%s'", user);
-	return entry;
+static bool find(const char *user, struct passwd *ret_entry, GError **error)
+{
+	g_autofree char *strings = g_malloc(ENTRY_MAX);
+	struct passwd *found = NULL;
+	const int problem = getpwnam_r(user, ret_entry, strings, ENTRY_MAX, &found);
+
+	if (problem)
+		return exm_throw_errno(error, problem, "look up user '%s'", user);
+	return found || exm_throw(error, EXM_ERROR_UNSUPPORTED, "there is no user '%s'", user);
 }
 
 /**
@@ -30,11 +31,11 @@ static const struct passwd *find(const char *user, GError **error)
  */
 bool exm_user_give_fd(const char *user, int fd, GError **error)
 {
-	const struct passwd *entry = find(user, error);
+	struct passwd entry;
 
-	if (!entry)
+	if (!find(user, &entry, error))
 		return false;
-	return fchown(fd, entry->pw_uid, entry->pw_gid) == 0 ||
+	return fchown(fd, entry.pw_uid, entry.pw_gid) == 0 ||
 	       exm_throw_errno(error, errno, "give a file to user '%s'", user);
 }
 
@@ -46,10 +47,10 @@ bool exm_user_give_fd(const char *user, int fd, GError **error)
  */
 bool exm_user_give_path(const char *user, const char *path, GError **error)
 {
-	const struct passwd *entry = find(user, error);
+	struct passwd entry;
 
-	if (!entry)
+	if (!find(user, &entry, error))
 		return false;
-	return lchown(path, entry->pw_uid, entry->pw_gid) == 0 ||
+	return lchown(path, entry.pw_uid, entry.pw_gid) == 0 ||
 	       exm_throw_errno(error, errno, "give '%s' to user '%s'", path, user);
 }

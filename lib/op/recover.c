@@ -65,22 +65,42 @@ static void ignore_child(G_GNUC_UNUSED const char *name)
 {
 }
 
-static void recover_fork(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
+/**
+ * struct Recovery - An operation that is undone or completed
+ * @freeze: the operation, with its record
+ * @plan:   of a fork
+ * @forked: what it has cost, which nobody is told
+ * @fork:   what its step handlers share
+ * @order:  of a migration
+ * @moved:  what it has cost, which nobody is told
+ * @move:   what its step handlers share
+ */
+typedef struct {
+	ExmFreeze freeze;
+	ExmForkPlan plan;
+	ExmForked forked;
+	ExmForking fork;
+	ExmMigrateOrder order;
+	ExmMoved moved;
+	ExmMoving move;
+} Recovery;
+
+static void recover_fork(Recovery *recovery, const ExmOperation *operation, ExmWarn warn)
 {
 	g_autoptr(GPtrArray) overlays = g_ptr_array_new();
 	g_autoptr(GPtrArray) children = exm_operation_children(operation);
-	ExmForkPlan plan = {
+
+	recovery->plan = (ExmForkPlan){
 		.way = operation->way,
 		.paused = operation->paused,
 		.overlays = overlays,
 	};
-	ExmForked forked = { 0 };
-	ExmForking fork = {
-		.plan = &plan,
+	recovery->fork = (ExmForking){
+		.plan = &recovery->plan,
 		.children = children,
 		.paused = operation->paused,
 		.cloned = ignore_child,
-		.forked = &forked,
+		.forked = &recovery->forked,
 		.first = { .writer = -1 },
 		.heir = { .writer = -1 },
 	};
@@ -88,8 +108,8 @@ static void recover_fork(ExmFreeze *freeze, const ExmOperation *operation, ExmWa
 	for (char **path = operation->overlays; path && *path; path++)
 		g_ptr_array_add(overlays, *path);
 	g_ptr_array_add(overlays, NULL);
-	freeze->fork = &fork;
-	resolve(freeze, operation, warn);
+	recovery->freeze.fork = &recovery->fork;
+	resolve(&recovery->freeze, operation, warn);
 }
 
 /* Whether the guest has run elsewhere is told by the times in the manifest. */
@@ -102,18 +122,21 @@ static void read_handover(ExmTemplate *template)
 			((const ExmTemplateMemory *)written->memory->pdata[i])->mtime;
 }
 
-static void recover_migration(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
+static void recover_migration(Recovery *recovery, const ExmOperation *operation, ExmWarn warn)
 {
-	const ExmMigrateOrder order = { .warn = warn };
-	ExmMoved moved = { 0 };
+	ExmFreeze *freeze = &recovery->freeze;
 	exm_autofd int process = -1;
-	ExmMoving move = { .order = &order, .moved = &moved };
 
 	if (!exm_pidfd_open(freeze->plan->vm, &process, NULL))
 		return;
-	move.process = process;
+	recovery->order = (ExmMigrateOrder){ .warn = warn };
+	recovery->move = (ExmMoving){
+		.order = &recovery->order,
+		.moved = &recovery->moved,
+		.process = process,
+	};
 	read_handover(freeze->plan->template);
-	freeze->move = &move;
+	freeze->move = &recovery->move;
 	resolve(freeze, operation, warn);
 }
 
@@ -128,8 +151,9 @@ static void warn_of_damage(const char *state_directory, const char *name, ExmWar
 	warn(text);
 }
 
-static void recover(const char *state_directory, const char *name, ExmFreeze *freeze, ExmWarn warn)
+static void recover(const char *state_directory, const char *name, Recovery *recovery, ExmWarn warn)
 {
+	ExmFreeze *freeze = &recovery->freeze;
 	g_autoptr(ExmOperation) operation = exm_operation_read(freeze->record);
 	g_autoptr(ExmVm)
 		vm = operation ? exm_vm_from_json(operation->guest, operation->guest_directory, NULL)
@@ -147,9 +171,9 @@ static void recover(const char *state_directory, const char *name, ExmFreeze *fr
 	if (exm_operation_begun(freeze) == 0)
 		exm_operation_end(freeze);
 	else if (operation->kind == EXM_OPERATION_FORK)
-		recover_fork(freeze, operation, warn);
+		recover_fork(recovery, operation, warn);
 	else if (operation->kind == EXM_OPERATION_MIGRATE)
-		recover_migration(freeze, operation, warn);
+		recover_migration(recovery, operation, warn);
 	else
 		resolve(freeze, operation, warn);
 }
@@ -223,16 +247,16 @@ void exm_op_recover(const char *state_directory, ExmWarn warn)
 		exm_autofd int folder = open(directory,
 		                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		exm_autofd int fd = folder < 0 ? -1 : exm_operation_open(folder);
-		ExmFreeze freeze = { .folder = -1, .record = -1 };
+		Recovery recovery = { .freeze = { .folder = -1, .record = -1 } };
 
 		if (folder >= 0)
 			complete_load(state_directory, *name, folder, warn);
 		if (fd < 0)
 			continue;
-		freeze.folder = g_steal_fd(&folder);
-		freeze.record = g_steal_fd(&fd);
-		recover(state_directory, *name, &freeze, warn);
-		exm_fd_clear(&freeze.folder);
-		exm_fd_clear(&freeze.record);
+		recovery.freeze.folder = g_steal_fd(&folder);
+		recovery.freeze.record = g_steal_fd(&fd);
+		recover(state_directory, *name, &recovery, warn);
+		exm_fd_clear(&recovery.freeze.folder);
+		exm_fd_clear(&recovery.freeze.record);
 	}
 }
