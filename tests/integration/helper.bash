@@ -97,13 +97,27 @@ setup() {
 	pids='' saved_pages=''
 }
 
+# Living processes of this test: guests, what starts them and what keeps their logs.
+ours() {
+	for pid in $(pgrep -f -- "$T"); do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in
+		exomem* | qemu* | socat | timeout) echo "$pid" ;;
+		esac
+	done
+}
+
 teardown() {
-	for pid in $pids; do
+	for pid in $(ours) $pids; do
+		kill -CONT "$pid" 2>/dev/null || true
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
 	for place in "$memory" "$reflink"; do
-		if mountpoint -q "$place"; then umount "$place"; fi
+		deadline=$((SECONDS + 5))
+		while mountpoint -q "$place" && ! umount "$place" 2>/dev/null; do
+			[ "$SECONDS" -lt "$deadline" ] || break
+			sleep 0.05
+		done
 	done
 	[ -z "$saved_pages" ] || echo "$saved_pages" >/proc/sys/vm/nr_hugepages
 	rm -rf "$T"

@@ -9,30 +9,6 @@
 file='qemu_back_mem.0+4000000.pc.ram'
 tiny="-accel tcg -nodefaults -display none -M q35 -m 64 -kernel $GUEST -serial stdio"
 
-# Living processes of this test: guests, what starts them and what keeps their logs.
-ours() {
-	for pid in $(pgrep -f -- "$T"); do
-		case $(cat "/proc/$pid/comm" 2>/dev/null) in
-		exomem* | qemu* | socat | timeout) echo "$pid" ;;
-		esac
-	done
-}
-
-teardown() {
-	for pid in $(ours) $pids; do
-		kill -CONT "$pid" 2>/dev/null || true
-		kill -KILL "$pid" 2>/dev/null || true
-	done
-	for place in "$memory" "$reflink"; do
-		deadline=$((SECONDS + 5))
-		while mountpoint -q "$place" && ! umount "$place" 2>/dev/null; do
-			[ "$SECONDS" -lt "$deadline" ] || break
-			sleep 0.05
-		done
-	done
-	rm -rf "$T"
-}
-
 # A verb on this test's guests and templates. Descriptor 3 is bats' own, which would wait for guests
 # to close it.
 vm() { # VERB ARGUMENT...
