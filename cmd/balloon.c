@@ -78,7 +78,7 @@ static bool run(const char *const *words, GError **error)
 		return exm_throw(error, EXM_ERROR_USAGE, "name a guest; 'exomem list' shows them");
 	if ((words[1] && !exm_words_none(words + 2, error)) ||
 	    !exm_words_seconds("--timeout", opt.timeout, &timeout_ms, error) ||
-	    !exm_state_directory_for_change(opt.state_directory, false, &directory, error) ||
+	    !exm_state_directory_for_change(opt.state_directory, !words[1], &directory, error) ||
 	    !exm_op_balloon(directory, words[0], words[1], timeout_ms, &result, error))
 		return false;
 	if (opt.json)
