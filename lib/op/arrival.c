@@ -102,7 +102,7 @@ struct ExmArrival {
 
 /**
  * struct Watch - What the guard is given
- * @guest:           the guest that it ends
+ * @guest:           the guest that it ends, unless that has been given its state
  * @state_directory: where guests' directories are
  * @leash:           end of a pipe that closes with the other process
  */
@@ -111,6 +111,17 @@ typedef struct {
 	const char *state_directory;
 	int leash;
 } Watch;
+
+/* What was given its state is not ended any more. */
+static bool complete_load(const ExmVm *vm)
+{
+	exm_autofd int folder = open(vm->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *then = folder < 0 ? NULL : exm_incoming_then(folder);
+
+	if (then)
+		exm_load_complete(vm, then);
+	return then;
+}
 
 /* In the guard. */
 static void watch(void *user)
@@ -124,10 +135,12 @@ static void watch(void *user)
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	(void)!TEMP_FAILURE_RETRY(read(guard->leash, &none, 1));
-	exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
-	          guard->guest->vm->name);
-	exm_pidfd_kill(process, NULL);
-	exm_pidfds_wait(&process, 1, END_MS);
+	if (!complete_load(guard->guest->vm)) {
+		exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
+		          guard->guest->vm->name);
+		exm_pidfd_kill(process, NULL);
+		exm_pidfds_wait(&process, 1, END_MS);
+	}
 	exm_state_sweep(guard->state_directory);
 }
 

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "host/child_process.h"
 #include "host/control.h"
+#include "host/guest_end.h"
 #include "host/incoming.h"
 #include "host/pidfd.h"
 #include "host/qmp_migration.h"
@@ -26,6 +27,14 @@
 
 /* QEMU has read its state by then, and has only to act on it. */
 #define RESUME_PATIENCE_MS 60000
+
+/* How long a QEMU may take to load a state of which it has got all, and for an answer meanwhile. */
+#define COMPLETE_US       5000000
+#define COMPLETE_PAUSE_US 20000UL
+#define ANSWER_MS         10000
+
+/* A QEMU that is killed gives back its memory first. */
+#define END_MS 30000
 
 /* How long a QEMU that has hung up may take to end. */
 #define END_PATIENCE_MS 10000
@@ -226,6 +235,60 @@ bool exm_load_state(const ExmVm *vm, const char *state, size_t length, bool run,
 	       exm_load_pour(&child, state, length, error) &&
 	       exm_qmp_migration_wait(child.qmp, error) &&
 	       (!run || exm_load_resume(&child, &time, error));
+}
+
+/* A QEMU that has been given all of the state may still be loading it. */
+static char *wait_until_loaded(const ExmVm *vm)
+{
+	const gint64 deadline = g_get_monotonic_time() + COMPLETE_US;
+	char *status = exm_control_status(vm, ANSWER_MS, NULL);
+
+	while (g_strcmp0(status, "inmigrate") == 0 && g_get_monotonic_time() < deadline) {
+		g_usleep(COMPLETE_PAUSE_US);
+		g_free(status);
+		status = exm_control_status(vm, ANSWER_MS, NULL);
+	}
+	return status;
+}
+
+static bool resume_loaded(const ExmVm *vm)
+{
+	g_autoptr(ExmQmp) qmp = exm_control_open(vm, EXM_VM_CONTROL, ANSWER_MS, NULL);
+	g_autoptr(ExmJson) resumed = qmp ? exm_qmp_execute(qmp, "cont", NULL, NULL) : NULL;
+
+	return resumed;
+}
+
+/**
+ * exm_load_complete() - Complete the load of a guest's state by a process that has ended
+ * @vm:   the guest
+ * @then: of exm_incoming_then()
+ *
+ * The guest is not ended: loading may have written to its memory, so that no other QEMU can load
+ * the state any more. One that still waits for its state after that has got none, and is ended.
+ *
+ * Return: whether the guest was resumed.
+ */
+bool exm_load_complete(const ExmVm *vm, const char *then)
+{
+	g_autofree char *status = wait_until_loaded(vm);
+	bool resumed = false;
+
+	if (!status)
+		return false;
+	if (strcmp(status, "inmigrate") == 0) {
+		exm_guest_end_announce(vm->directory,
+		                       "the process that was to load its state was killed");
+		exm_pidfd_end(vm, END_MS, NULL);
+		return false;
+	}
+	if (strcmp(status, "paused") == 0 && strcmp(then, EXM_INCOMING_RESUMES) == 0) {
+		resumed = resume_loaded(vm);
+		if (!resumed)
+			return false;
+	}
+	exm_incoming_leave(vm);
+	return resumed;
 }
 
 /**

@@ -27,6 +27,7 @@ bool exm_load_expect(const ExmVm *vm, int timeout_ms, ExmExpectant *ret_child, G
 bool exm_load_pour(ExmExpectant *child, const char *state, size_t length, GError **error);
 bool exm_load_resume(ExmExpectant *child, uint64_t *ret_time, GError **error);
 bool exm_load_state(const ExmVm *vm, const char *state, size_t length, bool run, GError **error);
+bool exm_load_complete(const ExmVm *vm, const char *then);
 void exm_expectant_clear(ExmExpectant *child);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ExmExpectant, exm_expectant_clear)

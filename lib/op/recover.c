@@ -4,25 +4,16 @@
 #include "op/recover.h"
 
 #include <fcntl.h>
-#include <string.h>
 
 #include "base/fd.h"
-#include "host/control.h"
-#include "host/guest_end.h"
 #include "host/incoming.h"
 #include "host/pidfd.h"
 #include "host/state.h"
 #include "host/template_store.h"
 #include "op/forking.h"
+#include "op/load.h"
 #include "op/moving.h"
 #include "op/operation.h"
-
-/* How long a QEMU may take to load a state that it has got. */
-#define LOAD_US       5000000
-#define LOAD_PAUSE_US 20000UL
-
-/* A QEMU that is killed gives back its memory first. */
-#define END_MS 30000
 
 static const ExmFreezeKind *const kinds[] = {
 	[EXM_OPERATION_SAVE] = &exm_save_kind,
@@ -178,54 +169,21 @@ static void recover(const char *state_directory, const char *name, Recovery *rec
 		resolve(freeze, operation, warn);
 }
 
-/* A QEMU that has got all of the state may still be loading it. */
-static char *wait_until_loaded(const ExmVm *vm)
-{
-	const gint64 deadline = g_get_monotonic_time() + LOAD_US;
-	char *status = exm_control_status(vm, EXM_FREEZE_ANSWER_MS, NULL);
-
-	while (g_strcmp0(status, "inmigrate") == 0 && g_get_monotonic_time() < deadline) {
-		g_usleep(LOAD_PAUSE_US);
-		g_free(status);
-		status = exm_control_status(vm, EXM_FREEZE_ANSWER_MS, NULL);
-	}
-	return status;
-}
-
-/*
- * A guest that was given its state, and not resumed because the process that was to do it was killed.
- * Loading may have written to its memory, so that no other QEMU can load the state any more.
- */
+/* A guest that was given its state by a process that was killed then. */
 static void complete_load(const char *state_directory, const char *name, int folder, ExmWarn warn)
 {
 	const char *then = exm_incoming_then(folder);
 	g_autoptr(ExmVm) vm = then && exm_incoming_is_abandoned(folder)
 	                              ? exm_state_find(state_directory, name, NULL)
 	                              : NULL;
-	g_autofree char *status = vm ? wait_until_loaded(vm) : NULL;
-	g_autoptr(ExmQmp) qmp = NULL;
-	g_autoptr(ExmJson) resumed = NULL;
 	g_autofree char *text = NULL;
 
-	if (!status)
+	if (!vm || !exm_load_complete(vm, then))
 		return;
-	if (strcmp(status, "inmigrate") == 0) {
-		exm_guest_end_announce(vm->directory,
-		                       "the process that was to load its state was killed");
-		exm_pidfd_end(vm, END_MS, NULL);
-		return;
-	}
-	if (strcmp(status, "paused") == 0 && strcmp(then, EXM_INCOMING_RESUMES) == 0) {
-		qmp = exm_control_open(vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, NULL);
-		resumed = qmp ? exm_qmp_execute(qmp, "cont", NULL, NULL) : NULL;
-		if (!resumed)
-			return;
-		text = g_strdup_printf("the process that was to resume guest '%s' was killed; the "
-		                       "guest has been resumed",
-		                       name);
-		warn(text);
-	}
-	exm_incoming_leave(vm);
+	text = g_strdup_printf("the process that was to resume guest '%s' was killed; the guest has "
+	                       "been resumed",
+	                       name);
+	warn(text);
 }
 
 /**

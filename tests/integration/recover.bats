@@ -259,6 +259,45 @@ fork_is_mended() { # EXOMEM-RUN-ARGUMENT...
 	done
 }
 
+# Loading writes to the memory, so that the state cannot be loaded a second time.
+@test "a receive, alone or with its watcher: a guest that was given its state is not lost" {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
+	fill web 8M 7
+	vm migrate -q --to "$memory/state" web
+	strace -qq -o "$T/trace" -e trace=recvfrom -e signal=none "$EXOMEM" receive --state-dir "$state" -q \
+		"$memory/state" >/dev/null 3>&- 4>&-
+	last=$(wc -l <"$T/trace")
+	[ "$last" -ge 8 ]
+	killed=0
+	for whom in exomem all; do
+		for ((n = last - 7; n <= last; n++)); do
+			[ -e "$memory/state" ] || vm migrate -q --to "$memory/state" web
+			strace -qq -o "$T/strace" -e trace=recvfrom -e signal=STOP -e "inject=recvfrom:signal=STOP:when=$n" \
+				"$EXOMEM" receive --state-dir "$state" -q "$memory/state" >/dev/null 2>&1 3>&- 4>&- </dev/null &
+			tracer=$!
+			until grep -q 'stopped by SIGSTOP' "$T/strace" 2>/dev/null; do
+				kill -0 "$tracer" 2>/dev/null || break
+				sleep 0.02
+			done
+			pids=$(pgrep -P "$tracer" || true)
+			[ -z "$pids" ] || killed=$((killed + 1))
+			# QEMU has the time to load what it was given.
+			sleep 0.3
+			[ "$whom" = exomem ] || pids=$(exomems "receive --state-dir $state")
+			[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+			wait "$tracer" 2>/dev/null || true
+			wait_for_exomems "receive --state-dir $state"
+			vm clean >/dev/null 2>&1
+			[ "$(vm list -q)" = web ] || vm receive -q "$memory/state"
+			assert_unharmed web
+			rm -rf "$memory/state"
+		done
+	done
+	[ "$killed" -ge 8 ]
+}
+
 # A QEMU that starts when it is told to.
 slow_qemu() {
 	cat >"$T/qemu" <<-QEMU
