@@ -92,7 +92,7 @@ static const Rule rules[] = {
 	{ "trace", NULL, "file", EXM_ACCESS_CREATE },
 };
 
-/* What every QEMU may need: libraries, firmware, the clock, names of hosts, and devices. */
+/* What every QEMU may need: libraries, firmware, the clock, names of hosts and users, and devices. */
 static const struct {
 	const char *path;
 	ExmAccess access;
@@ -108,11 +108,13 @@ static const struct {
 	{ "/usr/share", EXM_ACCESS_READ },
 	{ "/etc/gai.conf", EXM_ACCESS_READ },
 	{ "/etc/gnutls", EXM_ACCESS_READ },
+	{ "/etc/group", EXM_ACCESS_READ },
 	{ "/etc/host.conf", EXM_ACCESS_READ },
 	{ "/etc/hosts", EXM_ACCESS_READ },
 	{ "/etc/ld.so.cache", EXM_ACCESS_READ },
 	{ "/etc/localtime", EXM_ACCESS_READ },
 	{ "/etc/nsswitch.conf", EXM_ACCESS_READ },
+	{ "/etc/passwd", EXM_ACCESS_READ },
 	{ "/etc/resolv.conf", EXM_ACCESS_READ },
 	{ "/etc/services", EXM_ACCESS_READ },
 	{ "/proc/self", EXM_ACCESS_READ },
