@@ -117,11 +117,26 @@ static void warn_all(const ExmArrival *arrival, ExmWarn warn)
 /* The state of a guest that ends at once stays: it may not have written to its memory. */
 static bool remove_state(const ExmArrival *arrival, gint64 not_before)
 {
+	const char *directory = exm_arrival_guest(arrival)->directory;
+
 	g_usleep((gulong)MAX(not_before - g_get_monotonic_time(), 0));
 	if (!exm_arrival_lives(arrival))
 		return false;
-	exm_template_store_abandon(exm_arrival_guest(arrival)->directory);
+	/* What cannot be removed must not be loaded once more. */
+	exm_template_store_hide(directory, NULL);
+	exm_template_store_abandon(directory);
 	return true;
+}
+
+static void warn_of_state(const char *directory, ExmWarn warn)
+{
+	g_autofree char *text = NULL;
+
+	if (access(directory, F_OK) < 0 || !warn)
+		return;
+	text = g_strdup_printf("'%s' is of no use any more, but cannot be removed: remove it",
+	                       directory);
+	warn(text);
 }
 
 /* What runs here already was taken over by an exomem that was killed before it removed the state. */
@@ -174,10 +189,12 @@ bool exm_op_receive(const ExmReceiveRequest *request, const char *directory,
 	warn_all(arrival, warn);
 	if (request->is_private)
 		return true;
-	return remove_state(arrival, g_get_monotonic_time() + MOMENT_US) ||
-	       exm_throw(error, EXM_ERROR_SYSTEM,
-	                 "guest '%s' ran, and has ended: 'exomem logs %s' may say why",
-	                 handover->name, handover->name);
+	if (!remove_state(arrival, g_get_monotonic_time() + MOMENT_US))
+		return exm_throw(error, EXM_ERROR_SYSTEM,
+		                 "guest '%s' ran, and has ended: 'exomem logs %s' may say why",
+		                 handover->name, handover->name);
+	warn_of_state(directory, warn);
+	return true;
 }
 
 /* How far a guest has come; OVER is a failure after which nothing more can be asked. */

@@ -23,7 +23,9 @@ set_command() {
 check_done() {
 	check_processes
 	[ "$(status_of web 2>/dev/null)" = running ] || complain lost 'done, and it does not run'
-	[ ! -e "$memory/state" ] || complain lost 'the state can be resumed a second time'
+	[ ! -e "$memory/state/manifest.json" ] || complain lost 'the state can be resumed a second time'
+	[ ! -e "$memory/state" ] || grep -q 'state. is of no use any more' "$T/err" ||
+		complain lost 'the state is left'
 	check_filled web
 }
 
