@@ -94,6 +94,22 @@ void exm_balance_note_remove(const char *state_directory)
 	unlink(path);
 }
 
+/**
+ * exm_balance_note_clean() - Remove what one has left who was killed
+ * @state_directory: where it would be
+ */
+void exm_balance_note_clean(const char *state_directory)
+{
+	g_autofree char *path = g_build_filename(state_directory, LOCK_FILE, NULL);
+	exm_autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool taken;
+
+	if (fd < 0 || !exm_lock_take(fd, false, &taken, NULL) || !taken)
+		return;
+	remove_unfinished(state_directory);
+	exm_balance_note_remove(state_directory);
+}
+
 static bool is_held(const char *state_directory)
 {
 	g_autofree char *path = g_build_filename(state_directory, LOCK_FILE, NULL);

@@ -3,10 +3,11 @@
 
 #include "op/clean.h"
 
+#include "host/balance_note.h"
 #include "host/state.h"
 
 /**
- * exm_op_clean() - Remove what dead guests have left
+ * exm_op_clean() - Remove what dead guests, and a killed `exomem balance`, have left
  * @state_directory: where guests' directories are
  * @dry_run:         only say what would be removed
  * @warn:            called for each file that exomem did not make and that keeps a directory
@@ -22,6 +23,8 @@ bool exm_op_clean(const char *state_directory, bool dry_run, ExmWarn warn, GPtrA
 
 	if (!exm_state_clean(state_directory, dry_run, &remains, error))
 		return false;
+	if (!dry_run)
+		exm_balance_note_clean(state_directory);
 	for (guint i = 0; i < foreign->len; i++) {
 		g_autofree char *text = g_strdup_printf("'%s' stays: it was not made by exomem",
 		                                        (const char *)foreign->pdata[i]);

@@ -105,6 +105,8 @@ use_levers() { # LEVER...
 	vm migrate -q --to "$T/handed-over" other
 	start_balance --watch 1
 	wait_for "$state/.balance.json" '"refuses": ?true'
+	vm clean
+	[ -e "$state/.balance.json" ]
 	word="'exomem balance' (pid $pid) lets no new guest in: state plump; '--overcommit' "
 	# shellcheck disable=SC2086 # words
 	run vm run --detach --name late $tiny
@@ -124,6 +126,8 @@ use_levers() { # LEVER...
 	wait "$pid" || true
 	[ -e "$state/.balance.json" ]
 	boot later
+	vm clean >/dev/null
+	[ ! -e "$state/.balance.json" ]
 }
 
 @test "a guest is moved away by the command that is given" {
