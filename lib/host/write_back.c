@@ -82,7 +82,7 @@ void exm_write_back_free(ExmWriteBack *file)
 	g_free(file);
 }
 
-static bool report(const ExmWriteBack *file, int result, GError **error)
+static bool report(const ExmWriteBack *file, long result, GError **error)
 {
 	return result == 0 || exm_throw_errno(error, errno, "cannot sync '%s'", file->path);
 }
@@ -96,7 +96,9 @@ static bool report(const ExmWriteBack *file, int result, GError **error)
  */
 bool exm_write_back_check(const ExmWriteBack *file, GError **error)
 {
-	return report(file, sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE), error);
+	return report(file,
+	              TEMP_FAILURE_RETRY(sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE)),
+	              error);
 }
 
 /**
@@ -109,7 +111,7 @@ bool exm_write_back_settle(const ExmWriteBack *file, GError **error)
 	for (int i = 0; i < SETTLE_ROUNDS; i++) {
 		const gint64 start = g_get_monotonic_time();
 
-		if (!report(file, fdatasync(file->fd), error))
+		if (!report(file, TEMP_FAILURE_RETRY(fdatasync(file->fd)), error))
 			return false;
 		if (g_get_monotonic_time() - start < SETTLE_ENOUGH_US)
 			break;
@@ -124,5 +126,5 @@ bool exm_write_back_settle(const ExmWriteBack *file, GError **error)
  */
 bool exm_write_back_sync(const ExmWriteBack *file, GError **error)
 {
-	return report(file, fsync(file->fd), error);
+	return report(file, TEMP_FAILURE_RETRY(fsync(file->fd)), error);
 }
