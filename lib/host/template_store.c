@@ -180,11 +180,13 @@ bool exm_template_store_remove_empty(const char *directory)
 /**
  * exm_template_store_abandon() - Remove as much of a template that was begun as can be removed
  * @temporary: its directory, which may be half made or not there
+ *
+ * Return: whether nothing is left that exomem made.
  */
-void exm_template_store_abandon(const char *temporary)
+bool exm_template_store_abandon(const char *temporary)
 {
-	if (exm_template_store_remove_files(temporary, NULL))
-		exm_template_store_remove_directory(temporary, NULL);
+	return exm_template_store_remove_files(temporary, NULL) &&
+	       exm_template_store_remove_directory(temporary, NULL);
 }
 
 /**

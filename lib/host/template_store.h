@@ -13,7 +13,7 @@ bool exm_template_store_commit(const char *temporary, const char *directory, GEr
 bool exm_template_store_remove_files(const char *directory, GError **error);
 bool exm_template_store_remove_directory(const char *directory, GError **error);
 bool exm_template_store_remove_empty(const char *directory);
-void exm_template_store_abandon(const char *temporary);
+bool exm_template_store_abandon(const char *temporary);
 bool exm_template_store_hide(const char *directory, GError **error);
 void exm_template_store_unhide(const char *directory);
 bool exm_template_store_has(const char *directory);

@@ -71,20 +71,19 @@ static char *node_name(const ExmFreeze *freeze, int index)
 }
 
 /* An overlay that the guest still writes to, because it could not be brought back, has to stay. */
-static void remove_overlay(const ExmFreeze *freeze, const ExmStep *step)
+static bool remove_overlay(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
 	g_autofree char *node = index < 0 ? NULL : node_name(freeze, index);
 	g_autoptr(ExmQmp) qmp = node ? exm_freeze_connect(freeze->plan) : NULL;
 
-	if (!node || !qmp || !exm_disk_is_moved(qmp, node))
-		unlink(step->path);
+	return (node && qmp && exm_disk_is_moved(qmp, node)) || exm_file_remove(step->path, NULL);
 }
 
-static void unlink_path(const ExmFreeze *freeze, const ExmStep *step)
+static bool remove_file(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)freeze;
-	unlink(step->path);
+	return exm_file_remove(step->path, NULL);
 }
 
 static bool hold_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -196,10 +195,11 @@ static bool start_children(ExmFreeze *freeze, const ExmStep *step, GError **erro
 	       (!heir || expect(heir, &fork->heir, error));
 }
 
-static void end_children(const ExmFreeze *freeze, const ExmStep *step)
+static bool end_children(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)step;
 	exm_children_end(freeze->fork->children, freeze->state_directory, NULL);
+	return true;
 }
 
 /* Takes @disk, which may be NULL. */
@@ -253,7 +253,7 @@ static bool move_disk(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	       record_disk(freeze, disk->word, overlay_to_json(freeze, index), error);
 }
 
-static void move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
+static bool move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
 	const ExmTemplateDisk *disk = freeze->plan->template->disks->pdata[index];
@@ -262,13 +262,14 @@ static void move_disk_back(const ExmFreeze *freeze, const ExmStep *step)
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
 
 	if (!qmp)
-		return;
+		return !exm_state_is_alive(freeze->plan->vm);
 	exm_disk_move_back(qmp, node, file->node);
 	if (!exm_disk_is_moved(qmp, node))
 		record_disk(freeze, disk->word,
 		            json_object_get(exm_vm_disk(freeze->plan->vm, disk->word)), NULL);
 	/* It was stopped for this, and perhaps for nothing else yet. */
 	exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
+	return true;
 }
 
 static bool save_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -277,9 +278,9 @@ static bool save_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_freeze_save_state(freeze, error);
 }
 
-static void resume_again(const ExmFreeze *freeze, const ExmStep *step)
+static bool resume_again(const ExmFreeze *freeze, const ExmStep *step)
 {
-	exm_save_deed(step->kind)->undo(freeze, step);
+	return exm_save_deed(step->kind)->undo(freeze, step);
 }
 
 static bool clone_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -464,23 +465,25 @@ static bool holds_disk(const ExmSavePlan *plan)
 }
 
 /* What is mapped, open or copied by now needs no name. */
-static void drop(const ExmFreeze *freeze)
+static bool drop(const ExmFreeze *freeze)
 {
+	bool done = true;
+
 	for (guint i = 0; i < freeze->plan->memory->len; i++) {
 		const ExmSaveFile *file = freeze->plan->memory->pdata[i];
 
-		if (freeze->fork->plan->way != EXM_FORK_SUCCEED)
-			unlink(file->path);
+		if (freeze->fork->plan->way != EXM_FORK_SUCCEED && !exm_file_remove(file->path, NULL))
+			done = false;
 	}
-	if (!holds_disk(freeze->plan))
-		exm_template_store_abandon(freeze->plan->temporary);
+	return (holds_disk(freeze->plan) || exm_template_store_abandon(freeze->plan->temporary)) &&
+	       done;
 }
 
 static bool drop_template(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	(void)step;
 	(void)error;
-	drop(freeze);
+	freeze->left = !drop(freeze);
 	return true;
 }
 
@@ -490,14 +493,16 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	(void)step;
 	if (!exm_pidfd_end(freeze->plan->vm, END_MS, error))
 		return false;
-	exm_state_sweep(freeze->state_directory);
+	/* What is left to do is recorded in the directory that goes with it. */
+	if (!freeze->left)
+		exm_state_sweep(freeze->state_directory);
 	return true;
 }
 
 static const ExmDeed deeds[] = {
 	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, remove_overlay, .whole = true },
-	[EXM_STEP_HOLD_DEVICES] = { hold_devices, unlink_path },
-	[EXM_STEP_MAKE_MEMORY] = { make_memory, unlink_path, .whole = true },
+	[EXM_STEP_HOLD_DEVICES] = { hold_devices, remove_file },
+	[EXM_STEP_MAKE_MEMORY] = { make_memory, remove_file, .whole = true },
 	[EXM_STEP_LEND_MEMORY] = { lend_memory, NULL },
 	[EXM_STEP_START_CHILDREN] = { start_children, end_children },
 	[EXM_STEP_MOVE_DISK] = { move_disk, move_disk_back },
@@ -550,17 +555,24 @@ bool exm_fork_is_done(const ExmFreeze *freeze, guint begun)
 	return !now || now->pid != vm->pid;
 }
 
-/* The guest's name is the new one's by now. */
-static void let_heir_run(const ExmFreeze *freeze)
+/* The guest's name is the new one's by now; it is resumed, unless that was done. */
+static void let_heir_run(const ExmFreeze *freeze, bool resume)
 {
 	const ExmVm *old = freeze->plan->vm;
-	g_autoptr(ExmVm) now = exm_state_find(freeze->state_directory, old->name, NULL);
+	g_autoptr(ExmVm) now = resume ? exm_state_find(freeze->state_directory, old->name, NULL)
+	                              : NULL;
 	g_autoptr(ExmQmp)
 		qmp = now ? exm_control_open(now, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, NULL) : NULL;
 
 	if (qmp)
 		exm_json_put(exm_qmp_execute(qmp, "cont", NULL, NULL));
 	exm_pidfd_end(old, END_MS, NULL);
+}
+
+/* What comes then is done to guests that run, and that the user may have paused since. */
+static bool has_loaded_children(const ExmFreeze *freeze, guint begun)
+{
+	return begun > 0 && has_begun(freeze, begun - 1, EXM_STEP_LOAD_CHILDREN);
 }
 
 /**
@@ -570,18 +582,22 @@ static void let_heir_run(const ExmFreeze *freeze)
  *
  * Children that run stay; a template that is whole does too, and of one that is not the disks that
  * they write on top of.
+ *
+ * Return: whether nothing is left to remove.
  */
-void exm_fork_finish(const ExmFreeze *freeze, guint begun)
+bool exm_fork_finish(const ExmFreeze *freeze, guint begun)
 {
 	const ExmForking *fork = freeze->fork;
 	g_autofree char *manifest = g_build_filename(freeze->plan->temporary, EXM_TEMPLATE_MANIFEST,
 	                                             NULL);
 
 	if (has_begun(freeze, begun, EXM_STEP_TAKE_PLACE))
-		let_heir_run(freeze);
-	exm_children_end(fork->children, freeze->state_directory,
-	                 fork->paused ? "paused" : "running");
-	if (access(manifest, F_OK) < 0)
-		drop(freeze);
+		let_heir_run(freeze, !has_loaded_children(freeze, begun));
+	if (!has_loaded_children(freeze, begun))
+		exm_children_end(fork->children, freeze->state_directory,
+		                 fork->paused ? "paused" : "running");
+	if (access(manifest, F_OK) < 0 && !drop(freeze))
+		return false;
 	exm_state_sweep(freeze->state_directory);
+	return true;
 }

@@ -34,4 +34,4 @@ struct ExmForking {
 
 const ExmDeed *exm_fork_deed(ExmStepKind kind);
 bool exm_fork_is_done(const ExmFreeze *freeze, guint begun);
-void exm_fork_finish(const ExmFreeze *freeze, guint begun);
+bool exm_fork_finish(const ExmFreeze *freeze, guint begun);

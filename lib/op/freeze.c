@@ -20,44 +20,23 @@
 #include "op/operation.h"
 
 /* One that failed is undone too, unless it is whole: it may have got half way. */
-static void undo(const ExmFreeze *freeze, guint begun)
+static bool undo(const ExmFreeze *freeze, guint begun)
 {
+	bool done = true;
+
 	for (guint i = begun; i > 0; i--) {
 		const ExmStep *step = freeze->plan->steps->pdata[i - 1];
 		const ExmDeed *deed = freeze->kind->deed(step->kind);
 
 		exm_trace("act", "undo %s %s", exm_step_name(step), step->path);
-		if (deed->undo)
-			deed->undo(freeze, step);
+		if (deed->undo && !deed->undo(freeze, step))
+			done = false;
 	}
+	return done;
 }
 
-/**
- * exm_freeze_resolve() - Complete an operation that is committed, and undo one that is not
- * @freeze: the operation
- * @begun:  number of its steps that have begun
- *
- * Return: whether it was completed.
- */
-bool exm_freeze_resolve(const ExmFreeze *freeze, guint begun)
-{
-	if (!freeze->kind->is_done(freeze, begun)) {
-		undo(freeze, begun);
-		return false;
-	}
-	freeze->kind->finish(freeze, begun);
-	return true;
-}
-
-/**
- * exm_freeze_runs_again() - Whether a guest runs that ran when the operation on it began
- * @freeze:     the operation, which has been undone
- * @ret_status: QEMU's status where it does not run (transfer full); NULL where that is not known.
- * May be NULL
- *
- * Return: true also where the guest has ended, or was paused before.
- */
-bool exm_freeze_runs_again(const ExmFreeze *freeze, char **ret_status)
+/* Where it ran before; one that has ended, or was paused, is as it shall be. */
+static bool runs_again(const ExmFreeze *freeze, char **ret_status)
 {
 	const ExmSavePlan *plan = freeze->plan;
 	g_autofree char *status = NULL;
@@ -68,15 +47,44 @@ bool exm_freeze_runs_again(const ExmFreeze *freeze, char **ret_status)
 	if (g_strcmp0(status, "running") == 0)
 		return true;
 	if (ret_status)
-		*ret_status = g_steal_pointer(&status);
+		*ret_status = status ? g_steal_pointer(&status) : g_strdup("unknown");
 	return false;
 }
 
-/* The record stays where the guest does not run as it did, so that the next verb tries once more. */
+/**
+ * exm_freeze_resolve() - Complete an operation that is committed, and undo one that is not
+ * @freeze:     the operation
+ * @begun:      number of its steps that have begun
+ * @ret_status: QEMU's status where the guest does not run as it did, or "unknown" (transfer full);
+ *              else NULL. May be NULL
+ */
+ExmFreezeEnd exm_freeze_resolve(const ExmFreeze *freeze, guint begun, char **ret_status)
+{
+	bool done;
+
+	if (freeze->kind->is_done(freeze, begun))
+		return freeze->kind->finish(freeze, begun) ? EXM_FREEZE_COMPLETED
+		                                           : EXM_FREEZE_UNRESOLVED;
+	done = undo(freeze, begun);
+	return runs_again(freeze, ret_status) && done ? EXM_FREEZE_UNDONE : EXM_FREEZE_UNRESOLVED;
+}
+
+/* The record stays where something is left to do, so that the next verb tries once more. */
 static void resolve(ExmFreeze *freeze, guint begun)
 {
-	if (begun == 0 || exm_freeze_resolve(freeze, begun) || exm_freeze_runs_again(freeze, NULL))
+	if (begun == 0 || exm_freeze_resolve(freeze, begun, NULL) != EXM_FREEZE_UNRESOLVED)
 		exm_operation_end(freeze);
+}
+
+static void say_what_is_left(const ExmFreeze *freeze, GError **error)
+{
+	g_autoptr(GError) reason = NULL;
+
+	if (exm_operation_begun(freeze) == 0 || !error)
+		return;
+	reason = g_steal_pointer(error);
+	g_set_error(error, reason->domain, reason->code,
+	            "%s; not all could be undone: 'exomem clean' tries again", reason->message);
 }
 
 /**
@@ -249,13 +257,15 @@ static bool run_watched(ExmFreeze *freeze, GError **error)
 	freeze->qmp = exm_control_open(freeze->plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, error);
 	done = freeze->qmp && act_all(freeze, pipe, &begun, error);
 	exm_qmp_free(g_steal_pointer(&freeze->qmp));
-	if (done)
+	if (done && !freeze->left)
 		exm_operation_end(freeze);
 	exm_fd_clear(&pipe);
 	waitpid(watcher, &status, 0);
 	/* One that was killed has left that to us. */
 	if (!done && WIFSIGNALED(status))
 		resolve(freeze, begun);
+	if (!done)
+		say_what_is_left(freeze, error);
 	return done;
 }
 

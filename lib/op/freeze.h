@@ -19,13 +19,14 @@ typedef struct ExmFreeze ExmFreeze;
 /**
  * struct ExmDeed - What a kind of step does, and how it is undone; private to save and fork
  * @act:   does it
- * @undo:  undoes it, perhaps in the process that watches, or NULL; it may have got half way
+ * @undo:  undoes it, perhaps in the process that watches, or NULL; it may have got half way, and be
+ *         undone already. Returns whether nothing of it is left, or nothing that can be undone
  * @whole: where it fails it has left nothing, and it is not undone: a name that it could not make
  *         because that was there is another's
  */
 typedef struct {
 	bool (*act)(ExmFreeze *freeze, const ExmStep *step, GError **error);
-	void (*undo)(const ExmFreeze *freeze, const ExmStep *step);
+	bool (*undo)(const ExmFreeze *freeze, const ExmStep *step);
 	bool whole;
 } ExmDeed;
 
@@ -34,16 +35,28 @@ typedef struct {
  * @operation: what its record calls it
  * @deed:    what a step does
  * @is_done: whether it is too late to go back, with so many steps begun
- * @finish:  does what is left where it is
+ * @finish:  does what is left where it is; returns whether nothing is left
  * @stepped: hears of each step that is done and how many microseconds it took, or NULL
  */
 typedef struct {
 	ExmOperationKind operation;
 	const ExmDeed *(*deed)(ExmStepKind kind);
 	bool (*is_done)(const ExmFreeze *freeze, guint begun);
-	void (*finish)(const ExmFreeze *freeze, guint begun);
+	bool (*finish)(const ExmFreeze *freeze, guint begun);
 	void (*stepped)(const ExmFreeze *freeze, const ExmStep *step, uint64_t time_us);
 } ExmFreezeKind;
+
+/**
+ * enum ExmFreezeEnd - What has become of an operation
+ * @EXM_FREEZE_COMPLETED:  it was committed, and nothing is left to do
+ * @EXM_FREEZE_UNDONE:     the guest is as if nothing had been tried, and nothing is left
+ * @EXM_FREEZE_UNRESOLVED: something is left, or the guest does not run as it did
+ */
+typedef enum {
+	EXM_FREEZE_COMPLETED,
+	EXM_FREEZE_UNDONE,
+	EXM_FREEZE_UNRESOLVED,
+} ExmFreezeEnd;
 
 typedef struct ExmForking ExmForking;
 typedef struct ExmMoving ExmMoving;
@@ -63,6 +76,7 @@ typedef struct ExmMoving ExmMoving;
  * @writers:         of ExmMemoryWriter, one for each block where memory is written out
  * @put:             bytes of memory that came
  * @stopped:         when the guest stopped, in microseconds since 1970; 0 where it did not run
+ * @left:            something could not be removed: the next verb tries again
  * @folder:          the guest's directory, while there is a record
  * @record:          the record of the operation (op/operation.h), or -1
  * @fork:            of a fork, else NULL
@@ -82,6 +96,7 @@ struct ExmFreeze {
 	GPtrArray *writers;
 	uint64_t put;
 	uint64_t stopped;
+	bool left;
 	int folder;
 	int record;
 	ExmForking *fork;
@@ -103,6 +118,5 @@ void exm_freeze_protect_memory(const ExmSavePlan *plan);
 bool exm_freeze_write_back(const ExmFreeze *freeze,
                            bool (*act)(const ExmWriteBack *file, GError **error), GError **error);
 bool exm_freeze_end_guest(const ExmVm *vm, GError **error);
-bool exm_freeze_resolve(const ExmFreeze *freeze, guint begun);
-bool exm_freeze_runs_again(const ExmFreeze *freeze, char **ret_status);
+ExmFreezeEnd exm_freeze_resolve(const ExmFreeze *freeze, guint begun, char **ret_status);
 bool exm_freeze_run(ExmFreeze *freeze, GError **error);

@@ -51,7 +51,7 @@ static bool is_committed(const ExmFreeze *freeze, guint begun)
 {
 	for (guint i = 0; i < begun; i++)
 		if (((const ExmStep *)freeze->plan->steps->pdata[i])->kind == EXM_STEP_COMMIT)
-			return access(freeze->plan->temporary, F_OK) < 0;
+			return access(freeze->plan->temporary, F_OK) < 0 && errno == ENOENT;
 	return false;
 }
 

@@ -204,9 +204,9 @@ static bool rehearse(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	       go_on(freeze, error);
 }
 
-static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
+static bool resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 {
-	exm_save_deed(EXM_STEP_SAVE_DEVICES)->undo(freeze, step);
+	return exm_save_deed(EXM_STEP_SAVE_DEVICES)->undo(freeze, step);
 }
 
 static bool record_pages(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -242,10 +242,11 @@ static bool freeze_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_frozen_stop((pid_t)freeze->plan->vm->pid, freeze->move->process, error);
 }
 
-static void thaw_guest(const ExmFreeze *freeze, const ExmStep *step)
+static bool thaw_guest(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)step;
 	exm_frozen_go_on(freeze->move->process);
+	return true;
 }
 
 static bool flush_memory(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -375,8 +376,10 @@ const ExmDeed *exm_migrate_deed(ExmStepKind kind)
  * exm_migrate_finish() - The state has its place: this host never runs the guest again
  * @freeze: what is done
  * @begun:  steps that were begun
+ *
+ * Return: true.
  */
-void exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
+bool exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 {
 	const ExmMoving *move = freeze->move;
 	g_autofree char *way_out = NULL;
@@ -385,7 +388,8 @@ void exm_migrate_finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 	reap(freeze);
 	/* The process that watches speaks for the one that was killed; that one speaks for itself. */
 	if (getpid() == move->leader || getppid() == move->leader)
-		return;
+		return true;
 	way_out = exm_migrate_way_out(freeze->plan, move);
 	move->order->warn(way_out);
+	return true;
 }

@@ -35,4 +35,4 @@ struct ExmMoving {
 
 const ExmDeed *exm_migrate_deed(ExmStepKind kind);
 char *exm_migrate_way_out(const ExmSavePlan *plan, const ExmMoving *move);
-void exm_migrate_finish(const ExmFreeze *freeze, guint begun);
+bool exm_migrate_finish(const ExmFreeze *freeze, guint begun);

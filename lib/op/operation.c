@@ -64,17 +64,27 @@ static bool throw_busy(const ExmVm *vm, const char *path, GError **error)
 		                 "guest '%s' is being saved, forked or migrated by process %d",
 		                 vm->name, (int)pid);
 	return exm_throw(error, EXM_ERROR_STATE,
-	                 "an operation on guest '%s' was killed, and '%s' says what is left to undo",
+	                 "an operation on guest '%s' was interrupted, and what it left cannot be "
+	                 "removed: remove '%s' to leave it there",
 	                 vm->name, path);
 }
 
+/* Where the file system allows it without a name, so that a kill leaves nothing (open(2)). */
+static int make_record(const char *directory, char *temporary)
+{
+	const int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd >= 0 ? fd : mkostemp(temporary, O_CLOEXEC);
+}
+
 /* The record is whole and locked when it gets its name. */
-static bool name_record(const ExmFreeze *freeze, const char *temporary, GError **error)
+static bool name_record(const ExmFreeze *freeze, int fd, GError **error)
 {
 	const ExmVm *vm = freeze->plan->vm;
 	g_autofree char *path = g_build_filename(vm->directory, EXM_VM_OPERATION, NULL);
+	g_autofree char *descriptor = g_strdup_printf("/proc/self/fd/%d", fd);
 
-	if (link(temporary, path) == 0)
+	if (linkat(AT_FDCWD, descriptor, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
 		return true;
 	return errno == EEXIST ? throw_busy(vm, path, error)
 	                       : exm_throw_errno(error, errno, "make '%s'", path);
@@ -91,12 +101,12 @@ bool exm_operation_begin(ExmFreeze *freeze, GError **error)
 	g_autofree char *temporary = g_build_filename(directory, EXM_VM_OPERATION ".XXXXXX", NULL);
 	g_autofree char *text = describe(freeze);
 	exm_autofd int folder = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	exm_autofd int fd = folder < 0 ? -1 : mkostemp(temporary, O_CLOEXEC);
+	exm_autofd int fd = folder < 0 ? -1 : make_record(directory, temporary);
 	bool named;
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "make '%s'", temporary);
-	named = write_record(fd, temporary, text, error) && name_record(freeze, temporary, error);
+	named = write_record(fd, temporary, text, error) && name_record(freeze, fd, error);
 	unlink(temporary);
 	if (!named)
 		return false;

@@ -23,29 +23,35 @@ static const ExmFreezeKind *const kinds[] = {
 
 static void warn_of(const ExmVm *vm, const ExmOperation *operation, ExmWarn warn, const char *end)
 {
-	g_autofree char *text = g_strdup_printf("'exomem %s' of guest '%s' (pid %d) was killed%s",
-	                                        exm_operation_name(operation->kind), vm->name,
-	                                        (int)operation->pid, end);
+	g_autofree char *text = g_strdup_printf(
+		"'exomem %s' of guest '%s' (pid %d) was interrupted%s",
+		exm_operation_name(operation->kind), vm->name, (int)operation->pid, end);
 
 	warn(text);
 }
 
-/* The record stays where the guest does not run as it did, so that the next verb tries again. */
+/* The record stays where something is left to do, so that the next verb tries again. */
 static void resolve(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
 {
 	const ExmVm *vm = freeze->plan->vm;
 	g_autofree char *status = NULL;
 	g_autofree char *end = NULL;
 
-	if (exm_freeze_resolve(freeze, exm_operation_begun(freeze))) {
+	switch (exm_freeze_resolve(freeze, exm_operation_begun(freeze), &status)) {
+	case EXM_FREEZE_COMPLETED:
 		/* Where the guest is after a migration has been said by that. */
 		if (!freeze->move)
 			warn_of(vm, operation, warn, "; it has been completed");
-	} else if (exm_freeze_runs_again(freeze, &status)) {
+		break;
+	case EXM_FREEZE_UNDONE:
 		warn_of(vm, operation, warn, "; it has been undone");
-	} else {
-		end = g_strdup_printf(", and the guest does not run again: QEMU's status is '%s'",
-		                      status ? status : "unknown");
+		break;
+	case EXM_FREEZE_UNRESOLVED:
+		end = status ? g_strdup_printf(", and the guest does not run again: QEMU's status is "
+		                               "'%s'",
+		                               status)
+		             : g_strdup(", and not all that it left could be removed: the next "
+		                        "command tries again");
 		warn_of(vm, operation, warn, end);
 		return;
 	}

@@ -3,6 +3,7 @@
 
 #include "op/save.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "host/state.h"
@@ -15,17 +16,19 @@ static bool is_committed(const ExmFreeze *freeze, guint begun)
 		const ExmStep *step = freeze->plan->steps->pdata[i];
 
 		if (step->kind == EXM_STEP_COMMIT)
-			return access(freeze->plan->temporary, F_OK) < 0;
+			return access(freeze->plan->temporary, F_OK) < 0 && errno == ENOENT;
 	}
 	return false;
 }
 
 /* The template is whole: the guest ends. */
-static void finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
+static bool finish(const ExmFreeze *freeze, G_GNUC_UNUSED guint begun)
 {
 	exm_freeze_protect_memory(freeze->plan);
-	exm_freeze_end_guest(freeze->plan->vm, NULL);
+	if (!exm_freeze_end_guest(freeze->plan->vm, NULL))
+		return false;
 	exm_state_sweep(freeze->state_directory);
+	return true;
 }
 
 /* How a save is done, undone and completed. */

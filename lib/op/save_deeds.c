@@ -55,10 +55,10 @@ static bool make_template(ExmFreeze *freeze, const ExmStep *step, GError **error
 	return exm_template_store_begin(step->path, error);
 }
 
-static void remove_template(const ExmFreeze *freeze, const ExmStep *step)
+static bool remove_template(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)freeze;
-	exm_template_store_abandon(step->path);
+	return exm_template_store_abandon(step->path);
 }
 
 static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -126,14 +126,14 @@ static bool link_file(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_memory_file_copy(opened, step->path, error);
 }
 
-static void remove_file(const ExmFreeze *freeze, const ExmStep *step)
+static bool remove_file(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)freeze;
-	unlink(step->path);
+	return exm_file_remove(step->path, NULL);
 }
 
 /* What somebody else has made under that name meanwhile is his. */
-static void unlink_file(const ExmFreeze *freeze, const ExmStep *step)
+static bool unlink_file(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const ExmSavePlan *plan = freeze->plan;
 	const ExmSaveFile *file = exm_freeze_file_at(plan->memory, step->path);
@@ -146,8 +146,8 @@ static void unlink_file(const ExmFreeze *freeze, const ExmStep *step)
 	opened = exm_freeze_opened_by_guest(plan, file);
 	ours = exm_file_look_through(opened);
 	there = exm_file_look(step->path);
-	if (there->exists && ours->device == there->device && ours->inode == there->inode)
-		unlink(step->path);
+	return !there->exists || ours->device != there->device || ours->inode != there->inode ||
+	       exm_file_remove(step->path, NULL);
 }
 
 static bool set_discard(ExmQmp *qmp, const char *backend, bool on, GError **error)
@@ -197,18 +197,20 @@ ExmQmp *exm_freeze_connect(const ExmSavePlan *plan)
 	return exm_control_open(plan->vm, EXM_VM_CONTROL, EXM_FREEZE_ANSWER_MS, NULL);
 }
 
-static void discard_memory_again(const ExmFreeze *freeze, const ExmStep *step)
+static bool discard_memory_again(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const ExmSavePlan *plan = freeze->plan;
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(plan);
+	bool done = qmp;
 
 	(void)step;
 	for (guint i = 0; qmp && i < plan->memory->len; i++) {
 		const ExmSaveFile *file = plan->memory->pdata[i];
 
-		if (file->backend)
-			set_discard(qmp, file->backend, true, NULL);
+		if (file->backend && !set_discard(qmp, file->backend, true, NULL))
+			done = false;
 	}
+	return done || !exm_state_is_alive(plan->vm);
 }
 
 static void writer_free(gpointer writer)
@@ -438,7 +440,7 @@ void exm_freeze_forget_sharing(ExmQmp *qmp)
  * QEMU lets a guest go on only when it is through with a migration, and says no until then
  * (migration/migration.c; "Migration is not finalized yet").
  */
-static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
+static bool resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const ExmSavePlan *plan = freeze->plan;
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(plan);
@@ -456,13 +458,14 @@ static void resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 		    strcmp(status, "cancelled") == 0 || strcmp(status, "completed") == 0) {
 			exm_freeze_forget_sharing(qmp);
 			if (!plan->running)
-				return;
+				return true;
 			resumed = exm_qmp_execute(qmp, "cont", NULL, NULL);
 			if (resumed)
-				return;
+				return true;
 		}
 		g_usleep(RESUME_PAUSE_US);
 	}
+	return !exm_state_is_alive(plan->vm);
 }
 
 /**
@@ -535,14 +538,15 @@ static bool mark_file(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	       exm_throw(error, EXM_ERROR_STATE, "guest '%s' has ended", freeze->plan->vm->name);
 }
 
-static void unmark_file(const ExmFreeze *freeze, const ExmStep *step)
+static bool unmark_file(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const ExmTemplateMemory *block = block_at(freeze->plan, step->path);
+	g_autoptr(GError) reason = NULL;
 
-	if (block->namespace)
-		mark_device(block, NULL, NULL);
-	else
-		exm_template_store_unmark(step->path, NULL);
+	if (!block->namespace)
+		return exm_template_store_unmark(step->path, NULL);
+	return mark_device(block, NULL, &reason) ||
+	       g_error_matches(reason, EXM_ERROR, EXM_ERROR_STATE);
 }
 
 static bool is_known_again(const char *path)

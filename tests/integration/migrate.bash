@@ -72,10 +72,15 @@ assert_moved() { # NAME
 #
 # $state, $there and $served are where guests' directories and their memory are.
 
-# Starts a migration of guest web, and stops it as soon as it says that it begins a step.
+# Starts a migration of guest web, and stops it by this function.
+start_move() { # FUNCTION STEP [EXOMEM-MIGRATE-ARGUMENT]...
+	"$1" "$2" "$EXOMEM" migrate --state-dir "$state" --rsh "$T/rsh" --remote "$EXOMEM" \
+		--remote-state-dir "$T/there" -q "${@:3}" web other
+}
+
+# As soon as it says that it begins a step.
 move_until() { # STEP EXOMEM-MIGRATE-ARGUMENT...
-	stop_at "$1" "$EXOMEM" migrate --state-dir "$state" --rsh "$T/rsh" --remote "$EXOMEM" \
-		--remote-state-dir "$T/there" -q "${@:2}" web other
+	start_move stop_at "$@"
 }
 
 # To its end, and that of all who watch over it.

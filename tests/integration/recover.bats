@@ -49,7 +49,7 @@ mend() { # VERB-THAT-WAS-KILLED
 	run -0 --separate-stderr vm clean
 	echo "$step: $stderr"
 	[ "${#stderr_lines[@]}" = 1 ]
-	[[ "$stderr" =~ ^"exomem clean: warning: 'exomem $1' of guest 'web' (pid "[0-9]+") was killed; it has been "(undone|completed)$ ]]
+	[[ "$stderr" =~ ^"exomem clean: warning: 'exomem $1' of guest 'web' (pid "[0-9]+") was interrupted; it has been "(undone|completed)$ ]]
 	outcome=${BASH_REMATCH[1]}
 	[ -z "$(find "$state" -name operation)" ]
 	run -0 --separate-stderr vm clean
@@ -129,7 +129,7 @@ save_is_mended() { # EXOMEM-RUN-ARGUMENT...
 		# shellcheck disable=SC2248
 		case $verb in run*) set -- $verb $tiny ;; *) set -- $verb ;; esac
 		run --separate-stderr vm "$@"
-		[[ "$stderr" = *"'exomem save' of guest 'web' (pid "*') was killed; it has been undone'* ]]
+		[[ "$stderr" = *"'exomem save' of guest 'web' (pid "*') was interrupted; it has been undone'* ]]
 		case $verb in
 		save*)
 			use_up new
@@ -206,15 +206,15 @@ fork_is_mended() { # EXOMEM-RUN-ARGUMENT...
 	served=$memory there=$T/there resumed=0
 	mkdir "$there"
 	undone=0 moved=0
-	for step in check rehearse keep-memory prepare save-devices freeze-guest flush-memory \
-		write-manifest send-state commit release-guest take-over; do
+	# From the one behind check to the last, clean-up; that before release-guest is commit.
+	for step in {4..16}; do
 		kill_all
 		find "$memory" -mindepth 1 -delete
 		boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
 		fill web 8M 7
-		move_until "$step"
+		start_move stop_before "$step"
 		kill_whom all
-		wait "$main" 2>/dev/null || true
+		wait "$tracer" 2>/dev/null || true
 		wait_for_exomems "(migrate|receive) --state-dir $T/"
 		run -0 --separate-stderr there vm clean
 		run -0 --separate-stderr vm clean
@@ -233,14 +233,59 @@ fork_is_mended() { # EXOMEM-RUN-ARGUMENT...
 			moved=$((moved + 1))
 			on_side "$side" assert_filled web 8M 7
 		else
-			[[ "$stderr" = *"'exomem migrate' of guest 'web' (pid "*') was killed; it has been undone' ]]
+			[[ "$stderr" = *"'exomem migrate' of guest 'web' (pid "*') was interrupted; it has been undone' ]]
 			assert_unharmed web
 			undone=$((undone + 1))
 		fi
 	done
 	kill_all
-	[ "$undone" -ge 9 ]
-	[ "$moved" -ge 1 ]
+	[ "$undone" = 10 ]
+	[ "$moved" = 3 ]
+}
+
+# A verb under whose processes a system call fails, and whatever removes fails too.
+without_removal() { # CALL VERB [ARGUMENT]...
+	run -4 --separate-stderr strace -f -qq -o /dev/null -e "trace=$1,unlink,unlinkat,rmdir" \
+		-e "inject=$1:error=ENOSPC" -e inject=unlink,unlinkat,rmdir:error=EIO \
+		"$EXOMEM" "$2" --state-dir "$state" --templates "$T/templates" "${@:3}"
+	echo "$stderr"
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ "$stderr" = "exomem $2: "*'No space left on device'*"; not all could be undone: 'exomem clean' tries again" ]]
+	[ -e "$state/web/operation" ]
+	[ "$(vm list --json | jq -r '.[].status')" = interrupted ]
+}
+
+@test "what failed and could not be removed goes with the next command" {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	boot web -mem-path "$memory,anyfs"
+	fill web 8M 7
+	step=rename
+	for verb in 'save web new' 'fork --name other web'; do
+		without_removal rename $verb
+		[ -n "$(find "$T/templates" "$memory" -name '.*.*')" ]
+		mend "${verb%% *}"
+		[ "$outcome" = undone ]
+		assert_no_template
+		[ "$(vm list -q)" = web ]
+		assert_unharmed web
+	done
+	# The children run by then, and whoever pauses one does not want it ended.
+	strace -f -qq -o /dev/null -e trace=unlink,unlinkat,rmdir -e inject=unlink,unlinkat,rmdir:error=EIO \
+		"$EXOMEM" fork --state-dir "$state" --templates "$T/templates" --name other web >"$T/forked" 3>&- &
+	tracer=$!
+	wait_for "$T/forked" '^other$'
+	wait_for_exomems "fork --state-dir $state"
+	kill "$tracer"
+	[ -n "$(find "$T/templates" -name '.*.*')" ]
+	vm qmp other stop >/dev/null
+	mend fork
+	[ "$outcome" = completed ]
+	assert_no_template
+	[ "$(status_of other)" = paused ]
+	assert_unharmed web
+	vm save -q web new
+	use_up new
 }
 
 @test "an operation that was killed, and the guest ended too: what it left is removed" {
@@ -269,24 +314,17 @@ fork_is_mended() { # EXOMEM-RUN-ARGUMENT...
 	strace -qq -o "$T/trace" -e trace=recvfrom -e signal=none "$EXOMEM" receive --state-dir "$state" -q \
 		"$memory/state" >/dev/null 3>&- 4>&-
 	last=$(wc -l <"$T/trace")
-	[ "$last" -ge 8 ]
 	killed=0
 	for whom in exomem all; do
-		for ((n = last - 7; n <= last; n++)); do
+		# It depends on the time that QEMU takes how many there are.
+		for ((n = last > 7 ? last - 7 : 1; n <= last; n++)); do
 			[ -e "$memory/state" ] || vm migrate -q --to "$memory/state" web
-			strace -qq -o "$T/strace" -e trace=recvfrom -e signal=STOP -e "inject=recvfrom:signal=STOP:when=$n" \
-				"$EXOMEM" receive --state-dir "$state" -q "$memory/state" >/dev/null 2>&1 3>&- 4>&- </dev/null &
-			tracer=$!
-			until grep -q 'stopped by SIGSTOP' "$T/strace" 2>/dev/null; do
-				kill -0 "$tracer" 2>/dev/null || break
-				sleep 0.02
-			done
-			pids=$(pgrep -P "$tracer" || true)
-			[ -z "$pids" ] || killed=$((killed + 1))
-			# QEMU has the time to load what it was given.
-			sleep 0.3
-			[ "$whom" = exomem ] || pids=$(exomems "receive --state-dir $state")
-			[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+			if stop_in recvfrom "$n" "$EXOMEM" receive --state-dir "$state" -q "$memory/state"; then
+				killed=$((killed + 1))
+				# QEMU has the time to load what it was given.
+				sleep 0.3
+				kill -KILL $(if [ "$whom" = all ]; then exomems "receive --state-dir $state"; else echo "$main"; fi)
+			fi
 			wait "$tracer" 2>/dev/null || true
 			wait_for_exomems "receive --state-dir $state"
 			vm clean >/dev/null 2>&1
@@ -358,7 +396,7 @@ slow_qemu() {
 	done
 	run vm save web new
 	[ "$status" = 5 ]
-	[[ "$output" = *"an operation on guest 'web' was killed, and '$state/web/operation' says what is left to undo" ]]
+	[[ "$output" = *"an operation on guest 'web' was interrupted, and what it left cannot be removed: remove '$state/web/operation' to leave it there" ]]
 	rm "$state/web/operation"
 	vm save -q web new
 }

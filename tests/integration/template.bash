@@ -135,20 +135,27 @@ stop_at() { # STEP EXOMEM [ARGUMENT]...
 	exec 7<&-
 }
 
-# Starts an exomem, and stops it right before its Nth step, which it writes to the operation's record by pwrite():
-# $main is its process, and $tracer has its status. Only for a verb that writes nothing else so until then.
-stop_before() { # N EXOMEM [ARGUMENT]...
+# Starts an exomem, and stops it in its Nth system call of a kind: $main is its process, and $tracer has its
+# status. Fails where it ends before.
+stop_in() { # CALL N EXOMEM [ARGUMENT]...
 	local deadline=$((SECONDS + 30))
 	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
 	rm -f "$T/strace"
-	strace -qq -o "$T/strace" -e trace=pwrite64 -e signal=STOP -e "inject=pwrite64:signal=STOP:when=$1" \
-		"${@:2}" >"$T/out" 2>"$T/err" 3>&- 4>&- </dev/null &
+	strace -qq -o "$T/strace" -e "trace=$1" -e signal=STOP -e "inject=$1:signal=STOP:when=$2" \
+		"${@:3}" >"$T/out" 2>"$T/err" 3>&- 4>&- </dev/null &
 	tracer=$!
 	until grep -q 'stopped by SIGSTOP' "$T/strace" 2>/dev/null; do
-		[ "$SECONDS" -lt "$deadline" ]
+		kill -0 "$tracer" 2>/dev/null || return 1
+		[ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.02
 	done
 	main=$(pgrep -P "$tracer")
+}
+
+# The same right before its Nth step, which it writes to the operation's record by pwrite(). Only for a verb that
+# writes nothing else so until then.
+stop_before() { # N EXOMEM [ARGUMENT]...
+	stop_in pwrite64 "$@"
 }
 
 # Those exomems whose command line is like this; not those that keep the logs of guests.
