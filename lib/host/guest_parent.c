@@ -261,6 +261,17 @@ static void record_end(Parent *parent)
 	exm_guest_end_write(parent->folder, end);
 }
 
+/* QMP begins behind the answer: QEMU reads it when it has a monitor. */
+static bool answer(const Parent *parent, int problem)
+{
+	char text[sizeof(problem) + sizeof(hello)];
+	const size_t length = sizeof(problem) + (problem == 0 ? strlen(hello) : 0);
+
+	memcpy(text, &problem, sizeof(problem));
+	memcpy(text + sizeof(problem), hello, sizeof(hello));
+	return TEMP_FAILURE_RETRY(write(parent->channel, text, length)) == (ssize_t)length;
+}
+
 /* Until the child asks to begin, both end with the process that started them. */
 static G_GNUC_NORETURN void be_parent(Parent *parent)
 {
@@ -270,10 +281,11 @@ static G_GNUC_NORETURN void be_parent(Parent *parent)
 	if (TEMP_FAILURE_RETRY(read(parent->channel, &word, 1)) != 1)
 		exit_as_guest(parent);
 	problem = take_up(parent);
-	/* QMP begins behind the answer: QEMU reads it when it has a monitor. */
-	if (write(parent->channel, &problem, sizeof(problem)) != sizeof(problem) || problem != 0 ||
-	    write(parent->channel, hello, strlen(hello)) != (ssize_t)strlen(hello))
+	if (!answer(parent, problem) || problem != 0) {
+		/* The child does not wait for an answer that cannot come. */
+		close(parent->channel);
 		exit_as_guest(parent);
+	}
 	watch(parent);
 	record_end(parent);
 	exit_as_guest(parent);
@@ -339,9 +351,12 @@ bool exm_guest_parent_run(const char *directory, ExmGuestWork work, void *user, 
 	start.channel = ends[1];
 	if (!exm_child_process_start(&process, &parent.guest, error))
 		return false;
-	/* The child sees the end of the channel, and fails. */
-	if (!keep_only_channel(ends[0]))
+	if (!keep_only_channel(ends[0])) {
+		/* The child sees the end of the channel, and fails. */
+		close(ends[0]);
+		close(FD_CHANNEL);
 		exit_as_guest(&parent);
+	}
 	parent.channel = FD_CHANNEL;
 	parent.message = g_string_new(NULL);
 	be_parent(&parent);
