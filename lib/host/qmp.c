@@ -21,6 +21,7 @@
  * @fd:       the socket, owned
  * @deadline: monotonic microseconds at which every wait ends
  * @greeted:  whether QEMU has said its first word
+ * @hung_up:  whether QEMU has
  * @last_id:  id of the last command
  * @pending:  of char *: commands that were sent and not yet answered, oldest first
  * @events:   of ExmJson: what came while an answer was awaited, oldest first
@@ -36,6 +37,7 @@ struct ExmQmp {
 	int fd;
 	gint64 deadline;
 	bool greeted;
+	bool hung_up;
 	uint64_t last_id;
 	GQueue pending;
 	GQueue events;
@@ -134,7 +136,8 @@ static bool receive(ExmQmp *qmp, GError **error)
 		got = recv(qmp->fd, qmp->buffer, sizeof(qmp->buffer), MSG_DONTWAIT);
 	} while (got < 0 && (errno == EAGAIN || errno == EINTR));
 	/* A peer that dies with something unread resets the connection. */
-	if (got == 0 || (got < 0 && errno == ECONNRESET))
+	qmp->hung_up = got == 0 || (got < 0 && errno == ECONNRESET);
+	if (qmp->hung_up)
 		return exm_throw(error, EXM_ERROR_SYSTEM,
 		                 qmp->message->len ? "QEMU hung up in the middle of a message"
 		                                   : "QEMU hung up");
@@ -464,6 +467,15 @@ ExmQmp *exm_qmp_begin(int fd, int deadline_ms, GError **error)
 	g_autoptr(ExmQmp) qmp = conversation_new(fd, deadline_ms);
 
 	return exm_qmp_send(qmp, "qmp_capabilities", NULL, -1, error) ? g_steal_pointer(&qmp) : NULL;
+}
+
+/**
+ * exm_qmp_has_hung_up() - Whether QEMU has hung up, as it does when it ends
+ * @qmp: the conversation, which cannot go on then
+ */
+bool exm_qmp_has_hung_up(const ExmQmp *qmp)
+{
+	return qmp->hung_up;
 }
 
 static void event_free(gpointer event)

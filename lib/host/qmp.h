@@ -15,6 +15,7 @@ void exm_qmp_free(ExmQmp *qmp);
 void exm_qmp_set_deadline(ExmQmp *qmp, int deadline_ms);
 ExmJson *exm_qmp_execute(ExmQmp *qmp, const char *command, ExmJson *arguments, GError **error);
 bool exm_qmp_send(ExmQmp *qmp, const char *command, ExmJson *arguments, int fd, GError **error);
+bool exm_qmp_has_hung_up(const ExmQmp *qmp);
 bool exm_qmp_settle(ExmQmp *qmp, GError **error);
 ExmJson *exm_qmp_take_event(ExmQmp *qmp);
 ExmJson *exm_qmp_next_event(ExmQmp *qmp, GError **error);

@@ -446,7 +446,7 @@ static bool resume_guest(const ExmFreeze *freeze, const ExmStep *step)
 	g_autoptr(ExmQmp) qmp = exm_freeze_connect(plan);
 
 	(void)step;
-	for (int i = 0; qmp && i < RESUME_ATTEMPTS; i++) {
+	for (int i = 0; qmp && !exm_qmp_has_hung_up(qmp) && i < RESUME_ATTEMPTS; i++) {
 		g_autoptr(ExmJson) migration = NULL;
 		g_autoptr(ExmJson) resumed = NULL;
 		const char *status;
@@ -477,11 +477,16 @@ bool exm_freeze_go_on(ExmQmp *qmp, GError **error)
 {
 	exm_qmp_set_deadline(qmp, EXM_FREEZE_ANSWER_MS);
 	for (int i = 0;; i++) {
-		const bool last = i == GO_ON_ATTEMPTS;
-		g_autoptr(ExmJson) resumed = exm_qmp_execute(qmp, "cont", NULL, last ? error : NULL);
+		GError *reason = NULL;
+		g_autoptr(ExmJson) resumed = exm_qmp_execute(qmp, "cont", NULL, &reason);
 
-		if (resumed || last)
-			return resumed;
+		if (resumed)
+			return true;
+		if (i == GO_ON_ATTEMPTS || exm_qmp_has_hung_up(qmp)) {
+			g_propagate_error(error, reason);
+			return false;
+		}
+		g_error_free(reason);
 		g_usleep(GO_ON_PAUSE_US);
 	}
 }
