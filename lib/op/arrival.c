@@ -123,11 +123,23 @@ static bool complete_load(const ExmVm *vm)
 	return then;
 }
 
+static void give_up(const Guest *guest, const char *state_directory)
+{
+	int process = guest->process;
+
+	if (!complete_load(guest->vm)) {
+		exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
+		          guest->vm->name);
+		exm_pidfd_kill(process, NULL);
+		exm_pidfds_wait(&process, 1, END_MS);
+	}
+	exm_state_sweep(state_directory);
+}
+
 /* In the guard. */
 static void watch(void *user)
 {
 	const Watch *guard = user;
-	int process = guard->guest->process;
 	char none;
 
 	close(guard->guest->leash);
@@ -135,13 +147,7 @@ static void watch(void *user)
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	(void)!TEMP_FAILURE_RETRY(read(guard->leash, &none, 1));
-	if (!complete_load(guard->guest->vm)) {
-		exm_trace("act", "guest '%s' is ended: nobody takes it over any more",
-		          guard->guest->vm->name);
-		exm_pidfd_kill(process, NULL);
-		exm_pidfds_wait(&process, 1, END_MS);
-	}
-	exm_state_sweep(guard->state_directory);
+	give_up(guard->guest, guard->state_directory);
 }
 
 static bool start_guard(Guest *guest, const char *state_directory, GError **error)
@@ -164,17 +170,20 @@ static bool start_guard(Guest *guest, const char *state_directory, GError **erro
 	return started;
 }
 
-/* The guard goes, and with it the guest unless that may stay. */
-static void end_guard(Guest *guest, bool stays)
+/* The guard goes, and with it the guest unless that may stay; false where it could not see to that. */
+static bool end_guard(Guest *guest, bool stays)
 {
+	int status = 0;
+
 	if (guest->guard <= 0)
-		return;
+		return false;
 	/* Before it hears our end: nothing that could fail tells it to spare the guest. */
 	if (stays)
 		kill(guest->guard, SIGKILL);
 	exm_fd_clear(&guest->leash);
-	waitpid(guest->guard, NULL, 0);
+	waitpid(guest->guard, &status, 0);
 	guest->guard = 0;
+	return !WIFSIGNALED(status);
 }
 
 /* What its QEMU can do is the arrival's. */
@@ -188,12 +197,9 @@ static void facts_free(ExmRunFacts *facts)
 static void guest_clear(Guest *guest, bool stays, const char *state_directory)
 {
 	exm_expectant_clear(&guest->child);
-	/* One that came to have no guard is ours to end. */
-	if (!stays && guest->guard <= 0 && guest->vm && guest->process >= 0) {
-		exm_pidfd_end(guest->vm, END_MS, NULL);
-		exm_state_sweep(state_directory);
-	}
-	end_guard(guest, stays);
+	/* One that came to have no guard, or whose guard was killed, is ours to end. */
+	if (!end_guard(guest, stays) && !stays && guest->vm && guest->process >= 0)
+		give_up(guest, state_directory);
 	exm_fd_clear(&guest->process);
 	exm_fd_clear(&guest->lead);
 	exm_vm_free(guest->vm);
