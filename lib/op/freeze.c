@@ -130,16 +130,23 @@ static bool start_guard(ExmFreeze *freeze, pid_t *ret_pid, int *ret_pipe, GError
 	return started;
 }
 
-/*
- * A pipe without a reader is one whose process was killed. What is committed is done to its end
- * without that one, too.
- */
-static bool check_watched(const ExmFreeze *freeze, int pipe, guint begun, GError **error)
+/* A pipe without a reader is one whose process was killed. */
+static bool check_watched(int pipe, GError **error)
 {
 	struct pollfd polled = { .fd = pipe };
 
-	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) == 0 || freeze->kind->is_done(freeze, begun) ||
+	return TEMP_FAILURE_RETRY(poll(&polled, 1, 0)) == 0 ||
 	       exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
+}
+
+/* What is committed is done to its end, also where nobody could do it in our place. */
+static bool begin_step(const ExmFreeze *freeze, int pipe, guint index, GError **error)
+{
+	const bool is_done = freeze->kind->is_done(freeze, index);
+	GError **reason = is_done ? NULL : error;
+
+	return (check_watched(pipe, reason) && exm_operation_note(freeze, index + 1, reason)) ||
+	       is_done;
 }
 
 static bool act_one(ExmFreeze *freeze, const ExmStep *step, GError **error)
@@ -166,8 +173,7 @@ static bool act_all(ExmFreeze *freeze, int pipe, guint *ret_begun, GError **erro
 		const ExmStep *step = steps->pdata[i];
 		const ExmDeed *deed = freeze->kind->deed(step->kind);
 
-		if (!check_watched(freeze, pipe, i, error) ||
-		    !exm_operation_note(freeze, i + 1, error))
+		if (!begin_step(freeze, pipe, i, error))
 			return false;
 		*ret_begun = i + 1;
 		if (act_one(freeze, step, error))
