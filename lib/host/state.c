@@ -134,17 +134,22 @@ static void remove_guest(const Root *root, const char *name, int guest)
 	g_autoptr(ExmDirectory) entries = exm_directory_open_at(guest, ".");
 	g_autofree char *foreign = find_foreign(guest);
 	const struct dirent *entry;
+	bool done = !foreign;
 
 	while (entries && (entry = exm_directory_next(entries)))
-		if (goes_with_guest(guest, entry->d_name))
-			unlinkat(guest, entry->d_name, 0);
-	if (foreign)
+		if (goes_with_guest(guest, entry->d_name) &&
+		    unlinkat(guest, entry->d_name, 0) < 0 && errno != ENOENT)
+			done = false;
+	if (!done)
 		return;
 	unlinkat(guest, EXM_MARKER, 0);
 	unlinkat(root->fd, name, AT_REMOVEDIR);
 }
 
-/* One that was killed before it had marked its directory has left it empty. */
+/*
+ * One that was killed before it had marked its directory has left it empty, and so has one that
+ * could not remove it.
+ */
 static void remove_unmarked(const Root *root, const char *name)
 {
 	exm_autofd int guest = exm_directory_beneath(root->fd, name);
@@ -301,6 +306,8 @@ static void remove_ended(const Root *ended, const char *name)
 
 	if (guest >= 0)
 		remove_guest(ended, name, guest);
+	else
+		remove_unmarked(ended, name);
 }
 
 /* What is too old, and the oldest of what is too much. */
@@ -334,8 +341,10 @@ static void remove_all_ended(const Root *root)
 	g_autoptr(GPtrArray) names = NULL;
 
 	open_ended(root, false, &ended);
-	if (ended.fd < 0)
+	if (ended.fd < 0) {
+		remove_unmarked(root, ENDED_DIRECTORY);
 		return;
+	}
 	names = list_ended(&ended);
 	for (guint i = 0; i < names->len; i++)
 		remove_ended(&ended, names->pdata[i]);

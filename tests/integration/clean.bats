@@ -148,6 +148,20 @@ verbs() {
 	assert_guests
 }
 
+@test "what cannot be removed from a dead guest's directory goes with the next clean" {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	for n in {1..12}; do
+		leave_dead web
+		strace -qq -o "$T/trace" -e trace=unlinkat -e "inject=unlinkat:error=EIO:when=$n" \
+			"$EXOMEM" clean --state-dir "$state"
+		vm clean
+		[ "$(ls -A "$state")" = .exomem ]
+	done
+	# The last was met by none.
+	! grep -q INJECTED "$T/trace" || false
+}
+
 @test "a socket that QEMU made at @{dir} goes with the guest" {
 	need_qemu
 	vm run --detach --name web $tiny -chardev 'socket,id=c,path=@{dir}/c,server=on,wait=off'
