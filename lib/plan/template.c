@@ -112,15 +112,14 @@ ExmTemplate *exm_template_new(void)
  */
 bool exm_template_makes_file(const char *name)
 {
-	static const char *const names[] = { EXM_TEMPLATE_HIDDEN, EXM_TEMPLATE_DEVICES,
-		                             EXM_TEMPLATE_TOKEN, NULL };
+	static const char *const names[] = { EXM_TEMPLATE_HIDDEN, EXM_TEMPLATE_DEVICES, NULL };
 	/*
-	 * Manifest and recording may still have a random end, where their writer was killed; memory
-	 * has a mark, and a disk a number.
+	 * Manifest, token and recording may still have a random end, where their writer was killed;
+	 * memory has a mark, and a disk a number.
 	 */
-	static const char *const beginnings[] = { EXM_TEMPLATE_MANIFEST, EXM_TEMPLATE_PREFETCH,
-		                                  EXM_TEMPLATE_HEIR, EXM_TEMPLATE_DISK,
-		                                  EXM_BLOCK_PREFIX };
+	static const char *const beginnings[] = { EXM_TEMPLATE_MANIFEST, EXM_TEMPLATE_TOKEN,
+		                                  EXM_TEMPLATE_PREFETCH, EXM_TEMPLATE_HEIR,
+		                                  EXM_TEMPLATE_DISK,     EXM_BLOCK_PREFIX };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(beginnings); i++)
 		if (g_str_has_prefix(name, beginnings[i]))

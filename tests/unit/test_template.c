@@ -253,6 +253,7 @@ START_TEST(what_exomem_makes_in_its_directory)
 {
 	static const char *const made[] = { "manifest.json", "manifest.json.AB12CD",
 		                            "prefetch.json", "prefetch.json.AB12CD",
+		                            "token",         "token.AB12CD",
 		                            "devices",       "disk0.qcow2" };
 	static const char *const others[] = { "notes", "my-manifest.json", "devices.bak" };
 
