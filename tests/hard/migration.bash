@@ -28,7 +28,7 @@ check_one_owner() {
 		# What cannot be resumed any more has to say so.
 		vm receive -q "$memory/web.handover" 2>"$T/answer" && complain lost 'a second owner'
 		rm -rf "$memory/web.handover"
-		[ "$rc" = 137 ] || complain lost 'the state is left behind'
+		[[ " $killed " = *" $action "* ]] || complain lost 'the state is left behind'
 	fi
 	if runs destination; then
 		there check_filled web
