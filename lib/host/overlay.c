@@ -20,6 +20,10 @@
 #define SET_ID   1702391661
 #define SET_PATH "/dev/fdset/1702391661"
 
+/* A job cannot be dismissed before it has concluded, some milliseconds after its start. */
+#define FORGET_PAUSE_US 5000UL
+#define FORGET_ATTEMPTS 200
+
 /* Zeros are looked for in such pieces; no file system gives blocks to less. */
 #define PAGE_SIZE 4096
 
@@ -90,21 +94,25 @@ static bool wait_for_job(ExmQmp *qmp, GError **error)
 	}
 }
 
+/* The job in an answer to query-jobs (borrowed), or NULL. */
+static ExmJson *find_job(ExmJson *jobs)
+{
+	for (size_t i = 0; i < exm_json_length(jobs); i++) {
+		ExmJson *job = json_object_array_get_idx(jobs, i);
+
+		if (g_strcmp0(exm_json_get_string(job, "id"), JOB_NAME) == 0)
+			return job;
+	}
+	return NULL;
+}
+
 /* A job that has failed concludes as well, and stays with its error until it is dismissed. */
 static bool check_job(ExmQmp *qmp, GError **error)
 {
 	g_autoptr(ExmJson) jobs = exm_qmp_execute(qmp, "query-jobs", NULL, error);
+	const char *words = exm_json_get_string(find_job(jobs), "error");
 
-	if (!jobs)
-		return false;
-	for (size_t i = 0; i < exm_json_length(jobs); i++) {
-		ExmJson *job = json_object_array_get_idx(jobs, i);
-		const char *words = exm_json_get_string(job, "error");
-
-		if (words && g_strcmp0(exm_json_get_string(job, "id"), JOB_NAME) == 0)
-			return exm_throw(error, EXM_ERROR_SYSTEM, "QEMU: %s", words);
-	}
-	return true;
+	return jobs && (!words || exm_throw(error, EXM_ERROR_SYSTEM, "QEMU: %s", words));
 }
 
 /* Takes the options. */
@@ -158,6 +166,25 @@ bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
 	unlink(path);
 	g_prefix_error(error, "make the overlay '%s': ", path);
 	return false;
+}
+
+/**
+ * exm_overlay_forget() - End a QEMU's work on an image of which the process that wanted it was killed
+ * @qmp: the conversation
+ *
+ * QEMU would keep the image open.
+ */
+void exm_overlay_forget(ExmQmp *qmp)
+{
+	for (int i = 0; i < FORGET_ATTEMPTS; i++) {
+		g_autoptr(ExmJson) jobs = NULL;
+
+		forget(qmp);
+		jobs = exm_qmp_execute(qmp, "query-jobs", NULL, NULL);
+		if (!find_job(jobs))
+			return;
+		g_usleep(FORGET_PAUSE_US);
+	}
 }
 
 static bool is_zero(const char *page, size_t length)

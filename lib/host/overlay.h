@@ -7,6 +7,7 @@
 
 #include "host/qmp.h"
 
+void exm_overlay_forget(ExmQmp *qmp);
 bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
                         const char *backing_format, uint64_t virtual_size, GError **error);
 bool exm_overlay_copy(const char *from, int to_fd, GError **error);

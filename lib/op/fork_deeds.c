@@ -75,8 +75,10 @@ static bool remove_overlay(const ExmFreeze *freeze, const ExmStep *step)
 {
 	const int index = overlay_index(freeze->fork->plan, step->path);
 	g_autofree char *node = index < 0 ? NULL : node_name(freeze, index);
-	g_autoptr(ExmQmp) qmp = node ? exm_freeze_connect(freeze->plan) : NULL;
+	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
 
+	if (qmp)
+		exm_overlay_forget(qmp);
 	return (node && qmp && exm_disk_is_moved(qmp, node)) || exm_file_remove(step->path, NULL);
 }
 

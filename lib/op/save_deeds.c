@@ -79,6 +79,17 @@ static bool make_overlay(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return true;
 }
 
+/* The image goes with the template. */
+static bool forget_overlay(const ExmFreeze *freeze, const ExmStep *step)
+{
+	g_autoptr(ExmQmp) qmp = exm_freeze_connect(freeze->plan);
+
+	(void)step;
+	if (qmp)
+		exm_overlay_forget(qmp);
+	return true;
+}
+
 /**
  * exm_freeze_file_at() - Which file of a guest has a path in the template
  * @files: of ExmSaveFile
@@ -682,7 +693,7 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 /* What each kind of step does, and how it is undone where that is not nothing. */
 static const ExmDeed deeds[] = {
 	[EXM_STEP_MAKE_TEMPLATE] = { make_template, remove_template, .whole = true },
-	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, NULL },
+	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, forget_overlay },
 	[EXM_STEP_LINK_FILE] = { link_file, unlink_file },
 	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
 	[EXM_STEP_WRITE_MEMORY] = { write_memory, remove_file },
