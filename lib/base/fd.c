@@ -119,7 +119,7 @@ static bool replace_file(const char *path, const char *text, size_t length, mode
 		return exm_throw_errno(error, errno, "cannot create a file beside '%s'", path);
 	if (exm_fd_write_all(fd, text, length, name, error)) {
 		/* NFS reports at close(2) what it could not write (Linux, fs/nfs/file.c). */
-		if (fchmod(fd, mode) == 0 && (!sync || fsync(fd) == 0) &&
+		if (fchmod(fd, mode) == 0 && (!sync || TEMP_FAILURE_RETRY(fsync(fd)) == 0) &&
 		    close(g_steal_fd(&fd)) == 0 && rename(temporary, path) == 0)
 			return true;
 		exm_throw_errno(error, errno, "cannot write %s", name);
@@ -183,7 +183,8 @@ bool exm_file_sync(const char *path, GError **error)
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "cannot open '%s'", path);
-	return fsync(fd) == 0 || exm_throw_errno(error, errno, "cannot sync '%s'", path);
+	return TEMP_FAILURE_RETRY(fsync(fd)) == 0 ||
+	       exm_throw_errno(error, errno, "cannot sync '%s'", path);
 }
 
 /**
@@ -202,7 +203,7 @@ bool exm_directory_sync(const char *path, GError **error)
 
 	if (fd < 0)
 		return exm_throw_errno(error, errno, "cannot open '%s'", path);
-	if (fsync(fd) < 0 && errno != EINVAL)
+	if (TEMP_FAILURE_RETRY(fsync(fd)) < 0 && errno != EINVAL)
 		return exm_throw_errno(error, errno, "cannot sync '%s'", path);
 	return true;
 }

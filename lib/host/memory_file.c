@@ -347,7 +347,8 @@ bool exm_memory_file_copy(const char *from, const char *to, GError **error)
 	if (output < 0)
 		return throw_link(errno, to, error);
 	if (copy_data(input, output, (uint64_t)status.st_size, to, error) &&
-	    (fsync(output) == 0 || exm_throw_errno(error, errno, "cannot sync '%s'", to)))
+	    (TEMP_FAILURE_RETRY(fsync(output)) == 0 ||
+	     exm_throw_errno(error, errno, "cannot sync '%s'", to)))
 		return true;
 	exm_file_remove_own(output, to);
 	return false;

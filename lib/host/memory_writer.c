@@ -140,7 +140,7 @@ bool exm_memory_writer_flush(ExmMemoryWriter *writer, GError **error)
 bool exm_memory_writer_sync(ExmMemoryWriter *writer, GError **error)
 {
 	return exm_memory_writer_flush(writer, error) &&
-	       (fsync(writer->fd) == 0 ||
+	       (TEMP_FAILURE_RETRY(fsync(writer->fd)) == 0 ||
 	        exm_throw_errno(error, errno, "cannot sync '%s'", writer->path));
 }
 

@@ -129,7 +129,7 @@ static bool make_image(ExmQmp *qmp, int fd, ExmJson *options, GError **error)
 /* QEMU syncs an image that it has made when it closes it, and drops the result (block.c). */
 static bool sync_image(int fd, GError **error)
 {
-	return fsync(fd) == 0 || exm_throw_errno(error, errno, "cannot sync it");
+	return TEMP_FAILURE_RETRY(fsync(fd)) == 0 || exm_throw_errno(error, errno, "cannot sync it");
 }
 
 /**

@@ -432,7 +432,7 @@ static bool write_devices(ExmFreeze *freeze, GError **error)
 
 	if (!exm_fd_write_all(freeze->devices, state->data, state->len, "the device state", error))
 		return false;
-	if (fsync(freeze->devices) < 0)
+	if (TEMP_FAILURE_RETRY(fsync(freeze->devices)) < 0)
 		return exm_throw_errno(error, errno, "sync the device state");
 	template->devices_size = state->len;
 	template->devices_sha256 = g_compute_checksum_for_data(G_CHECKSUM_SHA256, state->data,

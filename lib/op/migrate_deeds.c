@@ -264,6 +264,15 @@ static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return ask_with_state(freeze, "state", pause_patience(freeze), error);
 }
 
+/* A state that has its place is the guest, also where a crash might undo that. */
+static bool commit(ExmFreeze *freeze, const ExmStep *step, GError **error)
+{
+	const bool done = exm_save_deed(step->kind)->act(freeze, step, error);
+
+	freeze->move->has_left = done || !exm_template_store_has(freeze->plan->temporary);
+	return done;
+}
+
 /*
  * A QEMU that is killed gives back its memory before it gives back its locks, which takes longer
  * the more it has. It runs no instruction any more, so that the locks can go at once.
@@ -357,6 +366,7 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_FREEZE_GUEST] = { freeze_guest, thaw_guest },
 	[EXM_STEP_FLUSH_MEMORY] = { flush_memory, NULL },
 	[EXM_STEP_SEND_STATE] = { send_state, NULL },
+	[EXM_STEP_COMMIT] = { commit, NULL },
 	[EXM_STEP_RELEASE_GUEST] = { release_guest, NULL },
 	[EXM_STEP_TAKE_OVER] = { take_over, NULL },
 	[EXM_STEP_CLEAN_UP] = { clean_up, NULL },

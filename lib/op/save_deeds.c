@@ -423,7 +423,7 @@ static bool save_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	freeze->checksum = checksum;
 	if (!exm_freeze_save_state(freeze, error))
 		return false;
-	if (fsync(file) < 0)
+	if (TEMP_FAILURE_RETRY(fsync(file)) < 0)
 		return exm_throw_errno(error, errno, "sync '%s'", step->path);
 	freeze->plan->template->devices_size = freeze->saved->devices_size;
 	freeze->plan->template->devices_sha256 = g_strdup(g_checksum_get_string(checksum));
