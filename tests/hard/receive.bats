@@ -26,6 +26,7 @@ check_done() {
 	[ ! -e "$memory/state/manifest.json" ] || complain lost 'the state can be resumed a second time'
 	[ ! -e "$memory/state" ] || grep -q 'state. is of no use any more' "$T/err" ||
 		complain lost 'the state is left'
+	rm -rf "$memory/state"
 	check_filled web
 }
 
