@@ -78,7 +78,7 @@ need_strace() {
 		"$EXOMEM" usage --json --state-dir "$state" >"$T/usage" 2>"$T/err" 3>&- &
 	usage=$!
 	# strace writes down the call when it returns: what it waits for is seen in the tracee.
-	until grep -qs 1 <(pgrep -f "$EXOMEM usage"); do sleep 0.02; done
+	until pgrep -P "$usage" >/dev/null; do sleep 0.02; done
 	sleep 1
 	kill -KILL "$pid"
 	wait "$usage"
