@@ -149,8 +149,7 @@ verbs() {
 }
 
 @test "what cannot be removed from a dead guest's directory goes with the next clean" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	for n in {1..12}; do
 		leave_dead web
 		strace -qq -o "$T/trace" -e trace=unlinkat -e "inject=unlinkat:error=EIO:when=$n" \

@@ -480,13 +480,6 @@ make_sleeper() {
 
 # --- kills at each step ---
 
-# QEMU has been asked what it can do before: that is no part of the start.
-need_strace() {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
-	"$EXOMEM" probe >/dev/null
-}
-
 victim() {
 	echo "$EXOMEM run --detach --state-dir $state --name victim $tiny -mem-path $memory,mode=create,anyfs"
 }
@@ -911,8 +904,7 @@ start_failing() { # CALL ERROR WHEN
 }
 
 @test "QEMU runs, and cannot be asked: it is asked again, or nothing is left" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	"$EXOMEM" probe >/dev/null
 	for failure in 'sendmsg ENOMEM 2' 'connect ENOMEM 1' 'recvfrom EIO 1'; do
 		start_failing $failure

@@ -11,11 +11,6 @@ load template
 # Its name in a regular expression.
 ram=${file//+/[+]}
 
-need_strace() {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
-}
-
 # Runs a verb, and leaves in $T/calls what it has synced and renamed, by path, in order.
 trace() { # VERB ARGUMENT...
 	local verb=$1

@@ -41,6 +41,13 @@ need_qemu() {
 	[ -e "$GUEST" ] || lacks qemu 'the tiny guest is not built'
 }
 
+# QEMU has been asked what it can do by then: that is no part of what is traced.
+need_strace() {
+	need_qemu
+	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	"$EXOMEM" probe >/dev/null
+}
+
 need_linux() {
 	need_qemu
 	[ -e "$LINUX/vmlinuz" ] || lacks linux 'the Linux guest is not built'

@@ -12,11 +12,6 @@ calls='mkdir mkdirat openat flock fcntl fchmod ftruncate fallocate linkat bind l
 	close execve'
 file='qemu_back_mem.0+4000000.pc.ram'
 
-need_strace() {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
-}
-
 # A start that reaches QEMU, which then finds fault with its command line and ends.
 doomed='-accel tcg -M q35 -m 64 -display none -device no-such-device'
 

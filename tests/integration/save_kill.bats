@@ -47,12 +47,6 @@ teardown() {
 	rm -rf "$T"
 }
 
-need_strace() {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
-	"$EXOMEM" probe >/dev/null
-}
-
 # A verb on this test's guests. Descriptor 3 is bats' own, which would wait for a guest to close it.
 vm() { # VERB ARGUMENT...
 	verb=$1

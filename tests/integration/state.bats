@@ -16,10 +16,6 @@ setup_file() {
 # Descriptors that bats has open.
 without_bats=$(printf '%s>&- ' 3 4 5 6 7 8 9)
 
-need_strace() {
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
-}
-
 @test "a guest whose record is broken is found by the copy in its lock" {
 	boot web
 	echo '{' >"$state/web/vm.json"

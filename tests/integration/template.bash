@@ -139,7 +139,7 @@ stop_at() { # STEP EXOMEM [ARGUMENT]...
 # status. Fails where it ends before.
 stop_in() { # CALL N EXOMEM [ARGUMENT]...
 	local deadline=$((SECONDS + 30))
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	rm -f "$T/strace"
 	strace -qq -o "$T/strace" -e "trace=$1" -e signal=STOP -e "inject=$1:signal=STOP:when=$2" \
 		"${@:3}" >"$T/out" 2>"$T/err" 3>&- 4>&- </dev/null &

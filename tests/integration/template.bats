@@ -256,8 +256,7 @@ fail_open() { # PATH N EXOMEM-ARGUMENT...
 }
 
 @test "remove: a template whose lock cannot be asked for, or that cannot be read, stays" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	boot_and_save web
 	vm clone --detach web
 	for place in web/devices web/.; do
