@@ -20,6 +20,11 @@ run_fault() { # REPORT SECONDS ACTION...
 		</dev/null 3>&- 4>&- 8>&-
 }
 
+# The receiver, which removes it, was killed; the verb was not.
+state_may_stay() {
+	case $action in kill | group | all) ;; *) false ;; esac
+}
+
 check_done() {
 	runs destination || complain lost 'done, and it does not run there'
 	check_one_owner
