@@ -95,8 +95,8 @@ void exm_balance_note_remove(const char *state_directory)
 }
 
 /**
- * exm_balance_note_clean() - Remove what one has left who was killed
- * @state_directory: where it would be
+ * exm_balance_note_clean() - Remove the note of an `exomem balance` that was killed
+ * @state_directory: the directory of the note; the note need not exist
  */
 void exm_balance_note_clean(const char *state_directory)
 {

@@ -169,10 +169,10 @@ bool exm_overlay_create(ExmQmp *qmp, const char *path, const char *backing_path,
 }
 
 /**
- * exm_overlay_forget() - End a QEMU's work on an image of which the process that wanted it was killed
- * @qmp: the conversation
+ * exm_overlay_forget() - Cancel the creation of an overlay whose exomem process was killed
+ * @qmp: the connection to the QEMU that creates it
  *
- * QEMU would keep the image open.
+ * Otherwise QEMU would keep the image open. Waits up to a second for the job to conclude.
  */
 void exm_overlay_forget(ExmQmp *qmp)
 {

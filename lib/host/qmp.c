@@ -21,7 +21,7 @@
  * @fd:       the socket, owned
  * @deadline: monotonic microseconds at which every wait ends
  * @greeted:  whether QEMU has said its first word
- * @hung_up:  whether QEMU has
+ * @hung_up:  QEMU has closed the connection
  * @last_id:  id of the last command
  * @pending:  of char *: commands that were sent and not yet answered, oldest first
  * @events:   of ExmJson: what came while an answer was awaited, oldest first
@@ -470,8 +470,8 @@ ExmQmp *exm_qmp_begin(int fd, int deadline_ms, GError **error)
 }
 
 /**
- * exm_qmp_has_hung_up() - Whether QEMU has hung up, as it does when it ends
- * @qmp: the conversation, which cannot go on then
+ * exm_qmp_has_hung_up() - Check whether QEMU has closed the connection, as it does when it exits
+ * @qmp: the connection, which is unusable in that case
  */
 bool exm_qmp_has_hung_up(const ExmQmp *qmp)
 {

@@ -279,8 +279,7 @@ bool exm_safe_look(const char *path, char **ret_distrust)
 	if (walk_path(&walk, path, ret_distrust))
 		note_other_end(walk.at, path, ret_distrust);
 	else if (!*ret_distrust)
-		*ret_distrust = g_strdup_printf("'%s' cannot be looked at: %s", path,
-		                                g_strerror(errno));
+		*ret_distrust = g_strdup_printf("cannot open '%s': %s", path, g_strerror(errno));
 	return walk.closed;
 }
 

@@ -147,8 +147,8 @@ static void remove_guest(const Root *root, const char *name, int guest)
 }
 
 /*
- * One that was killed before it had marked its directory has left it empty, and so has one that
- * could not remove it.
+ * A directory without a marker is empty: its process was killed before it had made the marker, or
+ * could not remove the directory after it had removed the marker.
  */
 static void remove_unmarked(const Root *root, const char *name)
 {

@@ -170,7 +170,7 @@ static bool start_guard(Guest *guest, const char *state_directory, GError **erro
 	return started;
 }
 
-/* The guard goes, and with it the guest unless that may stay; false where it could not see to that. */
+/* Ends the guard, which ends the guest unless @stays. Returns false if there was none, or it was killed. */
 static bool end_guard(Guest *guest, bool stays)
 {
 	int status = 0;

@@ -82,12 +82,6 @@ static bool remove_overlay(const ExmFreeze *freeze, const ExmStep *step)
 	return (node && qmp && exm_disk_is_moved(qmp, node)) || exm_file_remove(step->path, NULL);
 }
 
-static bool remove_file(const ExmFreeze *freeze, const ExmStep *step)
-{
-	(void)freeze;
-	return exm_file_remove(step->path, NULL);
-}
-
 static bool hold_devices(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	bool taken;
@@ -495,7 +489,7 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	(void)step;
 	if (!exm_pidfd_end(freeze->plan->vm, END_MS, error))
 		return false;
-	/* What is left to do is recorded in the directory that goes with it. */
+	/* The directory that the sweep removes has the record of what is left to undo. */
 	if (!freeze->left)
 		exm_state_sweep(freeze->state_directory);
 	return true;
@@ -503,8 +497,8 @@ static bool end_guest(ExmFreeze *freeze, const ExmStep *step, GError **error)
 
 static const ExmDeed deeds[] = {
 	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, remove_overlay, .whole = true },
-	[EXM_STEP_HOLD_DEVICES] = { hold_devices, remove_file },
-	[EXM_STEP_MAKE_MEMORY] = { make_memory, remove_file, .whole = true },
+	[EXM_STEP_HOLD_DEVICES] = { hold_devices, exm_freeze_remove_file },
+	[EXM_STEP_MAKE_MEMORY] = { make_memory, exm_freeze_remove_file, .whole = true },
 	[EXM_STEP_LEND_MEMORY] = { lend_memory, NULL },
 	[EXM_STEP_START_CHILDREN] = { start_children, end_children },
 	[EXM_STEP_MOVE_DISK] = { move_disk, move_disk_back },
@@ -571,7 +565,7 @@ static void let_heir_run(const ExmFreeze *freeze, bool resume)
 	exm_pidfd_end(old, END_MS, NULL);
 }
 
-/* What comes then is done to guests that run, and that the user may have paused since. */
+/* From then on the children run, and one that is paused was paused by the user. */
 static bool has_loaded_children(const ExmFreeze *freeze, guint begun)
 {
 	return begun > 0 && has_begun(freeze, begun - 1, EXM_STEP_LOAD_CHILDREN);

@@ -35,7 +35,7 @@ static bool undo(const ExmFreeze *freeze, guint begun)
 	return done;
 }
 
-/* Where it ran before; one that has ended, or was paused, is as it shall be. */
+/* True also for a guest that has ended, or was paused when the operation began. */
 static bool runs_again(const ExmFreeze *freeze, char **ret_status)
 {
 	const ExmSavePlan *plan = freeze->plan;
@@ -69,7 +69,7 @@ ExmFreezeEnd exm_freeze_resolve(const ExmFreeze *freeze, guint begun, char **ret
 	return runs_again(freeze, ret_status) && done ? EXM_FREEZE_UNDONE : EXM_FREEZE_UNRESOLVED;
 }
 
-/* The record stays where something is left to do, so that the next verb tries once more. */
+/* Keep the record while something is left to undo: the next command tries again. */
 static void resolve(ExmFreeze *freeze, guint begun)
 {
 	if (begun == 0 || exm_freeze_resolve(freeze, begun, NULL) != EXM_FREEZE_UNRESOLVED)
@@ -84,7 +84,8 @@ static void say_what_is_left(const ExmFreeze *freeze, GError **error)
 		return;
 	reason = g_steal_pointer(error);
 	g_set_error(error, reason->domain, reason->code,
-	            "%s; not all could be undone: 'exomem clean' tries again", reason->message);
+	            "%s; some changes could not be undone: 'exomem clean' tries again",
+	            reason->message);
 }
 
 /**
@@ -139,7 +140,7 @@ static bool check_watched(int pipe, GError **error)
 	       exm_throw(error, EXM_ERROR_SYSTEM, "the process that guards the guest is gone");
 }
 
-/* What is committed is done to its end, also where nobody could do it in our place. */
+/* A committed operation is completed, even if no other process could complete it instead. */
 static bool begin_step(const ExmFreeze *freeze, int pipe, guint index, GError **error)
 {
 	const bool is_done = freeze->kind->is_done(freeze, index);

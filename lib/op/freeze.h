@@ -111,6 +111,7 @@ const ExmDeed *exm_save_deed(ExmStepKind kind);
 ExmQmp *exm_freeze_connect(const ExmSavePlan *plan);
 char *exm_freeze_opened_by_guest(const ExmSavePlan *plan, const ExmSaveFile *file);
 const ExmSaveFile *exm_freeze_file_at(const GPtrArray *files, const char *path);
+bool exm_freeze_remove_file(const ExmFreeze *freeze, const ExmStep *step);
 bool exm_freeze_save_state(ExmFreeze *freeze, GError **error);
 bool exm_freeze_go_on(ExmQmp *qmp, GError **error);
 void exm_freeze_forget_sharing(ExmQmp *qmp);

@@ -264,7 +264,7 @@ static bool send_state(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return ask_with_state(freeze, "state", pause_patience(freeze), error);
 }
 
-/* A state that has its place is the guest, also where a crash might undo that. */
+/* Once the state has its final name the guest never continues here, even if the name is not synced. */
 static bool commit(ExmFreeze *freeze, const ExmStep *step, GError **error)
 {
 	const bool done = exm_save_deed(step->kind)->act(freeze, step, error);

@@ -64,8 +64,8 @@ static bool throw_busy(const ExmVm *vm, const char *path, GError **error)
 		                 "guest '%s' is being saved, forked or migrated by process %d",
 		                 vm->name, (int)pid);
 	return exm_throw(error, EXM_ERROR_STATE,
-	                 "an operation on guest '%s' was interrupted, and what it left cannot be "
-	                 "removed: remove '%s' to leave it there",
+	                 "an operation on guest '%s' was interrupted and cannot be undone; remove "
+	                 "'%s' to go on without that",
 	                 vm->name, path);
 }
 

@@ -122,7 +122,7 @@ static bool remove_state(const ExmArrival *arrival, gint64 not_before)
 	g_usleep((gulong)MAX(not_before - g_get_monotonic_time(), 0));
 	if (!exm_arrival_lives(arrival))
 		return false;
-	/* What cannot be removed must not be loaded once more. */
+	/* A state that cannot be removed must not be received again. */
 	exm_template_store_hide(directory, NULL);
 	exm_template_store_abandon(directory);
 	return true;
@@ -134,8 +134,7 @@ static void warn_of_state(const char *directory, ExmWarn warn)
 
 	if (access(directory, F_OK) < 0 || !warn)
 		return;
-	text = g_strdup_printf("'%s' is of no use any more, but cannot be removed: remove it",
-	                       directory);
+	text = g_strdup_printf("'%s' was received and cannot be removed: remove it", directory);
 	warn(text);
 }
 

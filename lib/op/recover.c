@@ -30,7 +30,7 @@ static void warn_of(const ExmVm *vm, const ExmOperation *operation, ExmWarn warn
 	warn(text);
 }
 
-/* The record stays where something is left to do, so that the next verb tries again. */
+/* Keep the record while something is left to undo: the next command tries again. */
 static void resolve(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn warn)
 {
 	const ExmVm *vm = freeze->plan->vm;
@@ -50,8 +50,8 @@ static void resolve(ExmFreeze *freeze, const ExmOperation *operation, ExmWarn wa
 		end = status ? g_strdup_printf(", and the guest does not run again: QEMU's status is "
 		                               "'%s'",
 		                               status)
-		             : g_strdup(", and not all that it left could be removed: the next "
-		                        "command tries again");
+		             : g_strdup("; some changes could not be undone: the next command "
+		                        "tries again");
 		warn_of(vm, operation, warn, end);
 		return;
 	}

@@ -137,7 +137,14 @@ static bool link_file(ExmFreeze *freeze, const ExmStep *step, GError **error)
 	return exm_memory_file_copy(opened, step->path, error);
 }
 
-static bool remove_file(const ExmFreeze *freeze, const ExmStep *step)
+/**
+ * exm_freeze_remove_file() - Undo a step that made the file at its path
+ * @freeze: the operation
+ * @step:   the step
+ *
+ * Return: whether the file is gone.
+ */
+bool exm_freeze_remove_file(const ExmFreeze *freeze, const ExmStep *step)
 {
 	(void)freeze;
 	return exm_file_remove(step->path, NULL);
@@ -696,14 +703,14 @@ static const ExmDeed deeds[] = {
 	[EXM_STEP_MAKE_OVERLAY] = { make_overlay, forget_overlay },
 	[EXM_STEP_LINK_FILE] = { link_file, unlink_file },
 	[EXM_STEP_KEEP_MEMORY] = { keep_memory, discard_memory_again },
-	[EXM_STEP_WRITE_MEMORY] = { write_memory, remove_file },
+	[EXM_STEP_WRITE_MEMORY] = { write_memory, exm_freeze_remove_file },
 	[EXM_STEP_SAVE_DEVICES] = { save_devices, resume_guest },
 	[EXM_STEP_SYNC_MEMORY] = { settle_memory, NULL },
 	[EXM_STEP_FLUSH_MEMORY] = { flush_files, NULL },
 	[EXM_STEP_CHECKSUM_FILE] = { checksum_file, NULL },
 	[EXM_STEP_MARK_FILE] = { mark_file, unmark_file },
 	[EXM_STEP_WRITE_MANIFEST] = { write_manifest, NULL },
-	[EXM_STEP_LINK_HEIR] = { link_heir, remove_file, .whole = true },
+	[EXM_STEP_LINK_HEIR] = { link_heir, exm_freeze_remove_file, .whole = true },
 	[EXM_STEP_COMMIT] = { commit, NULL },
 	[EXM_STEP_END_GUEST] = { end_guest, NULL },
 };

@@ -24,7 +24,7 @@ check_done() {
 	check_processes
 	[ "$(status_of web 2>/dev/null)" = running ] || complain lost 'done, and it does not run'
 	[ ! -e "$memory/state/manifest.json" ] || complain lost 'the state can be resumed a second time'
-	[ ! -e "$memory/state" ] || grep -q 'state. is of no use any more' "$T/err" ||
+	[ ! -e "$memory/state" ] || grep -q 'state. was received and cannot be removed' "$T/err" ||
 		complain lost 'the state is left'
 	rm -rf "$memory/state"
 	check_filled web

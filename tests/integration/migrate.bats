@@ -65,14 +65,13 @@ send-state commit release-guest take-over clean-up" ]
 }
 
 @test "by hand: a state that cannot be removed is named, and not received again" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	boot_movable web
 	vm migrate -q --to "$memory/state" web
 	# Not its children: strace would wait for their end.
 	strace -qq -o /dev/null -e trace=unlink,unlinkat,rmdir -e inject=unlink,unlinkat,rmdir:error=EIO \
 		"$EXOMEM" receive --state-dir "$state" "$memory/state" 2>"$T/err"
-	[ "$(cat "$T/err")" = "exomem receive: warning: '$memory/state' is of no use any more, but cannot be removed: remove it" ]
+	[ "$(cat "$T/err")" = "exomem receive: warning: '$memory/state' was received and cannot be removed: remove it" ]
 	assert_unharmed web
 	vm stop --kill web
 	run vm receive "$memory/state"

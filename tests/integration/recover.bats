@@ -250,14 +250,13 @@ without_removal() { # CALL VERB [ARGUMENT]...
 		"$EXOMEM" "$2" --state-dir "$state" --templates "$T/templates" "${@:3}"
 	echo "$stderr"
 	[ "${#stderr_lines[@]}" = 1 ]
-	[[ "$stderr" = "exomem $2: "*'No space left on device'*"; not all could be undone: 'exomem clean' tries again" ]]
+	[[ "$stderr" = "exomem $2: "*'No space left on device'*"; some changes could not be undone: 'exomem clean' tries again" ]]
 	[ -e "$state/web/operation" ]
 	[ "$(vm list --json | jq -r '.[].status')" = interrupted ]
 }
 
 @test "what failed and could not be removed goes with the next command" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	boot web -mem-path "$memory,anyfs"
 	fill web 8M 7
 	step=rename
@@ -306,8 +305,7 @@ without_removal() { # CALL VERB [ARGUMENT]...
 
 # Loading writes to the memory, so that the state cannot be loaded a second time.
 @test "a receive, alone or with its watcher: a guest that was given its state is not lost" {
-	need_qemu
-	strace -o /dev/null true 2>/dev/null || lacks strace 'strace cannot trace here'
+	need_strace
 	boot web -mem-path "$memory,mode=create,mmap=shared,anyfs"
 	fill web 8M 7
 	vm migrate -q --to "$memory/state" web
@@ -396,7 +394,7 @@ slow_qemu() {
 	done
 	run vm save web new
 	[ "$status" = 5 ]
-	[[ "$output" = *"an operation on guest 'web' was interrupted, and what it left cannot be removed: remove '$state/web/operation' to leave it there" ]]
+	[[ "$output" = *"an operation on guest 'web' was interrupted and cannot be undone; remove '$state/web/operation' to go on without that" ]]
 	rm "$state/web/operation"
 	vm save -q web new
 }

@@ -231,7 +231,7 @@ START_TEST(a_directory_that_others_cannot_enter)
 	ck_assert(is_closed("a", NULL));
 	ck_assert(is_closed("up/b", NULL));
 	is_closed("open/b", "others can write to '");
-	is_closed("missing", "cannot be looked at: No such file or directory");
+	is_closed("missing", "': No such file or directory");
 	remove_tree();
 }
 END_TEST
